@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_ABI_H
+#define PH_ABI_H
+
+/*
+ * What the kernel programs and user space agree on: the keys, values, events and limits of every
+ * map. Included by the programs after vmlinux.h and by user space after <linux/bpf.h>.
+ *
+ * A policy set is compiled into one generation: a few read-only tables that lie in one of two
+ * slots. The frozen header names the generation in force and its slot; it is replaced as a whole,
+ * so a call that has read the header sees one generation and no part of another.
+ *
+ * Who is confined. A policy's id is a hash of its name and of its match, so an id can never come to
+ * mean another match. A process that matches is labelled with the ids; the label follows fork,
+ * rename and exec. Of a label that was made under an older generation only those ids survive that
+ * the tables in force still know. Conditions (uid, cgroup, unit) are tested at each call.
+ *
+ * What it may do. A grant is one compiled policy. Ports are host order; a set of ports is up to
+ * PH_SPANS spans, or a bitmap in the port table. Rules without addresses lie in the grant itself;
+ * rules with addresses lie in the prefix table, in which the longest prefix that fits an address
+ * carries all that is granted there. Addresses are 4 bytes for IPv4 (and IPv4-mapped IPv6) and 16
+ * for IPv6, in network order; the two never share a scope.
+ *
+ * Fail direction. A task that no policy matches passes, whatever goes wrong. For a confined task
+ * whatever goes wrong is a denial: a full label, a missing table, a socket that cannot be labelled.
+ * An event that cannot be written changes no verdict.
+ */
+
+#define PH_ABI_VERSION 1u
+#define PH_PIN_DIR "/sys/fs/bpf/porthold"
+
+#define PH_COMM_LEN 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
+#define PH_LABEL_MAX 8 /* policies on one task or socket */
+#define PH_SPANS 4 /* port spans inside a grant or a prefix */
+#define PH_CHUNK_PORTS 512 /* ports in one entry of the port table */
+#define PH_CGROUP_DEPTH 16 /* levels of the cgroup tree that a match can name */
+#define PH_NAME_WORDS 64 /* 64-bit words of the name filter in the header */
+#define PH_EVENT_SLOTS 65536 /* must be a power of two */
+#define PH_PATH_LEN 256
+
+/* A way to the network, as events, counters and the table of promised doors name it. */
+enum ph_door {
+	PH_DOOR_SOCKET,
+	PH_DOOR_BIND,
+	PH_DOOR_CONNECT,
+	PH_DOOR_LISTEN,
+	PH_DOOR_ACCEPT,
+	PH_DOOR_SEND,
+	PH_DOOR_RECEIVE,
+	PH_DOOR_FASTOPEN,
+	PH_DOOR_RECEIVE_FD,
+	PH_DOOR_SPLICE,
+	PH_DOOR_PACKET_OUT,
+	PH_DOOR_PACKET_IN,
+	PH_DOOR_TUN,
+	PH_DOOR_BPF,
+	PH_DOOR_PTRACE,
+	PH_DOOR_MODULE,
+	PH_DOOR_FORK,
+	PH_DOOR_PINS,
+	PH_DOOR_MAX,
+};
+
+/* Why a door answered as it did. */
+enum ph_reason {
+	PH_REASON_RULE, /* a rule grants it */
+	PH_REASON_NO_RULE, /* no rule of any policy that confines the caller grants it */
+	PH_REASON_OVERFULL, /* more than PH_LABEL_MAX policies match */
+	PH_REASON_INTERNAL, /* a table or a label could not be had */
+	PH_REASON_MAX,
+};
+
+enum ph_mode {
+	PH_MODE_ENFORCE,
+	PH_MODE_AUDIT,
+};
+
+enum ph_backend {
+	PH_BACKEND_NONE,
+	PH_BACKEND_LSM,
+	PH_BACKEND_CGROUP,
+};
+
+/* What a set of ports is granted for. */
+enum ph_plane {
+	PH_PLANE_CONNECT_TCP,
+	PH_PLANE_CONNECT_UDP,
+	PH_PLANE_BIND_TCP,
+	PH_PLANE_BIND_UDP,
+	PH_PLANES,
+};
+
+/* Kinds of sockets that `socket KIND` admits, as bits of ph_grant.sockets. */
+enum ph_socket_kind {
+	PH_SOCKET_ICMP = 1 << 0,
+	PH_SOCKET_RAW = 1 << 1,
+	PH_SOCKET_PACKET = 1 << 2,
+	PH_SOCKET_VSOCK = 1 << 3,
+	PH_SOCKET_UDP = 1 << 4, /* set by any udp rule */
+	PH_SOCKET_TCP = 1 << 5, /* set in every grant */
+	PH_SOCKET_OTHER = 1 << 6, /* in no grant */
+	PH_SOCKET_LOCAL = 1 << 7, /* AF_UNIX, AF_NETLINK, AF_ALG: not network */
+};
+
+/* ph_header.features: which kinds of match the generation in force uses. */
+enum ph_feature {
+	PH_FEATURE_COMM = 1 << 0,
+	PH_FEATURE_CGROUP = 1 << 1,
+	PH_FEATURE_AUDIT = 1 << 2, /* some policy is in audit mode */
+};
+
+/* ph_grant.flags */
+enum ph_grant_flag {
+	PH_GRANT_LEAVE = 1 << 0, /* programs that the process executes leave the confinement */
+	PH_GRANT_UID = 1 << 1, /* only while the caller's uid is ph_grant.uid */
+	PH_GRANT_CGROUP = 1 << 2, /* only below the cgroup of ph_grant.cgroup */
+	PH_GRANT_RESERVED = 1 << 3, /* canary or selftest: kept out of the totals */
+};
+
+#pragma GCC diagnostic push
+#ifdef __clang__
+#pragma GCC diagnostic error "-Wpadded"
+#endif
+
+struct ph_span {
+	__u16 first;
+	__u16 last; /* inclusive; an unused span is {1, 0}, which fits no port */
+};
+
+struct ph_ports {
+	__u32 set; /* 0: the spans are all; else also the bitmap of this number in the port table */
+	struct ph_span span[PH_SPANS];
+};
+
+/* Port table: 512 ports of one set. */
+struct ph_chunk_key {
+	__u32 set;
+	__u32 chunk; /* port / PH_CHUNK_PORTS */
+};
+
+struct ph_chunk {
+	__u64 bits[PH_CHUNK_PORTS / 64];
+};
+
+/* Prefix table (LPM). */
+struct ph_prefix_key {
+	__u32 prefixlen; /* 32 + the bits of the address prefix */
+	__u32 scope; /* of a grant's plane, or of a prefix's peers; lowest bit: IPv6 */
+	__u32 word[4];
+};
+
+/*
+ * All that is granted at the addresses for which this prefix is the longest: the ports, and, where
+ * a bind rule limits its peers, the scope in which the peer's address is looked up for data (0: any
+ * peer may have all of the ports).
+ */
+struct ph_prefix {
+	struct ph_ports ports;
+	__u32 peers;
+};
+
+struct ph_grant {
+	__u64 id;
+	__u64 cgroup; /* hash of the path, see identity.bpf.h */
+	__u32 uid;
+	__u32 cgroup_level; /* number of components of that path */
+	__u8 mode;
+	__u8 flags;
+	__u16 sockets; /* enum ph_socket_kind */
+	__u32 scope[PH_PLANES]; /* 0: the plane has no rule with addresses */
+	struct ph_ports plain[PH_PLANES];
+	__u32 pad0;
+};
+
+/* Name table: process name to the policies that match it. */
+struct ph_name {
+	__u64 word[PH_COMM_LEN / 8]; /* the bytes of comm, zeros behind the first NUL */
+};
+
+struct ph_ids {
+	__u32 count; /* PH_LABEL_MAX + 1: more than a label holds, so all is denied */
+	__u32 pad0;
+	__u64 id[PH_LABEL_MAX];
+};
+
+/* Entries of the map of headers. */
+enum ph_current {
+	PH_CURRENT, /* in force */
+	PH_FALLBACK, /* in force once the deadline of PH_CURRENT has passed */
+	PH_CURRENT_MAX,
+};
+
+/* The one entry of a header's map; frozen before it is put in force. */
+struct ph_header {
+	__u64 generation; /* counts up; 0 is none */
+	__u64 deadline; /* boot time, ns: from then on `fallback` is in force; 0: none */
+	__u32 slot;
+	__u32 features;
+	__u64 names[PH_NAME_WORDS]; /* a bit for each name in the name table: ph_name_bit() */
+};
+
+/* On a task (task storage, and the mirror by pid) and on a socket. */
+struct ph_label {
+	__u64 generation; /* under which it was last matched */
+	struct ph_ids policies;
+};
+
+/* What the pass over all tasks writes for each that is labelled. */
+struct ph_labelled {
+	__u32 pid;
+	__u32 tgid;
+	__u8 comm[PH_COMM_LEN];
+	struct ph_ids policies;
+};
+
+enum ph_sock_flag {
+	PH_SOCK_JUDGED = 1 << 0, /* LSM hooks judge this socket's calls */
+	PH_SOCK_EXEMPT = 1 << 1, /* open before the policy, and kept: --existing=keep */
+	PH_SOCK_REPORTED = 1 << 2, /* a packet of it was dropped and told */
+};
+
+struct ph_sock_label {
+	__u64 granted_generation; /* of the connect that was granted; 0: none */
+	struct ph_ids policies;
+	__u16 granted_port; /* the port that was asked for, host order */
+	__u16 flags;
+	__u32 pad0;
+};
+
+/* Path of a cgroup, as hashes: path[i] of the first i components, name[i] of component i alone. */
+struct ph_cgroup {
+	__u32 levels;
+	__u32 pad0;
+	__u64 path[PH_CGROUP_DEPTH + 1];
+};
+
+/* Counters outlive generations; an entry is made at the first denial. */
+enum ph_count {
+	PH_COUNT_ATTEMPT, /* calls refused */
+	PH_COUNT_PACKET, /* packets dropped by the second line */
+	PH_COUNT_AUDIT, /* calls that an audit policy would have refused */
+	PH_COUNT_MAX,
+};
+
+struct ph_counter_key {
+	__u64 policy;
+	__u16 door;
+	__u16 count; /* enum ph_count */
+	__u32 pad0;
+};
+
+/* Health counters: never reset, one array. */
+enum ph_health {
+	PH_HEALTH_STORAGE_BUSY, /* the mirror decided in place of the task storage */
+	PH_HEALTH_LABEL_FAILED, /* a label could not be stored: the live name decides */
+	PH_HEALTH_COUNTER_FAILED, /* a denial has no counter */
+	PH_HEALTH_MAX,
+};
+
+enum ph_event_kind {
+	PH_EVENT_DENY,
+	PH_EVENT_AUDIT,
+};
+
+struct ph_address {
+	__u32 word[4]; /* network order; IPv4: the first, the others 0 */
+	__u32 v6; /* 1: IPv6, 0: IPv4 */
+};
+
+/*
+ * A denial. `seq` is written last: seq + 1 of the event that the slot holds, 0 while it is written.
+ * A reader that finds another seq after copying than before throws the copy away.
+ */
+struct ph_event {
+	__u64 seq;
+	__u64 time; /* boot time, ns */
+	__u64 policy;
+	__u64 generation;
+	__u64 cgroup; /* id */
+	__u64 exe_inode;
+	__u32 exe_device; /* the kernel's dev_t */
+	__u32 pid; /* of the thread */
+	__u32 tgid;
+	__u32 uid;
+	__u8 comm[PH_COMM_LEN];
+	__u8 leader[PH_COMM_LEN];
+	struct ph_address local;
+	struct ph_address remote;
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 family;
+	__u16 type;
+	__u16 protocol;
+	__u8 door;
+	__u8 kind; /* enum ph_event_kind */
+	__u8 reason;
+	__u8 backend;
+	__u8 pad0[10];
+};
+
+/* Where the next event goes. The lock makes the number unique on kernels without atomic fetch. */
+struct ph_event_head {
+	struct bpf_spin_lock lock;
+	__u32 pad0;
+	__u64 next;
+};
+
+/* What stands behind the pins; one entry. */
+struct ph_state {
+	__u32 abi;
+	__u32 backend;
+	__u64 generation; /* the last one that was made */
+	__u64 hash; /* of its content; 0: none is in force */
+	__u64 accepted; /* promises whose doors were accepted open, one bit each */
+	__u64 attach_id; /* id of the cgroup the cgroup programs hang on */
+	char attach[PH_PATH_LEN];
+	char version[32];
+};
+
+#pragma GCC diagnostic pop
+
+_Static_assert(sizeof(struct ph_ports) == 20, "ph_ports");
+_Static_assert(sizeof(struct ph_grant) == 128, "ph_grant");
+_Static_assert(sizeof(struct ph_label) == 80, "ph_label");
+_Static_assert(sizeof(struct ph_sock_label) == 88, "ph_sock_label");
+_Static_assert(sizeof(struct ph_event) == 160, "ph_event");
+_Static_assert(sizeof(struct ph_header) == 536, "ph_header");
+
+#endif

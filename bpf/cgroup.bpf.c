@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The cgroup hooks for calls. In the cgroup backend they ask who is calling, as the LSM hooks do.
+ * Beside the LSM hooks they are the second line: they judge what a labelled socket does, whoever
+ * makes it do so.
+ */
+#include "judge.bpf.h"
+
+#include <bpf/bpf_endian.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+enum cgroup_verdict {
+	CGROUP_REFUSE = 0, /* EPERM */
+	CGROUP_PASS = 1,
+};
+
+/* The policies of the caller, or of the socket where the caller has been judged before. */
+static __always_inline bool identify_user(struct who *who, struct bpf_sock *sk)
+{
+	struct ph_sock_label *label;
+
+	if (ph_backend == PH_BACKEND_CGROUP)
+		return identify(who);
+	if (!sk)
+		return false;
+	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
+	return label && identify_label(who, label);
+}
+
+static __always_inline int verdict(const struct who *who, struct attempt *attempt)
+{
+	return judge(who, attempt) ? CGROUP_REFUSE : CGROUP_PASS;
+}
+
+static __always_inline void describe_socket(struct attempt *attempt, __u32 family, __u32 type,
+					    __u32 protocol)
+{
+	attempt->family = family;
+	attempt->type = type;
+	attempt->protocol = protocol;
+	attempt->flow.kind = ph_socket_kind(family, type, protocol);
+	attempt->flow.udp = attempt->flow.kind == PH_SOCKET_UDP;
+}
+
+SEC("cgroup/sock_create")
+int ph_cg_create(struct bpf_sock *ctx)
+{
+	struct attempt attempt = { .door = PH_DOOR_SOCKET };
+	struct ph_sock_label *label;
+	struct who who;
+
+	/* Beside the LSM hooks there is nothing to add: they have judged and labelled. */
+	if (ph_backend != PH_BACKEND_CGROUP || !identify(&who))
+		return CGROUP_PASS;
+	describe_socket(&attempt, ctx->family, ctx->type, ctx->protocol);
+	if (judge(&who, &attempt))
+		return CGROUP_REFUSE;
+	label = bpf_sk_storage_get(&ph_socks, ctx, NULL, PH_STORAGE_CREATE);
+	if (!label)
+		return CGROUP_REFUSE;
+	label->policies = who.policies;
+	return CGROUP_PASS;
+}
+
+/* user_port is in network order, in the low half. */
+static __always_inline void view_remote(struct attempt *attempt, struct bpf_sock_addr *ctx, bool v6)
+{
+	struct ph_flow *flow = &attempt->flow;
+	__u32 word[4];
+
+	describe_socket(attempt, ctx->family, ctx->type, ctx->protocol);
+	flow->remote_port = bpf_ntohs(ctx->user_port);
+	if (v6) {
+		word[0] = ctx->user_ip6[0];
+		word[1] = ctx->user_ip6[1];
+		word[2] = ctx->user_ip6[2];
+		word[3] = ctx->user_ip6[3];
+		ph_address_v6(&flow->remote, word);
+	} else {
+		ph_address_v4(&flow->remote, ctx->user_ip4);
+	}
+}
+
+static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
+{
+	struct attempt attempt = { .door = PH_DOOR_CONNECT };
+	struct who who;
+
+	if (!identify_user(&who, ctx->sk))
+		return CGROUP_PASS;
+	view_remote(&attempt, ctx, v6);
+	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
+	return verdict(&who, &attempt);
+}
+
+static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
+{
+	struct attempt attempt = { .door = PH_DOOR_BIND };
+	struct who who;
+
+	if (!identify_user(&who, ctx->sk))
+		return CGROUP_PASS;
+	view_remote(&attempt, ctx, v6);
+	attempt.flow.local = attempt.flow.remote;
+	attempt.flow.local_port = attempt.flow.remote_port;
+	ph_address_v4(&attempt.flow.remote, 0);
+	attempt.flow.remote_port = 0;
+	attempt.flow.question = PH_ASK_BIND;
+	return verdict(&who, &attempt);
+}
+
+static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool v6)
+{
+	struct attempt attempt = { .door = PH_DOOR_SEND };
+	struct bpf_sock *sk = ctx->sk;
+	struct who who;
+
+	if (!identify_user(&who, sk))
+		return CGROUP_PASS;
+	view_remote(&attempt, ctx, v6);
+	if (sk)
+		attempt.flow.local_port = sk->src_port;
+	attempt.flow.question = PH_ASK_TRAFFIC;
+	return verdict(&who, &attempt);
+}
+
+SEC("cgroup/connect4")
+int ph_cg_connect4(struct bpf_sock_addr *ctx)
+{
+	return on_connect(ctx, false);
+}
+
+SEC("cgroup/connect6")
+int ph_cg_connect6(struct bpf_sock_addr *ctx)
+{
+	return on_connect(ctx, true);
+}
+
+SEC("cgroup/bind4")
+int ph_cg_bind4(struct bpf_sock_addr *ctx)
+{
+	return on_bind(ctx, false);
+}
+
+SEC("cgroup/bind6")
+int ph_cg_bind6(struct bpf_sock_addr *ctx)
+{
+	return on_bind(ctx, true);
+}
+
+SEC("cgroup/sendmsg4")
+int ph_cg_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return on_sendmsg(ctx, false);
+}
+
+SEC("cgroup/sendmsg6")
+int ph_cg_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return on_sendmsg(ctx, true);
+}

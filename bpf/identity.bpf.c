@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Keeps labels true while names change, tasks are made, execute and end, and labels what already
+ * runs. Tracing programs: they observe and cannot refuse. Where the LSM hooks are there as well,
+ * these keep the mirror, and the hooks do what may fail.
+ */
+#include "identity.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/*
+ * Also the names of others: a write to /proc/PID/comm, and each exec. The name that goes counts
+ * too: the task may have taken it before the policy came.
+ */
+SEC("tp_btf/task_rename")
+int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
+{
+	const struct ph_header *header = current_header();
+	struct ph_label fresh = {};
+	struct ph_name name = {}, old;
+
+	if (!header)
+		return 0;
+	/* An executed file's name may be longer: cut as the kernel cuts it. */
+	bpf_probe_read_kernel_str(&name, sizeof(name), comm);
+	mask_name(&name);
+	read_name(&old, task);
+	if (!label_of(task) && !in_filter(header, &name) && !in_filter(header, &old))
+		return 0;
+	add_by_name(&fresh.policies, task, header);
+	relabel(task, &name, header, &fresh);
+	return 0;
+}
+
+/* The child has its pid now, and has not run yet. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
+{
+	const struct ph_header *header = current_header();
+	struct ph_label fresh = {}, *label;
+	bool same_process, by_leader;
+
+	if (!header)
+		return 0;
+	same_process = child->tgid == parent->tgid;
+	by_leader = parent->pid == parent->tgid;
+	/* A thread of a labelled leader is confined by the leader's label. */
+	if (same_process && by_leader)
+		return 0;
+	fresh.generation = header->generation;
+	label = mirrored_label(parent->pid);
+	if (label)
+		add_known(&fresh.policies, &label->policies, header->slot, 0);
+	if (!same_process && !by_leader) {
+		label = mirrored_label(parent->tgid);
+		if (label)
+			add_known(&fresh.policies, &label->policies, header->slot, 0);
+	}
+	if (!fresh.policies.count)
+		return 0;
+	mirror_label(child->pid, &fresh);
+	return 0;
+}
+
+/* A thread that executes becomes the leader and takes the leader's pid. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	const struct ph_header *header = current_header();
+	struct ph_label fresh = {}, *label, *old = NULL;
+	__u32 pid = task->pid, thread = old_pid;
+	struct ph_name name;
+
+	if (!header)
+		return 0;
+	label = mirrored_label(pid);
+	if (thread != pid)
+		old = mirrored_label(thread);
+	if (!label && !old)
+		return 0;
+	read_name(&name, task);
+	fresh.generation = header->generation;
+	if (label)
+		add_known(&fresh.policies, &label->policies, header->slot, PH_GRANT_LEAVE);
+	if (old)
+		add_known(&fresh.policies, &old->policies, header->slot, PH_GRANT_LEAVE);
+	add_ids(&fresh.policies, find_name(header->slot, &name));
+	if (fresh.policies.count)
+		mirror_label(pid, &fresh);
+	else
+		bpf_map_delete_elem(&ph_mirror, &pid);
+	if (old)
+		bpf_map_delete_elem(&ph_mirror, &thread);
+	return 0;
+}
+
+/* The leader's entry speaks for the process until its last thread is gone. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(ph_exit, struct task_struct *task)
+{
+	__u32 pid = task->pid, tgid = task->tgid;
+
+	if (pid != tgid)
+		bpf_map_delete_elem(&ph_mirror, &pid);
+	if (task->signal->live.counter == 0)
+		bpf_map_delete_elem(&ph_mirror, &tgid);
+	return 0;
+}
+
+/* Labels every task that runs, and writes one record for each that is labelled. */
+SEC("iter/task")
+int ph_label_tasks(struct bpf_iter__task *ctx)
+{
+	const struct ph_header *header = current_header();
+	struct task_struct *task = ctx->task;
+	struct ph_labelled record = {};
+	struct ph_label fresh = {};
+	struct ph_name name;
+
+	if (!task || !header)
+		return 0;
+	read_name(&name, task);
+	if (!label_of(task) && !in_filter(header, &name))
+		return 0;
+	relabel(task, &name, header, &fresh);
+	if (!fresh.policies.count)
+		return 0;
+	record.pid = task->pid;
+	record.tgid = task->tgid;
+	record.policies = fresh.policies;
+	__builtin_memcpy(record.comm, &name, sizeof(record.comm));
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_IDENTITY_BPF_H
+#define PH_IDENTITY_BPF_H
+
+/*
+ * Who is calling: names and labels.
+ *
+ * A task is confined by the label on itself, by that on its thread-group leader, and by the names
+ * of both. Labels lie in task storage and, for programs that cannot read task storage and for the
+ * moments in which it is busy, in a mirror by thread id.
+ *
+ * Hooks that judge only read labels. Labels are written where names change, tasks are made and
+ * programs are executed, and by the pass over all tasks that follows each new generation. So a
+ * label of the generation in force tells all; under an older one, or none, the live names count
+ * as well. Ids that no table knows any more are harmless: there is nothing to find for them.
+ */
+#include "state.bpf.h"
+
+struct who {
+	__u64 generation;
+	ph_tables slot;
+	__u32 features;
+	struct ph_ids policies; /* count 0: not confined */
+};
+
+static __always_inline struct task_struct *current_task(void)
+{
+	if (ph_has_task_btf)
+		return bpf_get_current_task_btf();
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+/* Direct loads where the pointer is typed, probing reads where it is a number. */
+#define TASK_READ(task, field) (ph_has_task_btf ? (task)->field : BPF_CORE_READ(task, field))
+
+static __always_inline __u64 up_to_nul(__u64 word)
+{
+	__u64 zeros = (word - 0x0101010101010101ull) & ~word & 0x8080808080808080ull;
+	__u64 first = zeros & -zeros;
+
+	return zeros ? word & ((first >> 7) - 1) : word;
+}
+
+/* The kernel leaves what it likes behind the NUL. */
+static __always_inline void mask_name(struct ph_name *name)
+{
+	__u64 head = up_to_nul(name->word[0]);
+
+	name->word[1] = head >> 56 ? up_to_nul(name->word[1]) : 0;
+	name->word[0] = head;
+}
+
+static __always_inline void read_name(struct ph_name *name, struct task_struct *task)
+{
+	bpf_core_read(name, sizeof(*name), &task->comm);
+	mask_name(name);
+}
+
+static __always_inline bool in_filter(const struct ph_header *header, const struct ph_name *name)
+{
+	__u32 bit = ph_name_bit(name->word);
+
+	return header->names[bit / 64 & (PH_NAME_WORDS - 1)] >> (bit % 64) & 1;
+}
+
+/*
+ * Adds an id that is not there; 0 is none. A count beyond PH_LABEL_MAX says that one found no room.
+ * Ids behind the count are 0, here and everywhere.
+ */
+static __always_inline void add_id(struct ph_ids *ids, __u64 id)
+{
+	__u64 known = ph_mask_equal(id, 0), count = ids->count;
+
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		known |= ph_mask_equal(ids->id[i], id);
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		ids->id[i] |= id & ph_mask_equal(i, count) & ~known;
+	ids->count = count + (~known & 1);
+}
+
+PH_SUBPROGRAM int add_ids(struct ph_ids *ids, const struct ph_ids *more)
+{
+	if (!ids || !more)
+		return 0;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		add_id(ids, more->id[i]);
+	if (more->count > PH_LABEL_MAX)
+		ids->count = PH_LABEL_MAX + 1;
+	return 0;
+}
+
+/*
+ * Those of `from` that the tables still know; not those whose grant has a flag of `without`.
+ */
+PH_SUBPROGRAM int add_known(struct ph_ids *ids, const struct ph_ids *from, ph_tables slot,
+			    __u8 without)
+{
+	if (!ids || !from)
+		return 0;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 id = from->id[i];
+		const struct ph_grant *grant = find_grant(slot, id);
+
+		if (!grant || grant->flags & without)
+			id = 0;
+		id = hide(id, slot);
+		add_id(ids, id);
+	}
+	if (from->count > PH_LABEL_MAX)
+		ids->count = PH_LABEL_MAX + 1;
+	return 0;
+}
+
+static __always_inline struct ph_label *mirrored_label(__u32 pid)
+{
+	return bpf_map_lookup_elem(&ph_mirror, &pid);
+}
+
+/* The label of a task, or NULL. `task` is typed where ph_has_task_btf says so. */
+static __always_inline struct ph_label *label_of(struct task_struct *task)
+{
+	struct ph_label *label;
+
+	if (!ph_has_labels)
+		return NULL;
+	if (ph_has_task_storage) {
+		if (!task->bpf_storage)
+			return NULL;
+		label = bpf_task_storage_get(&ph_labels, task, NULL, 0);
+		if (label)
+			return label;
+	}
+	/* No label, or a busy storage: the mirror knows. */
+	label = mirrored_label(TASK_READ(task, pid));
+	if (ph_has_task_storage && label)
+		count_health(PH_HEALTH_STORAGE_BUSY);
+	return label;
+}
+
+/*
+ * Ids before their number, the generation last: a reader that meets a label half written finds
+ * every policy that both states have, and makes it anew itself.
+ */
+static __always_inline void write_label(struct ph_label *label, const struct ph_label *value)
+{
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		*(volatile __u64 *)&label->policies.id[i] = value->policies.id[i];
+	*(volatile __u32 *)&label->policies.count = value->policies.count;
+	*(volatile __u64 *)&label->generation = value->generation;
+}
+
+static __always_inline int mirror_label(__u32 pid, const struct ph_label *value)
+{
+	if (!bpf_map_update_elem(&ph_mirror, &pid, value, PH_ANY))
+		return 0;
+	count_health(PH_HEALTH_LABEL_FAILED);
+	return -1;
+}
+
+/* Task storage only; the mirror follows when the task has a pid. Nonzero: it could not be stored. */
+static __always_inline int store_label(struct task_struct *task, const struct ph_label *value)
+{
+	struct ph_label *label;
+
+	if (!ph_has_task_storage)
+		return 0;
+	label = bpf_task_storage_get(&ph_labels, task, (void *)value, PH_STORAGE_CREATE);
+	if (!label) {
+		count_health(PH_HEALTH_LABEL_FAILED);
+		return -1;
+	}
+	write_label(label, value);
+	return 0;
+}
+
+static __always_inline int set_label(struct task_struct *task, const struct ph_label *value)
+{
+	int stored = store_label(task, value);
+	int mirrored = mirror_label(TASK_READ(task, pid), value);
+
+	return ph_has_task_storage ? stored : mirrored;
+}
+
+static __always_inline void drop_label(struct task_struct *task)
+{
+	__u32 pid = TASK_READ(task, pid);
+
+	if (ph_has_task_storage)
+		bpf_task_storage_delete(&ph_labels, task);
+	bpf_map_delete_elem(&ph_mirror, &pid);
+}
+
+/*
+ * Makes a task's label anew: what of it still holds, and what `name` matches. The result stays in
+ * `fresh`, whether or not it can be stored. Nonzero: it could not.
+ */
+PH_SUBPROGRAM int relabel(struct task_struct *task, const struct ph_name *name,
+			  const struct ph_header *header, struct ph_label *fresh)
+{
+	struct ph_label *label = label_of(task);
+	const struct ph_ids *matched;
+
+	if (label)
+		add_known(&fresh->policies, &label->policies, header->slot, 0);
+	matched = find_name(header->slot, name);
+	if (matched)
+		add_ids(&fresh->policies, matched);
+	fresh->generation = header->generation;
+	if (fresh->policies.count)
+		return set_label(task, fresh);
+	if (label)
+		drop_label(task);
+	return 0;
+}
+
+static __always_inline void enter_generation(struct who *who, const struct ph_header *header)
+{
+	who->generation = header->generation;
+	who->slot = header->slot;
+	who->features = header->features;
+}
+
+/* The policies of a labelled socket; false: nothing is in force, or the socket is exempt. */
+static __always_inline bool identify_label(struct who *who, const struct ph_sock_label *label)
+{
+	const struct ph_header *header;
+
+	if (!label->policies.count || label->flags & PH_SOCK_EXEMPT)
+		return false;
+	header = current_header();
+	if (!header)
+		return false;
+	enter_generation(who, header);
+	who->policies = label->policies;
+	return true;
+}
+
+/* Adds what the live name of a task matches. */
+static __always_inline void add_by_name(struct ph_ids *ids, struct task_struct *task,
+					const struct ph_header *header)
+{
+	const struct ph_ids *matched;
+	struct ph_name name;
+
+	read_name(&name, task);
+	if (!in_filter(header, &name))
+		return;
+	matched = find_name(header->slot, &name);
+	if (matched)
+		add_ids(ids, matched);
+}
+
+/* Labels are old, or there are none and a name may be a policy's: all that can be said counts. */
+PH_SUBPROGRAM int identify_slowly(struct who *who, const struct ph_header *header,
+				  struct task_struct *task, struct task_struct *leader)
+{
+	struct ph_label *label = label_of(leader);
+
+	if (label)
+		who->policies = label->policies;
+	add_by_name(&who->policies, leader, header);
+	if (task == leader)
+		return who->policies.count;
+	label = label_of(task);
+	if (label)
+		add_ids(&who->policies, &label->policies);
+	add_by_name(&who->policies, task, header);
+	return who->policies.count;
+}
+
+/* Whether the name of the task may be one that a policy matches. */
+static __always_inline bool may_match(const struct ph_header *header, struct task_struct *task)
+{
+	struct ph_name name;
+
+	read_name(&name, task);
+	return in_filter(header, &name);
+}
+
+/* Fills `who` with the policies that match the calling task; false: none does. */
+static __always_inline bool identify(struct who *who)
+{
+	const struct ph_header *header = current_header();
+	struct task_struct *task, *leader;
+	struct ph_label *label, *own;
+
+	if (!header)
+		return false;
+	enter_generation(who, header);
+	task = current_task();
+	leader = TASK_READ(task, group_leader);
+	label = label_of(leader);
+	if (task == leader) {
+		if (label && label->generation == header->generation) {
+			who->policies = label->policies;
+			return true;
+		}
+		if (!label && !may_match(header, leader))
+			return false;
+	} else if (!label) {
+		own = label_of(task);
+		if (!own && !may_match(header, leader) && !may_match(header, task))
+			return false;
+	}
+	__builtin_memset(&who->policies, 0, sizeof(who->policies));
+	return identify_slowly(who, header, task, leader);
+}
+
+#endif

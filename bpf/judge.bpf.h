@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_JUDGE_BPF_H
+#define PH_JUDGE_BPF_H
+
+/*
+ * From a caller and what it attempts to a verdict, its event and its count. Every hook ends here.
+ */
+#include "identity.bpf.h"
+
+PH_SUBPROGRAM int count_denial(__u64 policy, __u16 door, __u16 count)
+{
+	struct ph_counter_key key = { .policy = policy, .door = door, .count = count };
+	__u64 *value = bpf_map_lookup_elem(&ph_counters, &key);
+	__u64 zero = 0;
+
+	if (!value) {
+		bpf_map_update_elem(&ph_counters, &key, &zero, PH_NOEXIST);
+		value = bpf_map_lookup_elem(&ph_counters, &key);
+	}
+	if (!value) {
+		count_health(PH_HEALTH_COUNTER_FAILED);
+		return 0;
+	}
+	__sync_fetch_and_add(value, 1);
+	return 0;
+}
+
+/* The slot of the next event, marked as being written; *ret_seq is for publish_event(). */
+static __always_inline struct ph_event *claim_event(__u64 *ret_seq)
+{
+	__u32 zero = 0, slot;
+	struct ph_event_head *head = bpf_map_lookup_elem(&ph_event_head, &zero);
+	struct ph_event *event;
+	__u64 seq;
+
+	if (!head)
+		return NULL;
+	bpf_spin_lock(&head->lock);
+	seq = head->next++;
+	bpf_spin_unlock(&head->lock);
+	slot = seq & (PH_EVENT_SLOTS - 1);
+	event = bpf_map_lookup_elem(&ph_events, &slot);
+	if (!event)
+		return NULL;
+	*(volatile __u64 *)&event->seq = 0;
+	*ret_seq = seq;
+	return event;
+}
+
+static __always_inline void publish_event(struct ph_event *event, __u64 seq)
+{
+	*(volatile __u64 *)&event->seq = seq + 1;
+}
+
+/* One attempt at one door. */
+struct attempt {
+	struct ph_flow flow;
+	__u16 family;
+	__u16 type;
+	__u16 protocol;
+	__u8 door;
+	__u8 count; /* enum ph_count: a call or a packet */
+};
+
+#ifdef PH_PACKETS
+/* Packets run in the context of whoever is on the CPU: nothing may be said of a caller. */
+static __always_inline void describe_caller(struct ph_event *event)
+{
+	event->pid = 0;
+	event->tgid = 0;
+	event->uid = 0;
+	event->cgroup = 0;
+	event->exe_inode = 0;
+	event->exe_device = 0;
+	__builtin_memset(event->comm, 0, sizeof(event->comm));
+	__builtin_memset(event->leader, 0, sizeof(event->leader));
+}
+#else
+static __always_inline void describe_caller(struct ph_event *event)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct task_struct *task = current_task();
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct ph_name name;
+
+	event->pid = pid_tgid;
+	event->tgid = pid_tgid >> 32;
+	event->uid = bpf_get_current_uid_gid();
+	event->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	event->exe_inode = BPF_CORE_READ(exe, f_inode, i_ino);
+	event->exe_device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
+	read_name(&name, task);
+	__builtin_memcpy(event->comm, &name, sizeof(event->comm));
+	read_name(&name, BPF_CORE_READ(task, group_leader));
+	__builtin_memcpy(event->leader, &name, sizeof(event->leader));
+}
+#endif
+
+static __always_inline void describe_attempt(struct ph_event *event, const struct attempt *attempt)
+{
+	event->local = attempt->flow.local;
+	event->remote = attempt->flow.remote;
+	event->local_port = attempt->flow.local_port;
+	event->remote_port = attempt->flow.remote_port;
+	event->family = attempt->family;
+	event->type = attempt->type;
+	event->protocol = attempt->protocol;
+	event->door = attempt->door;
+	event->backend = ph_backend;
+}
+
+/* What is said of an attempt. */
+struct finding {
+	__u64 policy;
+	__u64 generation;
+	__u8 kind; /* enum ph_event_kind */
+	__u8 reason;
+};
+
+/* Counts and records a refusal; no verdict depends on it. */
+PH_SUBPROGRAM int record(const struct attempt *attempt, const struct finding *finding)
+{
+	struct ph_event *event;
+	__u64 seq;
+
+	if (!attempt || !finding)
+		return 0;
+	count_denial(finding->policy, attempt->door,
+		     finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);
+	event = claim_event(&seq);
+	if (!event)
+		return 0;
+	event->time = bpf_ktime_get_boot_ns();
+	event->policy = finding->policy;
+	event->generation = finding->generation;
+	event->kind = finding->kind;
+	event->reason = finding->reason;
+	describe_attempt(event, attempt);
+	describe_caller(event);
+	publish_event(event, seq);
+	return 0;
+}
+
+/*
+ * The conditions that are tested at each call. A packet has no caller: its socket was labelled
+ * while they held.
+ */
+static __always_inline bool in_scope(const struct ph_grant *grant)
+{
+#ifndef PH_PACKETS
+	if (grant->flags & PH_GRANT_UID && grant->uid != (__u32)bpf_get_current_uid_gid())
+		return false;
+#endif
+	return true;
+}
+
+enum weight {
+	WEIGHT_NONE, /* the policy is gone, or its conditions do not hold */
+	WEIGHT_COVERED,
+	WEIGHT_MISSED,
+	WEIGHT_AUDIT_MISSED,
+};
+
+PH_SUBPROGRAM int weigh(const struct who *who, const struct attempt *attempt, __u64 id)
+{
+	const struct ph_grant *grant;
+	bool covers;
+
+	if (!who || !attempt)
+		return WEIGHT_NONE;
+	grant = find_grant(who->slot, id);
+	if (!grant || !in_scope(grant))
+		return WEIGHT_NONE;
+	covers = ph_covers(who->slot, grant, &attempt->flow);
+	if (grant->mode == PH_MODE_AUDIT)
+		return covers ? WEIGHT_NONE : WEIGHT_AUDIT_MISSED;
+	return covers ? WEIGHT_COVERED : WEIGHT_MISSED;
+}
+
+/* One verification for all that the hooks may ask, not one for each constant they put in. */
+static __always_inline void hide_attempt(struct attempt *attempt, __u64 unknown)
+{
+	attempt->flow.kind = hide(attempt->flow.kind, unknown);
+	attempt->flow.udp = hide(attempt->flow.udp, unknown);
+	attempt->flow.question = hide(attempt->flow.question, unknown);
+	attempt->flow.local.v6 = hide(attempt->flow.local.v6, unknown);
+	attempt->flow.remote.v6 = hide(attempt->flow.remote.v6, unknown);
+	attempt->door = hide(attempt->door, unknown);
+}
+
+/* Nonzero: refuse. */
+PH_SUBPROGRAM int judge(const struct who *who, struct attempt *attempt)
+{
+	struct finding finding = { .generation = who->generation, .reason = PH_REASON_NO_RULE };
+	__u64 allowed = 0, missed = 0;
+	__u32 count;
+
+	hide_attempt(attempt, who->generation);
+	count = hide(who->policies.count, who->generation);
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		if (i >= count)
+			break;
+		finding.policy = who->policies.id[i];
+		switch (weigh(who, attempt, finding.policy)) {
+		case WEIGHT_COVERED:
+			if (!(who->features & PH_FEATURE_AUDIT) &&
+			    count <= PH_LABEL_MAX)
+				return 0;
+			allowed = 1;
+			break;
+		case WEIGHT_MISSED:
+			missed |= finding.policy & ph_mask_equal(missed, 0); /* the first */
+			break;
+		case WEIGHT_AUDIT_MISSED:
+			finding.kind = PH_EVENT_AUDIT;
+			record(attempt, &finding);
+			break;
+		}
+		allowed = hide(allowed, finding.policy);
+		missed = hide(missed, finding.policy);
+	}
+	finding.kind = PH_EVENT_DENY;
+	if (count > PH_LABEL_MAX)
+		finding.reason = PH_REASON_OVERFULL;
+	else if (!missed || allowed)
+		return 0;
+	finding.policy = missed;
+	record(attempt, &finding);
+	return 1;
+}
+
+#endif

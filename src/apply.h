@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_APPLY_H
+#define PH_APPLY_H
+/*
+ * Puts in force what a set of policies says: what every verb that changes something, and the
+ * daemon, do in the end. Order: whatever can be refused is refused first; then the programs; then
+ * the policy file; then, in one step, the generation; then the running processes. A failure leaves
+ * files and kernel as they were.
+ */
+#include "kernel/compile.h"
+#include "kernel/doors.h"
+#include "kernel/labels.h"
+#include "kernel/load.h"
+#include "policy/policy.h"
+#include "policy/problem.h"
+#include "util/fault.h"
+
+enum ph_backend_choice {
+	PH_CHOICE_RECORDED, /* what is in force; else auto */
+	PH_CHOICE_AUTO,
+	PH_CHOICE_BEST,
+	PH_CHOICE_LSM,
+	PH_CHOICE_CGROUP,
+};
+
+struct ph_apply_options {
+	enum ph_backend_choice backend;
+	const char *attach; /* cgroup to hang the cgroup programs on; NULL: recorded, else the root */
+	const char *accept; /* doors, "a,b"; NULL: recorded, else none */
+};
+
+/* What becomes of a policy file together with the kernel's state. */
+struct ph_edit {
+	const char *path; /* NULL: nothing */
+	const char *text; /* NULL: the file goes */
+};
+
+struct ph_applied {
+	bool changed; /* a new generation was made */
+	bool in_force; /* some policy is */
+	enum ph_backend backend;
+	uint64_t generation;
+	uint64_t open; /* doors, bits of ph_promises */
+	char attach[PH_PATH_LEN]; /* the cgroup, if it is not the root; else "" */
+	size_t confined; /* processes */
+};
+
+/* Nobody else changes anything until the descriptor is closed; -EBUSY after some seconds. */
+int apply_lock(struct ph_fault *f);
+
+/*
+ * The set is what shall be in force, as files say it. 0; -EINVAL with problems for policies that
+ * cannot be compiled; another -errno with the fault.
+ */
+int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
+		   const struct ph_edit *edit, struct ph_applied *ret,
+		   struct ph_problems *problems, struct ph_fault *f);
+
+/* Opens a cgroup2 directory: a descriptor, or -errno with the fault. */
+int cgroup_open(const char *path, struct ph_fault *f);
+
+/* Which backend the options mean on this machine; the doors that stay open with it. */
+int backend_choose(const struct ph_apply_options *options, const struct ph_features *features,
+		   const struct ph_state *recorded, enum ph_backend *ret, uint64_t *ret_accepted,
+		   struct ph_fault *f);
+
+#endif

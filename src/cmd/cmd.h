@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_CMD_H
+#define PH_CMD_H
+/*
+ * The verbs. Each takes its own arguments, argv[0] being the verb, prints its answer on standard
+ * output and its complaints on standard error, and returns the exit status.
+ */
+#include <stdbool.h>
+
+#include "apply.h"
+#include "policy/problem.h"
+#include "policy/rule.h"
+#include "util/fault.h"
+
+int cmd_allow(int argc, char **argv);
+int cmd_remove(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
+
+/* --- What several verbs share */
+
+/* Options that come after these in a verb's own table take other values. */
+enum ph_option {
+	PH_OPTION_BACKEND = 256,
+	PH_OPTION_ATTACH,
+	PH_OPTION_ACCEPT,
+	PH_OPTION_OWN,
+};
+
+#define PH_APPLY_OPTIONS                                                         \
+	{ "backend", required_argument, NULL, PH_OPTION_BACKEND },               \
+	{ "attach", required_argument, NULL, PH_OPTION_ATTACH },                 \
+	{ "accept-degraded", required_argument, NULL, PH_OPTION_ACCEPT }
+
+/* Takes one of PH_APPLY_OPTIONS: 0, or an exit status after a complaint. */
+int take_apply_option(struct ph_apply_options *options, int option, const char *value);
+
+/* "porthold VERB: …", and how to ask for more; returns PH_EXIT_USAGE. */
+int usage_error(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints the problems, then the fault; returns its status. */
+int report_failure(const struct ph_problems *problems, const struct ph_fault *f);
+
+/* Points at the character of an argument that is wrong; returns PH_EXIT_USAGE. */
+int report_text_error(const char *verb, const char *text, const struct ph_text_error *error);
+
+/* PH_EXIT_OK, or complains that this needs root. */
+int require_root(const char *verb);
+
+/* What is in force after a change, with its open doors. */
+void print_applied(const struct ph_applied *applied);
+
+/* "  door   what stays possible", a line each. */
+void print_doors(uint64_t doors);
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "util/cleanup.h"
+
+int usage_error(const char *verb, const char *format, ...)
+{
+	va_list arguments;
+
+	(void)fprintf(stderr, "porthold %s: ", verb);
+	va_start(arguments, format);
+	(void)vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	(void)fprintf(stderr, "; see porthold --help\n");
+	return PH_EXIT_USAGE;
+}
+
+static int take_backend(struct ph_apply_options *options, const char *value)
+{
+	static const char *const names[] = {
+		[PH_CHOICE_AUTO] = "auto",
+		[PH_CHOICE_BEST] = "best",
+		[PH_CHOICE_LSM] = "lsm",
+		[PH_CHOICE_CGROUP] = "cgroup",
+	};
+
+	for (unsigned i = PH_CHOICE_AUTO; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		options->backend = i;
+		return 0;
+	}
+	(void)fprintf(stderr, "porthold: --backend %s: no such backend; auto, best, lsm or cgroup\n",
+		      value);
+	return PH_EXIT_USAGE;
+}
+
+int take_apply_option(struct ph_apply_options *options, int option, const char *value)
+{
+	switch (option) {
+	case PH_OPTION_BACKEND:
+		return take_backend(options, value);
+	case PH_OPTION_ATTACH:
+		options->attach = value;
+		return 0;
+	default:
+		options->accept = value;
+		return 0;
+	}
+}
+
+int report_failure(const struct ph_problems *problems, const struct ph_fault *f)
+{
+	cleanup_free char *text = NULL;
+
+	if (problems && problems->n && !problems_format(problems, &text))
+		(void)fputs(text, stderr);
+	(void)fprintf(stderr, "porthold: %s\n", f->text);
+	return f->status;
+}
+
+int report_text_error(const char *verb, const char *text, const struct ph_text_error *error)
+{
+	(void)fprintf(stderr, "porthold %s: %s: %s%s%s\n", verb, *text ? text : "\"\"",
+		      error->message, *error->remedy ? "; " : "", error->remedy);
+	return PH_EXIT_USAGE;
+}
+
+int require_root(const char *verb)
+{
+	if (!geteuid())
+		return PH_EXIT_OK;
+	(void)fprintf(stderr, "porthold %s: needs root (CAP_BPF, CAP_NET_ADMIN and more); "
+			      "try sudo porthold %s\n", verb, verb);
+	return PH_EXIT_IMPOSSIBLE;
+}
+
+void print_doors(uint64_t doors)
+{
+	for (size_t i = 0; i < ph_promises_n; i++)
+		if (doors >> i & 1)
+			(void)printf("  %-12s %s\n", ph_promises[i].name, ph_promises[i].what);
+}
+
+void print_applied(const struct ph_applied *applied)
+{
+	if (!applied->in_force) {
+		(void)printf("No policy is in force; nothing is attached.\n");
+		return;
+	}
+	(void)printf("In force: backend %s, generation %llu%s, %zu process%s confined now.\n",
+		     backend_name(applied->backend), (unsigned long long)applied->generation,
+		     applied->changed ? "" : " (unchanged)", applied->confined,
+		     applied->confined == 1 ? "" : "es");
+	if (*applied->attach)
+		(void)printf("Covers only %s.\n", applied->attach);
+	if (applied->open) {
+		(void)printf("Open doors:\n");
+		print_doors(applied->open);
+	}
+}

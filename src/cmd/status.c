@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "kernel/generation.h"
+#include "kernel/labels.h"
+#include "kernel/processes.h"
+#include "policy/store.h"
+#include "util/cleanup.h"
+
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+DEFINE_CLEANUP_DONE(struct ph_processes, processes_done);
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+
+/* Everything the verb tells, as JSON; the text is printed from it. */
+struct facts {
+	struct ph_kernel kernel;
+	struct ph_state state;
+	struct ph_header header;
+	struct ph_features features;
+	struct ph_policy_set set;
+	struct ph_labels labels;
+	bool has_labels;
+	struct ph_processes processes;
+};
+
+static bool label_holds(const struct ph_labelled *label, uint64_t id)
+{
+	for (__u32 i = 0; i < label->policies.count && i < PH_LABEL_MAX; i++)
+		if (label->policies.id[i] == id)
+			return true;
+	return false;
+}
+
+static bool leader_is_labelled(const struct facts *facts, uint32_t tgid, uint64_t id)
+{
+	for (size_t i = 0; i < facts->labels.n; i++)
+		if (facts->labels.v[i].pid == tgid && label_holds(&facts->labels.v[i], id))
+			return true;
+	return false;
+}
+
+/* Processes whose leader is confined, and threads that are confined alone. */
+static void count_confined(const struct facts *facts, const struct ph_policy *policy,
+			   size_t *ret_processes, size_t *ret_threads)
+{
+	uint64_t id = policy_id(policy);
+
+	*ret_processes = *ret_threads = 0;
+	for (size_t i = 0; facts->has_labels && i < facts->labels.n; i++) {
+		const struct ph_labelled *label = &facts->labels.v[i];
+
+		if (!label_holds(label, id))
+			continue;
+		if (label->pid == label->tgid)
+			++*ret_processes;
+		else if (!leader_is_labelled(facts, label->tgid, id))
+			++*ret_threads;
+	}
+	for (size_t i = 0; !facts->has_labels && i < facts->processes.n; i++)
+		*ret_processes += !strcmp(facts->processes.v[i].comm, policy->match.comm);
+}
+
+static json_t *rules_json(const struct ph_policy *policy)
+{
+	json_t *rules = json_array();
+
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		cleanup_free char *text = NULL;
+
+		if (!rule_format(&policy->rules[i], &text))
+			(void)json_array_append_new(rules, json_string(text));
+	}
+	return rules;
+}
+
+/* {"attempts": {door: n}, "packets": …, "audited": …} of one policy. */
+static json_t *counters_json(const struct facts *facts, uint64_t id)
+{
+	static const char *const names[PH_COUNT_MAX] = {
+		[PH_COUNT_ATTEMPT] = "attempts",
+		[PH_COUNT_PACKET] = "packets",
+		[PH_COUNT_AUDIT] = "audited",
+	};
+	json_t *counters = json_object();
+
+	for (unsigned count = 0; count < PH_COUNT_MAX; count++) {
+		json_t *doors = json_object();
+
+		for (unsigned door = 0; door < PH_DOOR_MAX; door++) {
+			struct ph_counter_key key = { .policy = id, .door = door, .count = count };
+			uint64_t value;
+
+			if (!bpf_map_lookup_elem(facts->kernel.map[PH_MAP_COUNTERS], &key, &value))
+				(void)json_object_set_new(doors, door_name(door),
+							  json_integer((json_int_t)value));
+		}
+		(void)json_object_set_new(counters, names[count], doors);
+	}
+	return counters;
+}
+
+static json_t *policy_json(const struct facts *facts, const struct ph_policy *policy)
+{
+	size_t processes, threads;
+
+	count_confined(facts, policy, &processes, &threads);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}", "name", policy->name,
+			 "mode", policy_mode_name(policy->mode), "children",
+			 policy_children_name(policy->children), "comm", policy->match.comm, "file",
+			 policy->file, "line", (int)policy->line, "rules", rules_json(policy),
+			 "processes", (json_int_t)processes, "threads_only", (json_int_t)threads,
+			 "counters", counters_json(facts, policy_id(policy)));
+}
+
+static json_t *health_json(const struct facts *facts)
+{
+	static const char *const names[PH_HEALTH_MAX] = {
+		[PH_HEALTH_STORAGE_BUSY] = "storage_busy",
+		[PH_HEALTH_LABEL_FAILED] = "label_failed",
+		[PH_HEALTH_COUNTER_FAILED] = "counter_failed",
+	};
+	json_t *health = json_object();
+
+	for (__u32 i = 0; i < PH_HEALTH_MAX; i++) {
+		uint64_t value = 0;
+
+		(void)bpf_map_lookup_elem(facts->kernel.map[PH_MAP_HEALTH], &i, &value);
+		(void)json_object_set_new(health, names[i], json_integer((json_int_t)value));
+	}
+	return health;
+}
+
+static json_t *doors_json(uint64_t doors)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ph_promises_n; i++)
+		if (doors >> i & 1)
+			(void)json_array_append_new(list, json_pack("{s:s, s:s}", "door",
+								    ph_promises[i].name, "what",
+								    ph_promises[i].what));
+	return list;
+}
+
+static json_t *facts_json(const struct facts *facts)
+{
+	uint64_t open = doors_open(facts->state.backend, &facts->features);
+	json_t *policies = json_array();
+	bool whole = !strcmp(facts->state.attach, facts->features.cgroup_root);
+
+	for (size_t i = 0; i < facts->set.n; i++)
+		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
+	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:o, s:o, s:o}", "in_force", 1, "backend",
+			 backend_name(facts->state.backend), "generation",
+			 (json_int_t)facts->header.generation, "degraded",
+			 (open & ~doors_optional()) != 0, "covers", whole ? "" : facts->state.attach,
+			 "open_doors", doors_json(open), "policies", policies, "health",
+			 health_json(facts));
+}
+
+static void print_counts(const json_t *counters, const char *kind, const char *what)
+{
+	const char *door;
+	json_t *value;
+
+	json_object_foreach(json_object_get(counters, kind), door, value)
+		(void)printf("    %s at %s: %lld\n", what, door,
+			     (long long)json_integer_value(value));
+}
+
+static void print_policy(const json_t *policy)
+{
+	const json_t *counters = json_object_get(policy, "counters");
+	json_int_t threads = json_integer_value(json_object_get(policy, "threads_only"));
+	size_t i;
+	json_t *rule;
+
+	(void)printf("\n%s (%s:%lld), %s, children %s\n",
+		     json_string_value(json_object_get(policy, "name")),
+		     json_string_value(json_object_get(policy, "file")),
+		     (long long)json_integer_value(json_object_get(policy, "line")),
+		     json_string_value(json_object_get(policy, "mode")),
+		     json_string_value(json_object_get(policy, "children")));
+	(void)printf("    confines %lld processes named %s now",
+		     (long long)json_integer_value(json_object_get(policy, "processes")),
+		     json_string_value(json_object_get(policy, "comm")));
+	if (threads)
+		(void)printf(", and %lld threads of others (thread only)", (long long)threads);
+	(void)putchar('\n');
+	json_array_foreach(json_object_get(policy, "rules"), i, rule)
+		(void)printf("    allow %s\n", json_string_value(rule));
+	print_counts(counters, "attempts", "refused");
+	print_counts(counters, "packets", "packets dropped");
+	print_counts(counters, "audited", "would refuse");
+}
+
+static void print_text(const json_t *object)
+{
+	const char *covers = json_string_value(json_object_get(object, "covers"));
+	json_t *list = json_object_get(object, "open_doors"), *entry;
+	size_t i;
+
+	(void)printf("%sbackend %s, generation %lld\n",
+		     json_is_true(json_object_get(object, "degraded")) ? "DEGRADED: " : "",
+		     json_string_value(json_object_get(object, "backend")),
+		     (long long)json_integer_value(json_object_get(object, "generation")));
+	if (*covers)
+		(void)printf("covers only %s\n", covers);
+	if (json_array_size(list))
+		(void)printf("open doors:\n");
+	json_array_foreach(list, i, entry)
+		(void)printf("  %-12s %s\n", json_string_value(json_object_get(entry, "door")),
+			     json_string_value(json_object_get(entry, "what")));
+	json_array_foreach(json_object_get(object, "policies"), i, entry)
+		print_policy(entry);
+}
+
+static void facts_done(struct facts *facts)
+{
+	kernel_close(&facts->kernel);
+	policy_set_done(&facts->set);
+	labels_done(&facts->labels);
+	processes_done(&facts->processes);
+}
+
+static int gather(struct facts *facts, struct ph_problems *problems, struct ph_fault *f)
+{
+	int r = kernel_open(&facts->kernel, f);
+
+	if (r == -ENOENT || (!r && !kernel_attached()))
+		return -ENOENT;
+	if (!r)
+		r = kernel_state_read(&facts->kernel, &facts->state);
+	if (!r)
+		r = generation_current(&facts->kernel, &facts->header);
+	if (r)
+		return r == -ENOENT ? r : fault(f, r, PH_EXIT_IMPOSSIBLE,
+						"cannot read what is in force: %s", strerror(-r));
+	features_probe(&facts->features);
+	r = store_load(NULL, &facts->set, problems);
+	if (r)
+		return fault(f, r, PH_EXIT_NO, "the policy files cannot be read; what was in force "
+			     "stays in force");
+	facts->has_labels = !labels_pass(&facts->labels);
+	if (!facts->has_labels && processes_read(&facts->processes))
+		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read /proc");
+	return 0;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	struct facts facts = { .kernel = PH_KERNEL_NULL };
+	struct ph_fault f = {};
+	bool json = false;
+	json_t *object;
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == '?')
+			return usage_error("status", "unknown option");
+		json = true;
+	}
+	if (optind != argc)
+		return usage_error("status", "unexpected argument");
+	r = require_root("status");
+	if (r)
+		return r;
+	r = gather(&facts, &problems, &f);
+	if (r && r != -ENOENT) {
+		facts_done(&facts);
+		return report_failure(&problems, &f);
+	}
+	object = r ? json_pack("{s:b}", "in_force", 0) : facts_json(&facts);
+	facts_done(&facts);
+	if (json) {
+		(void)json_dumpf(object, stdout, JSON_INDENT(2));
+		(void)putchar('\n');
+	} else if (r) {
+		(void)printf("No policy is in force.\n");
+	} else {
+		print_text(object);
+	}
+	json_decref(object);
+	return r ? PH_EXIT_NO : PH_EXIT_OK;
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "policy/store.h"
+#include "sources.h"
+#include "util/cleanup.h"
+
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+
+static void empty_directory(const char *path)
+{
+	cleanup_closedir DIR *dir = opendir(path);
+
+	if (!dir)
+		return;
+	for (struct dirent *entry; (entry = readdir(dir));)
+		if (entry->d_type == DT_REG)
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+}
+
+static void tell_remaining(void)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems problems = {};
+
+	if (store_load(NULL, &set, &problems) || !set.n)
+		return;
+	(void)printf("These policies of " PH_ETC_POLICIES " return at the next apply or boot:\n");
+	for (size_t i = 0; i < set.n; i++)
+		(void)printf("  %s (%s:%u)\n", set.policies[i].name, set.policies[i].file,
+			     set.policies[i].line);
+}
+
+int cmd_stop(int argc, char **argv)
+{
+	cleanup_close int lock = -1;
+	struct ph_fault f = {};
+	int r;
+
+	if (argc != 1)
+		return usage_error("stop", "takes no arguments");
+	r = require_root("stop");
+	if (r)
+		return r;
+	lock = apply_lock(&f);
+	if (lock < 0)
+		return report_failure(NULL, &f);
+	/* The files first: whatever still runs may apply them again. */
+	empty_directory(PH_RUN_POLICIES);
+	if (kernel_remove(&f))
+		return report_failure(NULL, &f);
+	sources_remove();
+	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");
+	tell_remaining();
+	return PH_EXIT_OK;
+}

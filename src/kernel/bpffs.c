@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel/bpffs.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "abi.h"
+#include "util/cleanup.h"
+
+#define BPFFS_DIR "/sys/fs/bpf"
+
+static bool same_namespace_as_init(const char *kind)
+{
+	char own[64], first[64];
+	struct stat a, b;
+
+	(void)snprintf(own, sizeof(own), "/proc/self/ns/%s", kind);
+	(void)snprintf(first, sizeof(first), "/proc/1/ns/%s", kind);
+	return stat(own, &a) || stat(first, &b) || a.st_ino == b.st_ino;
+}
+
+int bpffs_ready(struct ph_fault *f)
+{
+	struct statfs fs;
+
+	if (!same_namespace_as_init("mnt"))
+		return fault(f, -EXDEV, PH_EXIT_IMPOSSIBLE,
+			     "this is a private mount namespace: pins made here end with it; "
+			     "run porthold in the mount namespace of PID 1 (nsenter -t 1 -m)");
+	if (!statfs(BPFFS_DIR, &fs) && fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	if (mount("bpf", BPFFS_DIR, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return fault(f, -errno, PH_EXIT_IMPOSSIBLE,
+			     "bpffs is not mounted on " BPFFS_DIR " and cannot be (%s); "
+			     "mount -t bpf bpf " BPFFS_DIR, strerror(errno));
+	return 0;
+}
+
+void pin_path(char *ret, unsigned size, const char *directory, const char *name)
+{
+	(void)snprintf(ret, size, PH_PIN_DIR "/%s/%s", directory, name);
+}
+
+static int make_directory(const char *path, struct ph_fault *f)
+{
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return fault(f, -errno, PH_EXIT_IMPOSSIBLE, "cannot make %s: %s", path,
+			     strerror(errno));
+	return 0;
+}
+
+int pins_make(struct ph_fault *f)
+{
+	int r = make_directory(PH_PIN_DIR, f);
+
+	if (!r)
+		r = make_directory(PH_PIN_DIR "/" PH_MAPS_DIR, f);
+	if (!r)
+		r = make_directory(PH_PIN_DIR "/" PH_LINKS_DIR, f);
+	return r;
+}
+
+typedef int (*pin_function)(const char *path);
+
+/* Calls `each` (if any) for every pin; the number of pins, or the first -errno. */
+static int pins_walk(const char *directory, pin_function each)
+{
+	cleanup_closedir DIR *dir = NULL;
+	char path[PH_PATH_LEN * 2];
+	int n = 0;
+
+	(void)snprintf(path, sizeof(path), PH_PIN_DIR "/%s", directory);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		if (entry->d_name[0] == '.')
+			continue;
+		pin_path(path, sizeof(path), directory, entry->d_name);
+		if (each && each(path))
+			return -errno;
+		n++;
+	}
+	return n;
+}
+
+int pins_count(const char *directory)
+{
+	return pins_walk(directory, NULL);
+}
+
+int pins_remove(const char *directory)
+{
+	int n = pins_walk(directory, unlink);
+
+	return n < 0 ? n : 0;
+}
+
+static int remove_directory(const char *path)
+{
+	return rmdir(path) && errno != ENOENT ? -errno : 0;
+}
+
+int pins_remove_all(void)
+{
+	int r = pins_remove(PH_LINKS_DIR);
+
+	if (!r)
+		r = pins_remove(PH_MAPS_DIR);
+	if (!r)
+		r = remove_directory(PH_PIN_DIR "/" PH_LINKS_DIR);
+	if (!r)
+		r = remove_directory(PH_PIN_DIR "/" PH_MAPS_DIR);
+	return r ? r : remove_directory(PH_PIN_DIR);
+}

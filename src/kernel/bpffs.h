@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_BPFFS_H
+#define PH_BPFFS_H
+/*
+ * The pins: what keeps maps and links alive without a process.
+ *
+ *	/sys/fs/bpf/porthold/maps/NAME	every map of the programs
+ *	/sys/fs/bpf/porthold/links/NAME	every attached program
+ *
+ * Functions return 0 or -errno with the fault filled.
+ */
+#include "util/fault.h"
+
+#define PH_MAPS_DIR "maps"
+#define PH_LINKS_DIR "links"
+
+/*
+ * Makes sure that bpffs is mounted where every process and the next boot of this one find it:
+ * mounts it if it is not, and refuses in a mount namespace of its own, whose mounts end with it.
+ */
+int bpffs_ready(struct ph_fault *f);
+
+/* Makes the directories of the pins. */
+int pins_make(struct ph_fault *f);
+
+/* Path of a pin. */
+void pin_path(char *ret, unsigned size, const char *directory, const char *name);
+
+/* Removes all pins of a directory; 0, or the first -errno. */
+int pins_remove(const char *directory);
+
+/* Removes everything below the pin directory, and it. */
+int pins_remove_all(void);
+
+/* How many pins a directory has; -errno. */
+int pins_count(const char *directory);
+
+#endif

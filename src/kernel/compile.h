@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_COMPILE_H
+#define PH_COMPILE_H
+/*
+ * Policies -> image: the content of the kernel's tables, as bpf/abi.h describes them.
+ *
+ * Invariants of an image:
+ * - every table is sorted and holds no key twice: names by their words, grants and sources by id
+ *   (sources[i] tells where grants[i] was written), chunks by set and chunk, prefixes by scope,
+ *   address bytes and length;
+ * - it depends on what the policies mean alone: their order, that of their rules, and how they are
+ *   spelt change nothing in the tables and the hash;
+ * - unused bytes are zero, unused spans {1, 0};
+ * - it borrows nothing from the set.
+ */
+#include "policy/policy.h"
+#include "policy/problem.h"
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+
+#include "abi.h"
+
+/* Limits on what comes from outside: more is a problem of the set. */
+#define PH_IMAGE_PREFIXES_MAX (1U << 20) /* entries of the prefix table */
+#define PH_IMAGE_CHUNKS_MAX   (1U << 18) /* entries of the port table */
+#define PH_IMAGE_TOUCHES_MAX  (1U << 25) /* networks looked at, the same one for each region anew */
+
+struct ph_image_name {
+	struct ph_name key;
+	struct ph_ids value;
+};
+
+struct ph_image_chunk {
+	struct ph_chunk_key key;
+	struct ph_chunk value;
+};
+
+struct ph_image_prefix {
+	struct ph_prefix_key key;
+	struct ph_prefix value;
+};
+
+struct ph_image_source {
+	uint64_t id;
+	const char *name;
+	const char *file; /* NULL: made by hand */
+	unsigned line;
+};
+
+struct ph_image {
+	struct ph_header header; /* generation, deadline and slot are the caller's to fill */
+	struct ph_image_name *names;
+	size_t n_names;
+	struct ph_grant *grants; /* the key is the id */
+	size_t n_grants;
+	struct ph_image_chunk *chunks;
+	size_t n_chunks;
+	struct ph_image_prefix *prefixes;
+	size_t n_prefixes;
+	struct ph_image_source *sources;
+	size_t n_sources;
+	char *strings;	/* private: what sources point to */
+	uint64_t hash;	/* of all that the kernel gets; names, files and lines do not count */
+};
+
+/* Takes a zeroed object or a made one, and leaves a zeroed one. */
+void image_done(struct ph_image *image);
+
+/*
+ * The set must be resolved (policy/resolve.h).
+ * -EINVAL: problems got at least one error. Other -errno: -ENOMEM. *ret is untouched on failure.
+ */
+int image_compile(const struct ph_policy_set *set, struct ph_image *ret,
+		  struct ph_problems *problems);
+
+/* A hash of the policy's name and match, never 0: neither can change under the same id. */
+uint64_t policy_id(const struct ph_policy *policy);
+
+/* The hash of a path below the cgroup2 root, as the kernel programs compute it, and its levels. */
+uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_DECIDE_H
+#define PH_DECIDE_H
+/*
+ * The kernel's decision (bpf/verdict.h), taken in user space over an image: what explain, expect
+ * and the tests ask is what the kernel would answer.
+ */
+#include "kernel/compile.h"
+
+typedef const struct ph_image *ph_tables;
+
+#include "verdict.h"
+
+/* Look-ups in the tables: NULL if there is none. comm counts up to 15 bytes, as in the kernel. */
+const struct ph_ids *image_find_ids(const struct ph_image *image, const char *comm);
+const struct ph_grant *image_find_grant(const struct ph_image *image, uint64_t id);
+const struct ph_image_source *image_find_source(const struct ph_image *image, uint64_t id);
+const struct ph_chunk *image_find_chunk(const struct ph_image *image,
+					const struct ph_chunk_key *key);
+const struct ph_prefix *image_find_prefix(const struct ph_image *image,
+					  const struct ph_prefix_key *key);
+
+static inline const struct ph_chunk *ph_find_chunk(ph_tables tables,
+						   const struct ph_chunk_key *key)
+{
+	return image_find_chunk(tables, key);
+}
+
+static inline const struct ph_prefix *ph_find_prefix(ph_tables tables,
+						     const struct ph_prefix_key *key)
+{
+	return image_find_prefix(tables, key);
+}
+
+/* Whether the grant covers the flow. Mode and conditions (uid, cgroup) are not looked at. */
+bool decide_policy(const struct ph_image *image, const struct ph_grant *grant,
+		   const struct ph_flow *flow);
+
+#define PH_SPEC_FLOWS_MAX 2
+
+/*
+ * What a user's words ask the kernel: how many flows, all of which must be covered. A local address
+ * that is left out is the wildcard of the remote's family, or of both where there is no remote.
+ */
+size_t spec_flows(const struct ph_flow_spec *spec, struct ph_flow ret[PH_SPEC_FLOWS_MAX]);
+
+bool decide_spec(const struct ph_image *image, const struct ph_grant *grant,
+		 const struct ph_flow_spec *spec);
+
+#endif

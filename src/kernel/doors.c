@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel/doors.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool always(enum ph_backend backend, const struct ph_features *features)
+{
+	return true;
+}
+
+static bool by_lsm(enum ph_backend backend, const struct ph_features *features)
+{
+	return backend == PH_BACKEND_LSM;
+}
+
+static bool by_tracing(enum ph_backend backend, const struct ph_features *features)
+{
+	return features->tracing_programs;
+}
+
+/* A fork whose label cannot be kept is refused: only the LSM hook over task storage can. */
+static bool by_task_storage(enum ph_backend backend, const struct ph_features *features)
+{
+	return backend == PH_BACKEND_LSM && features->task_storage;
+}
+
+static bool never(enum ph_backend backend, const struct ph_features *features)
+{
+	return false;
+}
+
+const struct ph_promise ph_promises[] = {
+	{ "connect", "connecting anywhere", always, false },
+	{ "bind", "taking any local port", always, false },
+	{ "send", "sending datagrams anywhere", always, false },
+	{ "socket", "IP sockets of any protocol", always, false },
+	{ "fastopen", "connecting by a first send", always, false },
+	{ "listen", "the call succeeds on a port that nobody can reach", by_lsm, false },
+	{ "families", "packet, vsock, Bluetooth and other sockets that are not IP", by_lsm, false },
+	{ "handed-over", "using TCP sockets that were opened elsewhere or before", by_lsm, false },
+	{ "rename", "a process that takes another name is free", by_tracing, false },
+	{ "children", "a program that the process starts is free", by_tracing, false },
+	{ "label-loss", "a child is free if the kernel runs out of room for labels",
+	  by_task_storage, false },
+	{ "splice-read", "reading by splice from a socket that was handed over", never, true },
+};
+
+const size_t ph_promises_n = sizeof(ph_promises) / sizeof(ph_promises[0]);
+
+uint64_t doors_open(enum ph_backend backend, const struct ph_features *features)
+{
+	uint64_t open = 0;
+
+	for (size_t i = 0; i < ph_promises_n; i++)
+		if (!ph_promises[i].closed(backend, features))
+			open |= 1ull << i;
+	return open;
+}
+
+uint64_t doors_optional(void)
+{
+	uint64_t optional = 0;
+
+	for (size_t i = 0; i < ph_promises_n; i++)
+		if (ph_promises[i].optional)
+			optional |= 1ull << i;
+	return optional;
+}
+
+int doors_parse(const char *text, uint64_t *ret, char *ret_bad, size_t size)
+{
+	uint64_t doors = 0;
+
+	for (const char *at = text; *at; at += *at == ',') {
+		size_t length = strcspn(at, ","), i;
+
+		for (i = 0; i < ph_promises_n; i++)
+			if (strlen(ph_promises[i].name) == length &&
+			    !strncmp(ph_promises[i].name, at, length))
+				break;
+		if (i == ph_promises_n) {
+			(void)snprintf(ret_bad, size, "%.*s", (int)length, at);
+			return -EINVAL;
+		}
+		doors |= 1ull << i;
+		at += length;
+	}
+	*ret = doors;
+	return 0;
+}
+
+const char *backend_name(enum ph_backend backend)
+{
+	switch (backend) {
+	case PH_BACKEND_LSM:
+		return "lsm";
+	case PH_BACKEND_CGROUP:
+		return "cgroup";
+	default:
+		return "none";
+	}
+}
+
+const char *door_name(unsigned door)
+{
+	static const char *const names[PH_DOOR_MAX] = {
+		[PH_DOOR_SOCKET] = "socket",
+		[PH_DOOR_BIND] = "bind",
+		[PH_DOOR_CONNECT] = "connect",
+		[PH_DOOR_LISTEN] = "listen",
+		[PH_DOOR_ACCEPT] = "accept",
+		[PH_DOOR_SEND] = "send",
+		[PH_DOOR_RECEIVE] = "receive",
+		[PH_DOOR_FASTOPEN] = "fastopen",
+		[PH_DOOR_RECEIVE_FD] = "receive-fd",
+		[PH_DOOR_SPLICE] = "splice",
+		[PH_DOOR_PACKET_OUT] = "packet-out",
+		[PH_DOOR_PACKET_IN] = "packet-in",
+		[PH_DOOR_TUN] = "tun",
+		[PH_DOOR_BPF] = "bpf",
+		[PH_DOOR_PTRACE] = "ptrace",
+		[PH_DOOR_MODULE] = "module",
+		[PH_DOOR_FORK] = "fork",
+		[PH_DOOR_PINS] = "pins",
+	};
+
+	return door < PH_DOOR_MAX ? names[door] : "unknown";
+}
+
+const char *reason_name(unsigned reason)
+{
+	static const char *const names[PH_REASON_MAX] = {
+		[PH_REASON_RULE] = "rule",
+		[PH_REASON_NO_RULE] = "no-rule",
+		[PH_REASON_OVERFULL] = "too-many-policies",
+		[PH_REASON_INTERNAL] = "internal-error",
+	};
+
+	return reason < PH_REASON_MAX ? names[reason] : "unknown";
+}

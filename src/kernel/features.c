@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel/features.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+DEFINE_CLEANUP(struct btf *, btf__free);
+
+#define CALL(helper) { .code = BPF_JMP | BPF_CALL, .imm = (helper) }
+#define RETURN_(value) { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = (value) }
+#define EXIT_ { .code = BPF_JMP | BPF_EXIT }
+
+static bool loads(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id,
+		  const struct bpf_insn *insns, size_t n)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach,
+		    .attach_btf_id = btf_id);
+	cleanup_close int fd = bpf_prog_load(type, NULL, "GPL", insns, n, &options);
+
+	return fd >= 0;
+}
+
+static bool returns(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id, int value)
+{
+	const struct bpf_insn insns[] = { RETURN_(value), EXIT_ };
+
+	return loads(type, attach, btf_id, insns, 2);
+}
+
+static bool calls(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id, int helper,
+		  int value)
+{
+	const struct bpf_insn insns[] = { CALL(helper), RETURN_(value), EXIT_ };
+
+	return loads(type, attach, btf_id, insns, 3);
+}
+
+static void probe_typed(struct ph_features *features)
+{
+	cleanup_(btf__freep) struct btf *btf = btf__load_vmlinux_btf();
+	int hook, rename;
+
+	if (!btf || libbpf_get_error(btf)) {
+		btf = NULL;
+		return;
+	}
+	hook = btf__find_by_name_kind(btf, "bpf_lsm_socket_bind", BTF_KIND_FUNC);
+	rename = btf__find_by_name_kind(btf, "btf_trace_task_rename", BTF_KIND_TYPEDEF);
+	if (hook > 0) {
+		features->lsm_programs = returns(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook, 0);
+		features->lsm_task_btf = calls(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook,
+					       BPF_FUNC_get_current_task_btf, 0);
+	}
+	if (rename > 0)
+		features->tracing_programs = returns(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
+						     rename, 0);
+	features->splice_sends =
+		btf__find_by_name_kind(btf, "splice_to_socket", BTF_KIND_FUNC) > 0;
+	features->socket_from_file = features->lsm_task_btf;
+}
+
+/* Whole words: "bpf" is not in "mybpf". */
+static bool list_has(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *at = list; *at; at += strcspn(at, ",")) {
+		at += *at == ',';
+		if (strcspn(at, ",") == length && !strncmp(at, word, length))
+			return true;
+	}
+	return false;
+}
+
+static void read_lsm_list(struct ph_features *features)
+{
+	cleanup_fclose FILE *file = fopen("/sys/kernel/security/lsm", "re");
+
+	if (!file || !fgets(features->lsm_list, sizeof(features->lsm_list), file))
+		return;
+	features->lsm_list[strcspn(features->lsm_list, "\n")] = 0;
+	features->lsm_active = list_has(features->lsm_list, "bpf");
+}
+
+int cgroup_root_find(char *ret, unsigned size)
+{
+	cleanup_fclose FILE *file = fopen("/proc/self/mountinfo", "re");
+	cleanup_free char *line = NULL;
+	size_t allocated = 0;
+	char root[64], point[256];
+
+	if (!file)
+		return -errno;
+	while (getline(&line, &allocated, file) > 0) {
+		if (!strstr(line, " - cgroup2 ") ||
+		    sscanf(line, "%*s %*s %*s %63s %255s", root, point) != 2 || strcmp(root, "/"))
+			continue;
+		(void)snprintf(ret, size, "%s", point);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int ignore_print(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return 0;
+}
+
+void features_probe(struct ph_features *ret)
+{
+	libbpf_print_fn_t print = libbpf_set_print(ignore_print);
+	struct ph_features features = {};
+
+	features.btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+	features.cgroup_programs = returns(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+					   BPF_CGROUP_INET4_CONNECT, 0, 1);
+	features.permitted = features.cgroup_programs || errno != EPERM;
+	features.cgroup_task_btf = calls(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
+					 0, BPF_FUNC_get_current_task_btf, 1);
+	features.task_storage =
+		libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
+	if (features.btf)
+		probe_typed(&features);
+	read_lsm_list(&features);
+	(void)cgroup_root_find(features.cgroup_root, sizeof(features.cgroup_root));
+	libbpf_set_print(print);
+	*ret = features;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_FEATURES_H
+#define PH_FEATURES_H
+/*
+ * What this kernel and this boot offer, found by trying: each field says that the thing was done a
+ * moment ago, or that it could not be. Kernel versions are never asked.
+ */
+#include <stdbool.h>
+
+struct ph_features {
+	bool btf; /* /sys/kernel/btf/vmlinux is there */
+	bool permitted; /* this process may load BPF programs at all */
+	bool lsm_programs; /* LSM programs load */
+	bool lsm_active; /* and `bpf` is in the list of active LSMs, without which they do nothing */
+	bool tracing_programs; /* tp_btf programs and iterators load */
+	bool cgroup_programs; /* programs for cgroup address hooks load */
+	bool task_storage; /* labels can lie on tasks */
+	bool lsm_task_btf; /* LSM programs may read the calling task by type */
+	bool cgroup_task_btf; /* the cgroup address hooks may */
+	bool socket_from_file; /* bpf_sock_from_file() */
+	bool splice_sends; /* sendfile and splice reach socket_sendmsg */
+	char lsm_list[256]; /* as the kernel tells it; empty: it cannot be read */
+	char cgroup_root[256]; /* where the cgroup2 hierarchy is mounted; empty: nowhere */
+};
+
+/* Always fills all; what cannot be found out is not there. */
+void features_probe(struct ph_features *ret);
+
+/* The mount point of the cgroup2 hierarchy, hybrid hierarchies too; 0 or -ENOENT. */
+int cgroup_root_find(char *ret, unsigned size);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel/labels.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/bpffs.h"
+#include "util/cleanup.h"
+
+#define PASS_PIN "ph_label_tasks"
+
+void labels_done(struct ph_labels *labels)
+{
+	free(labels->v);
+	*labels = (struct ph_labels){};
+}
+
+static int open_pass(void)
+{
+	char path[PH_PATH_LEN];
+	cleanup_close int link = -1;
+	int fd;
+
+	pin_path(path, sizeof(path), PH_LINKS_DIR, PASS_PIN);
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return -errno;
+	fd = bpf_iter_create(link);
+	return fd < 0 ? -errno : fd;
+}
+
+int labels_pass(struct ph_labels *ret)
+{
+	cleanup_(labels_done) struct ph_labels labels = {};
+	cleanup_close int fd = open_pass();
+	char *bytes;
+	size_t used = 0, size = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return fd;
+	do {
+		if (size - used < 4096) {
+			size = size ? size * 2 : 16384;
+			bytes = realloc(labels.v, size);
+			if (!bytes)
+				return -ENOMEM;
+			labels.v = (struct ph_labelled *)bytes;
+		}
+		got = read(fd, (char *)labels.v + used, size - used);
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (got > 0)
+			used += got;
+	} while (got);
+	labels.n = used / sizeof(*labels.v);
+	*ret = labels;
+	labels.v = NULL;
+	return 0;
+}

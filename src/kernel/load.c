@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel/load.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroup.skel.h"
+#include "identity.skel.h"
+#include "kernel/bpffs.h"
+#include "lsm.skel.h"
+#include "packet.skel.h"
+#include "util/cleanup.h"
+
+static const char *const map_names[PH_MAPS] = {
+	[PH_MAP_CURRENT] = "ph_current",
+	[PH_MAP_NAMES] = "ph_names",
+	[PH_MAP_GRANTS] = "ph_grants",
+	[PH_MAP_CHUNKS] = "ph_chunks",
+	[PH_MAP_PREFIXES] = "ph_prefixes",
+	[PH_MAP_MIRROR] = "ph_mirror",
+	[PH_MAP_COUNTERS] = "ph_counters",
+	[PH_MAP_HEALTH] = "ph_health",
+	[PH_MAP_EVENTS] = "ph_events",
+	[PH_MAP_EVENT_HEAD] = "ph_event_head",
+	[PH_MAP_STATE] = "ph_state",
+};
+
+/* --- Maps */
+
+void kernel_close(struct ph_kernel *kernel)
+{
+	for (int i = 0; i < PH_MAPS; i++)
+		fd_close(TAKE_FD(kernel->map[i]));
+}
+
+int kernel_open(struct ph_kernel *ret, struct ph_fault *f)
+{
+	struct ph_kernel kernel = PH_KERNEL_NULL;
+	char path[PH_PATH_LEN];
+
+	for (int i = 0; i < PH_MAPS; i++) {
+		int r;
+
+		pin_path(path, sizeof(path), PH_MAPS_DIR, map_names[i]);
+		kernel.map[i] = bpf_obj_get(path);
+		if (kernel.map[i] >= 0)
+			continue;
+		r = -errno;
+		kernel_close(&kernel);
+		if (r == -ENOENT)
+			return r;
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot open %s: %s", path, strerror(-r));
+	}
+	*ret = kernel;
+	return 0;
+}
+
+int kernel_state_read(const struct ph_kernel *kernel, struct ph_state *ret)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(kernel->map[PH_MAP_STATE], &zero, ret) ? -errno : 0;
+}
+
+int kernel_state_write(const struct ph_kernel *kernel, const struct ph_state *state)
+{
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(kernel->map[PH_MAP_STATE], &zero, state, BPF_ANY) ? -errno : 0;
+}
+
+/* --- Objects: open, configure, load, attach */
+
+enum { OBJECTS = 4 };
+
+struct objects {
+	struct lsm_bpf *lsm;
+	struct identity_bpf *identity;
+	struct cgroup_bpf *cgroup;
+	struct packet_bpf *packet;
+};
+
+static void objects_done(struct objects *objects)
+{
+	lsm_bpf__destroy(objects->lsm);
+	identity_bpf__destroy(objects->identity);
+	cgroup_bpf__destroy(objects->cgroup);
+	packet_bpf__destroy(objects->packet);
+}
+
+/* The last complaint of libbpf, to be told with a failure. */
+static char complaint[512];
+
+static int keep_complaint(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (getenv("PORTHOLD_DEBUG"))
+		return vfprintf(stderr, format, arguments);
+	if (level == LIBBPF_WARN && !*complaint) {
+		(void)vsnprintf(complaint, sizeof(complaint), format, arguments);
+		complaint[strcspn(complaint, "\n")] = 0;
+	}
+	return 0;
+}
+
+#define CONFIGURE(skeleton, plan, storage, typed)                         \
+	do {                                                              \
+		(skeleton)->rodata->ph_has_task_storage = (storage);      \
+		(skeleton)->rodata->ph_has_task_btf = (typed);            \
+		(skeleton)->rodata->ph_has_labels =                       \
+			(plan)->features->tracing_programs;               \
+		(skeleton)->rodata->ph_backend = (plan)->backend;         \
+	} while (0)
+
+/* Opens the objects that the plan needs; those it does not need stay NULL. */
+static int objects_open(struct objects *objects, const struct ph_plan *plan)
+{
+	const struct ph_features *features = plan->features;
+
+	if (plan->backend == PH_BACKEND_LSM) {
+		objects->lsm = lsm_bpf__open();
+		if (!objects->lsm)
+			return -errno;
+		CONFIGURE(objects->lsm, plan, features->task_storage, features->lsm_task_btf);
+	}
+	if (features->tracing_programs) {
+		objects->identity = identity_bpf__open();
+		if (!objects->identity)
+			return -errno;
+		CONFIGURE(objects->identity, plan, features->task_storage, features->lsm_task_btf);
+	}
+	objects->cgroup = cgroup_bpf__open();
+	objects->packet = packet_bpf__open();
+	if (!objects->cgroup || !objects->packet)
+		return -errno;
+	/* Task storage cannot be read in these hooks before 7.x: the mirror serves them all. */
+	CONFIGURE(objects->cgroup, plan, false, features->cgroup_task_btf);
+	CONFIGURE(objects->packet, plan, false, features->cgroup_task_btf);
+	return 0;
+}
+
+/* Each of the maps is made once, by the first object that is loaded. */
+static int share_maps(struct bpf_object *object, const struct ph_plan *plan)
+{
+	char path[PH_PATH_LEN];
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		if (bpf_map__is_internal(map))
+			continue;
+		if (!strcmp(bpf_map__name(map), "ph_labels") && !plan->features->task_storage) {
+			bpf_map__set_autocreate(map, false);
+			continue;
+		}
+		pin_path(path, sizeof(path), PH_MAPS_DIR, bpf_map__name(map));
+		/* libbpf takes the pinned map if it fits, else makes and pins one. */
+		if (bpf_map__set_pin_path(map, path))
+			return -errno;
+	}
+	return 0;
+}
+
+/* PORTHOLD_DEBUG: what libbpf says, and what each program cost the verifier. */
+static void ask_statistics(struct bpf_object *object)
+{
+	enum { VERIFIER_STATISTICS = 4 };
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object)
+		(void)bpf_program__set_log_level(program, VERIFIER_STATISTICS);
+}
+
+static int load_object(struct bpf_object *object, const struct ph_plan *plan, struct ph_fault *f)
+{
+	int r;
+
+	if (!object)
+		return 0;
+	if (getenv("PORTHOLD_DEBUG"))
+		ask_statistics(object);
+	r = share_maps(object, plan);
+	if (!r)
+		r = bpf_object__load(object);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the kernel refuses the %s programs: %s%s%s",
+			     bpf_object__name(object), strerror(-r), *complaint ? ": " : "",
+			     complaint);
+	return 0;
+}
+
+static struct bpf_link *attach_program(struct bpf_program *program, const struct ph_plan *plan)
+{
+	switch (bpf_program__type(program)) {
+	case BPF_PROG_TYPE_CGROUP_SKB:
+	case BPF_PROG_TYPE_CGROUP_SOCK:
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+		return bpf_program__attach_cgroup(program, plan->cgroup);
+	case BPF_PROG_TYPE_TRACING:
+		if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
+			return bpf_program__attach_iter(program, NULL);
+		/* fall through */
+	default:
+		return bpf_program__attach(program);
+	}
+}
+
+static int attach_and_pin(struct bpf_program *program, const struct ph_plan *plan,
+			  struct ph_fault *f)
+{
+	const char *name = bpf_program__name(program);
+	struct bpf_link *link = attach_program(program, plan);
+	char path[PH_PATH_LEN];
+	int r;
+
+	if (!link)
+		return fault(f, -errno, PH_EXIT_IMPOSSIBLE, "cannot attach %s: %s", name,
+			     strerror(errno));
+	/* The old program of this name goes only now that the new one is there. */
+	pin_path(path, sizeof(path), PH_LINKS_DIR, name);
+	(void)unlink(path);
+	r = bpf_link__pin(link, path);
+	if (r)
+		(void)fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot pin %s: %s", path, strerror(-r));
+	else
+		bpf_link__disconnect(link);
+	bpf_link__destroy(link);
+	return r;
+}
+
+static int attach_object(struct bpf_object *object, const struct ph_plan *plan, struct ph_fault *f)
+{
+	struct bpf_program *program;
+	int r = 0;
+
+	if (!object)
+		return 0;
+	bpf_object__for_each_program(program, object) {
+		if (!r && bpf_program__autoload(program))
+			r = attach_and_pin(program, plan, f);
+	}
+	return r;
+}
+
+static int load_and_attach(struct objects *objects, const struct ph_plan *plan, struct ph_fault *f)
+{
+	struct bpf_object *const all[OBJECTS] = {
+		objects->identity ? objects->identity->obj : NULL,
+		objects->lsm ? objects->lsm->obj : NULL,
+		objects->cgroup->obj,
+		objects->packet->obj,
+	};
+	int r = 0;
+
+	for (int i = 0; !r && i < OBJECTS; i++)
+		r = load_object(all[i], plan, f);
+	for (int i = 0; !r && i < OBJECTS; i++)
+		r = attach_object(all[i], plan, f);
+	return r;
+}
+
+int kernel_attach(const struct ph_plan *plan, struct ph_fault *f)
+{
+	cleanup_(objects_done) struct objects objects = {};
+	libbpf_print_fn_t print = libbpf_set_print(keep_complaint);
+	bool attached = kernel_attached();
+	int r;
+
+	*complaint = 0;
+	r = pins_make(f);
+	if (!r) {
+		r = objects_open(&objects, plan);
+		if (r)
+			(void)fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot open the programs: %s",
+				    strerror(-r));
+	}
+	if (!r)
+		r = load_and_attach(&objects, plan, f);
+	if (r && !attached)
+		(void)pins_remove(PH_LINKS_DIR);
+	libbpf_set_print(print);
+	return r;
+}
+
+bool kernel_attached(void)
+{
+	return pins_count(PH_LINKS_DIR) > 0;
+}
+
+static int removed(int r, struct ph_fault *f)
+{
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot remove the pins below " PH_PIN_DIR
+			     ": %s", strerror(-r));
+	return 0;
+}
+
+int kernel_detach(struct ph_fault *f)
+{
+	return removed(pins_remove(PH_LINKS_DIR), f);
+}
+
+int kernel_remove(struct ph_fault *f)
+{
+	return removed(pins_remove_all(), f);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_LOAD_H
+#define PH_LOAD_H
+/*
+ * The programs and maps in the kernel: put there, found again, taken away. Everything is pinned, so
+ * nothing depends on a process of ours.
+ *
+ * Invariants: the maps are there whenever a link is; `ph_state` says which backend the links are
+ * of; links are there only while a policy is in force. What a crash left half made is completed or
+ * removed by the next call that changes something.
+ */
+#include <stdint.h>
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include "abi.h"
+#include "kernel/features.h"
+#include "util/fault.h"
+
+enum ph_map_id {
+	PH_MAP_CURRENT,
+	PH_MAP_NAMES,
+	PH_MAP_GRANTS,
+	PH_MAP_CHUNKS,
+	PH_MAP_PREFIXES,
+	PH_MAP_MIRROR,
+	PH_MAP_COUNTERS,
+	PH_MAP_HEALTH,
+	PH_MAP_EVENTS,
+	PH_MAP_EVENT_HEAD,
+	PH_MAP_STATE,
+	PH_MAPS,
+};
+
+struct ph_kernel {
+	int map[PH_MAPS]; /* file descriptors, -1: not open */
+};
+
+#define PH_KERNEL_NULL { .map = { [0 ... PH_MAPS - 1] = -1 } }
+
+void kernel_close(struct ph_kernel *kernel);
+
+/* Opens the pinned maps: 0, -ENOENT: porthold is not installed, or -errno with the fault filled. */
+int kernel_open(struct ph_kernel *ret, struct ph_fault *f);
+
+int kernel_state_read(const struct ph_kernel *kernel, struct ph_state *ret);
+int kernel_state_write(const struct ph_kernel *kernel, const struct ph_state *state);
+
+/* How the programs are to be loaded and where they go. */
+struct ph_plan {
+	const struct ph_features *features;
+	enum ph_backend backend;
+	int cgroup; /* file descriptor of the cgroup for the cgroup hooks */
+};
+
+/*
+ * Loads the programs of the plan over the maps that are pinned, making those that are not, and
+ * pins both maps and links. The new programs are attached before the ones of an older version are
+ * detached. On failure what this call made is taken away again.
+ */
+int kernel_attach(const struct ph_plan *plan, struct ph_fault *f);
+
+/* Whether links are pinned. */
+bool kernel_attached(void);
+
+/* Detaches all programs; the maps with counters and events stay. */
+int kernel_detach(struct ph_fault *f);
+
+/* Detaches all programs and removes every pin. */
+int kernel_remove(struct ph_fault *f);
+
+#endif

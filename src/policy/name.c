@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What may stand as a name or a path in a policy (name.h has the contract).
+ *
+ * Names end up in messages, tables and file names: none holds a control character, and a policy's
+ * name no slash.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memrchr */
+#endif
+#include <errno.h>
+#include <string.h>
+
+#include "policy/name.h"
+#include "policy/text.h"
+
+/* Not empty, UTF-8, and one line without controls. */
+static int check_text(struct ph_scanner *scanner, const char *what)
+{
+	if (scanner->len == 0) {
+		text_wrong(scanner, 0, "the %s is empty", what);
+		return text_right(scanner, "write a %s there", what);
+	}
+	for (size_t i = 0; i < scanner->len;) {
+		uint32_t character;
+		size_t n = utf8_decode(scanner->text + i, scanner->len - i, &character);
+
+		if (n == 0) {
+			text_wrong(scanner, i, "the %s is not UTF-8 text", what);
+			return text_right(scanner, "a policy can only hold UTF-8");
+		}
+		if (is_control(character)) {
+			text_wrong(scanner, i, "the %s holds a %s", what,
+				   character == '\n' ? "line break" : "control character");
+			return text_right(scanner, "write it without");
+		}
+		i += n;
+	}
+	return 0;
+}
+
+static int check_length(struct ph_scanner *scanner, const char *what, size_t max)
+{
+	if (scanner->len <= max)
+		return 0;
+	text_wrong(scanner, 0, "the %s is %zu bytes long", what, scanner->len);
+	return text_right(scanner, "%zu bytes are the most", max);
+}
+
+static int check_not_canary(struct ph_scanner *scanner, const struct ph_word *word)
+{
+	if (!word_is(word, PH_CANARY_NAME))
+		return 0;
+	text_wrong(scanner, 0, "%s is the name of porthold's own watchdog", quote(word).text);
+	return text_right(scanner, "choose another name");
+}
+
+static bool ends_with(const struct ph_word *word, const char *end)
+{
+	size_t n = strlen(end);
+
+	return word->len > n && memcmp(word->text + word->len - n, end, n) == 0;
+}
+
+int comm_check(const char *text, size_t len, struct ph_text_error *error)
+{
+	struct ph_scanner scanner = { text, len, 0, error };
+	struct ph_word word = { text, len, 0 }, base = word, kept = word;
+	const char *slash = len ? memrchr(text, '/', len) : NULL;
+	int r;
+
+	r = check_text(&scanner, "process name");
+	if (r < 0)
+		return r;
+	if (slash) {
+		base.len = (size_t)(text + len - slash - 1);
+		base.text = slash + 1;
+		text_wrong(&scanner, 0, "%s is a path, not a process name", quote(&word).text);
+		if (base.len == 0 || base.len > PH_COMM_MAX)
+			return text_right(&scanner,
+					  "write the name of the process, or exe: and the path of its program");
+		return text_right(&scanner,
+				  "write %s for the process name, or exe: %s for the program file",
+				  quote_bare(&base).text,
+				  text[0] == '/' ? quote_bare(&word).text : "/its/whole/path");
+	}
+	if (len > PH_COMM_MAX) {
+		kept.len = PH_COMM_MAX;
+		text_wrong(&scanner, 0,
+			   "the process name %s is %zu bytes long, and the kernel keeps %u",
+			   quote(&word).text, len, PH_COMM_MAX);
+		return text_right(&scanner,
+				  "write %s, which is what the kernel would hold, or match the program file with exe: /path/to/%s",
+				  quote(&kept).text, quote_bare(&word).text);
+	}
+	return check_not_canary(&scanner, &word);
+}
+
+int policy_name_check(const char *text, size_t len, struct ph_text_error *error)
+{
+	struct ph_scanner scanner = { text, len, 0, error };
+	struct ph_word word = { text, len, 0 };
+	const char *slash = len ? memchr(text, '/', len) : NULL;
+	int r;
+
+	r = check_text(&scanner, "policy name");
+	if (r == 0)
+		r = check_length(&scanner, "policy name", PH_POLICY_NAME_MAX);
+	if (r < 0)
+		return r;
+	if (slash) {
+		text_wrong(&scanner, (size_t)(slash - text), "the policy name holds a slash");
+		return text_right(&scanner, "write - in its place");
+	}
+	if (text[0] == '.' || text[0] == '-' || text[0] == ' ') {
+		text_wrong(&scanner, 0, "the policy name begins with '%c'", text[0]);
+		return text_right(&scanner, "begin it with a letter or a digit");
+	}
+	return check_not_canary(&scanner, &word);
+}
+
+/* An absolute path without empty, "." and ".." parts, as the kernel itself reports paths. */
+static int check_path(struct ph_scanner *scanner, const char *what, const char *example)
+{
+	size_t from = 0;
+
+	if (scanner->text[0] != '/') {
+		text_wrong(scanner, 0, "the %s does not begin with a slash", what);
+		return text_right(scanner, "write the whole path, such as %s", example);
+	}
+	while (from < scanner->len) {
+		struct ph_word part = { scanner->text + from + 1, 0, from };
+		size_t left = scanner->len - from - 1;
+		const char *slash = memchr(part.text, '/', left);
+
+		part.len = slash ? (size_t)(slash - part.text) : left;
+		if (part.len == 0) {
+			text_wrong(scanner, from, "the %s has a slash too many", what);
+			return text_right(scanner, "leave it out");
+		}
+		if (word_is(&part, ".") || word_is(&part, "..")) {
+			text_wrong(scanner, from + 1, "the %s holds %s", what, quote(&part).text);
+			return text_right(scanner, "write the path that it leads to");
+		}
+		from += part.len + 1;
+	}
+	return 0;
+}
+
+int exe_check(const char *text, size_t len, struct ph_text_error *error)
+{
+	struct ph_scanner scanner = { text, len, 0, error };
+	int r = check_text(&scanner, "path");
+
+	if (r == 0)
+		r = check_length(&scanner, "path", PH_EXE_MAX);
+	return r < 0 ? r : check_path(&scanner, "path of the program", "/usr/bin/curl");
+}
+
+int cgroup_check(const char *text, size_t len, struct ph_text_error *error)
+{
+	static const char mount[] = "/sys/fs/cgroup/";
+	struct ph_scanner scanner = { text, len, 0, error };
+	struct ph_word word = { text, len, 0 };
+	int r = check_text(&scanner, "cgroup");
+
+	if (r == 0)
+		r = check_length(&scanner, "cgroup", PH_CGROUP_MAX);
+	if (r < 0)
+		return r;
+	if (len > sizeof(mount) - 1 && memcmp(text, mount, sizeof(mount) - 1) == 0) {
+		word.text += sizeof(mount) - 2;
+		word.len -= sizeof(mount) - 2;
+		text_wrong(&scanner, 0, "the cgroup holds the place where cgroups are mounted");
+		return text_right(&scanner, "write it from there on: %s", quote_bare(&word).text);
+	}
+	if (word_is(&word, "/")) {
+		text_wrong(&scanner, 0, "every process is in the cgroup '/'");
+		return text_right(&scanner, "name one below it, such as /system.slice/web.service");
+	}
+	return check_path(&scanner, "cgroup", "/system.slice/web.service");
+}
+
+int unit_check(const char *text, size_t len, struct ph_text_error *error)
+{
+	struct ph_scanner scanner = { text, len, 0, error };
+	struct ph_word word = { text, len, 0 };
+	int r = check_text(&scanner, "unit");
+
+	if (r == 0)
+		r = check_length(&scanner, "unit", PH_UNIT_MAX);
+	if (r < 0)
+		return r;
+	if (memchr(text, '/', len)) {
+		text_wrong(&scanner, 0, "the unit %s holds a slash", quote(&word).text);
+		return text_right(&scanner,
+				  "write the unit's name, such as web.service, or cgroup: and the path");
+	}
+	if (!ends_with(&word, ".service") && !ends_with(&word, ".scope") &&
+	    !ends_with(&word, ".slice")) {
+		text_wrong(&scanner, 0, "the unit %s does not end in .service, .scope or .slice",
+			   quote(&word).text);
+		return text_right(&scanner, "write its whole name, such as %s.service",
+				  quote_bare(&word).text);
+	}
+	return 0;
+}
+
+int uid_parse(const char *text, size_t len, uint32_t *ret, struct ph_text_error *error)
+{
+	struct ph_scanner scanner = { text, len, 0, error };
+	struct ph_word word = { text, len, 0 };
+	/* (uid_t)-1 means "no user" to the kernel. */
+	const uint32_t max = UINT32_MAX - 1;
+	uint64_t number;
+
+	if (!word_is_number(&word)) {
+		text_wrong(&scanner, 0, "%s is not a user id", quote(&word).text);
+		return text_right(&scanner, "write the number; id -u NAME shows it");
+	}
+	number = word_number(&word, max);
+	if (number > max) {
+		text_wrong(&scanner, 0, "the user id %s is too large", quote_bare(&word).text);
+		return text_right(&scanner, "the largest is %u", max);
+	}
+	*ret = (uint32_t)number;
+	return 0;
+}

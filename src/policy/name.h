@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_NAME_H
+#define PH_NAME_H
+/*
+ * What may stand as a process name, a policy's name, a path, a cgroup or a unit in a policy.
+ * The checks look at the text alone, never at the system. 0, or -EINVAL with *error filled.
+ */
+#include "policy/rule.h"
+
+int comm_check(const char *text, size_t len, struct ph_text_error *error);
+int policy_name_check(const char *text, size_t len, struct ph_text_error *error);
+int exe_check(const char *text, size_t len, struct ph_text_error *error);
+int cgroup_check(const char *text, size_t len, struct ph_text_error *error);
+int unit_check(const char *text, size_t len, struct ph_text_error *error);
+int uid_parse(const char *text, size_t len, uint32_t *ret, struct ph_text_error *error);
+
+#endif

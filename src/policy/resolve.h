@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_RESOLVE_H
+#define PH_RESOLVE_H
+/*
+ * Keywords -> plain rules. `dns` becomes UDP and TCP 53 to each resolver, `loopback` becomes TCP
+ * and UDP, connect and bind, on 127.0.0.0/8 and ::1. What they become keeps the place and the
+ * origin of the keyword.
+ */
+#include "policy/policy.h"
+
+#define PH_RESOLVERS_MAX 64U
+
+/*
+ * The nameserver lines of a resolv.conf: what cannot be read as an address is skipped, a zone
+ * (fe80::1%eth0) is dropped, a file without any means 127.0.0.1 and ::1, as the C library has it.
+ * *ret is sorted, each address once, the caller's to free (ret->v). A missing file counts as empty.
+ */
+int resolvers_read(const char *path, struct ph_cidrs *ret);
+int resolvers_parse(const char *text, size_t len, struct ph_cidrs *ret);
+
+/* A copy of the policy with plain rules only. Without resolvers, dns becomes nothing. */
+int policy_resolve(const struct ph_policy *policy, const struct ph_cidrs *resolvers,
+		   struct ph_policy *ret);
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The verb table and nothing else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+static const struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *arguments;
+	const char *what;
+} verbs[] = {
+	{ "allow", cmd_allow, "[PORTS] NAME", "hold the process NAME to TCP PORTS (default 4040)" },
+	{ "remove", cmd_remove, "NAME", "drop what allow made" },
+	{ "status", cmd_status, "[--json]", "what is in force, whom it confines, what it refused" },
+	{ "events", cmd_events, "[--follow] [--json]", "what was refused" },
+	{ "doctor", cmd_doctor, "[--json]", "what this kernel and this boot offer" },
+	{ "stop", cmd_stop, "", "end enforcement and remove every trace from the kernel" },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static int help(FILE *to)
+{
+	(void)fprintf(to, "porthold holds a process to its port.\n\n");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		(void)fprintf(to, "  porthold %-7s %-20s %s\n", verbs[i].name, verbs[i].arguments,
+			      verbs[i].what);
+	(void)fprintf(to,
+		      "\nallow and remove take\n"
+		      "  --backend auto|best|lsm|cgroup   auto: lsm with every door closed, or nothing\n"
+		      "  --accept-degraded DOOR,...       lsm on a kernel that lacks something\n"
+		      "  --attach PATH                    the cgroup to cover (default: all)\n"
+		      "allow also takes\n"
+		      "  --in-cgroup PATH                 only processes below this cgroup\n"
+		      "  --children confine|leave         what the process executes (default: confine)\n"
+		      "\nExit status: 0 yes or done, 1 no, 2 usage, 3 not possible here,\n"
+		      "4 refused (weaker than asked, or a lock-out), 5 the canary failed.\n");
+	return PH_EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	if (argc < 2) {
+		(void)help(stderr);
+		return PH_EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return help(stdout);
+	if (!strcmp(argv[1], "--version")) {
+		(void)printf("porthold %s\n", PH_VERSION);
+		return PH_EXIT_OK;
+	}
+	verb = find_verb(argv[1]);
+	if (!verb) {
+		(void)fprintf(stderr, "porthold: no verb is called %s; see porthold --help\n",
+			      argv[1]);
+		return PH_EXIT_USAGE;
+	}
+	return verb->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_FILE_H
+#define PH_FILE_H
+/*
+ * Whole files, in bounded time and memory. Returns 0 or -errno; nothing blocks on what a path may
+ * lead to.
+ */
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Reads a regular file. *ret is NUL-terminated (not counted in *ret_len) and the caller's to free.
+ * -EISDIR a directory, -ENOTSUP neither file nor directory, -EFBIG more than max bytes,
+ * -ESTALE it changed meanwhile, or what open(2) and read(2) say.
+ */
+int file_read(const char *path, size_t max, char **ret, size_t *ret_len);
+
+/*
+ * Puts data under path at once: a reader sees the old content or the new one, also after a crash.
+ * The temporary file is ".porthold-XXXXXX" in the same directory.
+ */
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
+
+/* Makes the directory and its parents. One that is there already is fine and keeps its mode. */
+int mkdir_parents(const char *path, mode_t mode);
+
+#endif

@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What stands in each table of an image. Policies are written as rules in the grammar of rule.h.
+ * With PH_TEST_MANY set, the time and size of large sets are printed too.
+ */
+#include "kernel/compile.h"
+#include "kernel/decide.h"
+#include "policy/rule.h"
+#include "util/cleanup.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_image, image_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+
+#define RULES(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+/* --- Sets */
+
+static void add_rule(struct ph_policy *policy, const char *text)
+{
+	struct ph_text_error error;
+	struct ph_rule rule;
+
+	if (rule_parse(text, strlen(text), &rule, &error))
+		fail_msg("%s: %s", text, error.message);
+	assert_int_equal(policy_add_rule(policy, &rule), 0);
+}
+
+static struct ph_policy *add_policy(struct ph_policy_set *set, const char *name, const char *comm,
+				    const char *const *rules)
+{
+	struct ph_policy policy = { .name = strdup(name), .file = "test.yaml", .line = 7 };
+
+	assert_non_null(policy.name);
+	strcpy(policy.match.comm, comm);
+	for (; rules && *rules; rules++)
+		add_rule(&policy, *rules);
+	assert_int_equal(policy_set_add(set, &policy), 0);
+	return &set->policies[set->n - 1];
+}
+
+static void compile(const struct ph_policy_set *set, struct ph_image *ret)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+
+	assert_int_equal(image_compile(set, ret, &problems), 0);
+	assert_int_equal(problems.n, 0);
+}
+
+/* One policy of these rules. */
+static void compile_rules(const char *const *rules, struct ph_image *ret)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+
+	add_policy(&set, "p", "p", rules);
+	compile(&set, ret);
+	assert_int_equal(ret->n_grants, 1);
+}
+
+/* The set must be refused, with this in the problem. */
+static void refuse(const struct ph_policy_set *set, const char *words)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	struct ph_image image, before;
+
+	memset(&image, 0x5a, sizeof(image));
+	before = image;
+	assert_int_equal(image_compile(set, &image, &problems), -EINVAL);
+	assert_memory_equal(&image, &before, sizeof(image));
+	assert_true(problems.n_errors >= 1);
+	assert_string_equal(problems.v[0].file, "test.yaml");
+	assert_int_equal(problems.v[0].line, 7);
+	if (!strstr(problems.v[0].message, words))
+		fail_msg("\"%s\" is not in: %s", words, problems.v[0].message);
+}
+
+static void check_span(const struct ph_ports *ports, int i, unsigned first, unsigned last)
+{
+	assert_int_equal(ports->span[i].first, first);
+	assert_int_equal(ports->span[i].last, last);
+}
+
+/* --- Names and grants */
+
+static void test_empty(void **state)
+{
+	const struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+
+	compile(&set, &image);
+	assert_int_equal(image.n_grants + image.n_names + image.n_prefixes + image.n_chunks, 0);
+	assert_int_equal(image.header.features, 0);
+	assert_null(image_find_ids(&image, "x"));
+	assert_null(image_find_grant(&image, 1));
+}
+
+static void test_names(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	const struct ph_ids *ids;
+
+	for (int i = 0; i < PH_LABEL_MAX; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "crowd-%d", i);
+		add_policy(&set, name, "fifteen-bytes-x", NULL);
+	}
+	add_policy(&set, "alone", "a", NULL);
+	compile(&set, &image);
+	assert_int_equal(image.n_names, 2);
+	assert_int_equal(image.header.features, PH_FEATURE_COMM);
+	ids = image_find_ids(&image, "fifteen-bytes-x and more");
+	assert_non_null(ids);
+	assert_int_equal(ids->count, PH_LABEL_MAX);
+	for (int i = 0; i < PH_LABEL_MAX; i++)
+		assert_non_null(image_find_grant(&image, ids->id[i]));
+	ids = image_find_ids(&image, "a");
+	assert_non_null(ids);
+	assert_int_equal(ids->count, 1);
+	assert_int_equal(ids->id[0], policy_id(policy_set_find(&set, "alone")));
+	assert_int_equal(ids->id[1], 0);
+	assert_null(image_find_ids(&image, "b"));
+	for (size_t i = 0; i < image.n_names; i++) {
+		__u32 bit = ph_name_bit(image.names[i].key.word);
+
+		assert_true(image.header.names[bit / 64] >> (bit % 64) & 1);
+	}
+	add_policy(&set, "crowd-9", "fifteen-bytes-x", NULL);
+	refuse(&set, "more than 8 policies match the name fifteen-bytes-x: ");
+	refuse(&set, "crowd-9 (test.yaml:7)");
+}
+
+static void test_grant(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	const struct ph_grant *grant;
+	struct ph_policy *policy;
+	unsigned levels;
+
+	policy = add_policy(&set, "full", "x", RULES("socket icmp", "socket raw", "udp 53"));
+	policy->mode = PH_POLICY_AUDIT;
+	policy->children = PH_CHILDREN_LEAVE;
+	policy->match.has_uid = true;
+	policy->match.uid = 1000;
+	policy->match.cgroup = strdup("/system.slice/web.service");
+	add_policy(&set, PH_CANARY_NAME, PH_CANARY_NAME, RULES("tcp 1", "socket packet"));
+	compile(&set, &image);
+
+	grant = image_find_grant(&image, policy_id(policy_set_find(&set, "full")));
+	assert_int_equal(grant->mode, PH_MODE_AUDIT);
+	assert_int_equal(grant->flags, PH_GRANT_LEAVE | PH_GRANT_UID | PH_GRANT_CGROUP);
+	assert_int_equal(grant->sockets,
+			 PH_SOCKET_TCP | PH_SOCKET_UDP | PH_SOCKET_ICMP | PH_SOCKET_RAW);
+	assert_int_equal(grant->uid, 1000);
+	assert_int_equal(grant->cgroup_level, 2);
+	assert_int_equal(grant->cgroup, cgroup_path_hash("/system.slice/web.service", &levels));
+	assert_int_equal(image.header.features, PH_FEATURE_COMM | PH_FEATURE_CGROUP);
+
+	grant = image_find_grant(&image, policy_id(policy_set_find(&set, PH_CANARY_NAME)));
+	assert_int_equal(grant->mode, PH_MODE_ENFORCE);
+	assert_int_equal(grant->flags, PH_GRANT_RESERVED);
+	assert_int_equal(grant->sockets, PH_SOCKET_TCP | PH_SOCKET_PACKET);
+	assert_string_equal(image_find_source(&image, grant->id)->name, PH_CANARY_NAME);
+	assert_string_equal(image_find_source(&image, grant->id)->file, "test.yaml");
+	assert_int_equal(image_find_source(&image, grant->id)->line, 7);
+}
+
+static void test_cgroup_hash(void **state)
+{
+	uint64_t root = PH_CGROUP_ROOT, hash;
+	unsigned levels;
+
+	assert_true(cgroup_path_hash("/", &levels) == root);
+	assert_int_equal(levels, 0);
+	/* Nine bytes: a full word, one of a single byte, the length. */
+	hash = ph_cgroup_word(root, 0x6867666564636261);
+	hash = ph_cgroup_word(hash, 0x69);
+	hash = ph_cgroup_word(hash, 9);
+	assert_true(cgroup_path_hash("/abcdefghi", &levels) == hash);
+	assert_int_equal(levels, 1);
+	hash = ph_cgroup_word(ph_cgroup_word(hash, 'b'), 1);
+	assert_true(cgroup_path_hash("/abcdefghi/b", &levels) == hash);
+	assert_true(cgroup_path_hash("//abcdefghi//b/", &levels) == hash);
+	assert_int_equal(levels, 2);
+	assert_true(cgroup_path_hash("/abcdefghib", &levels) != hash);
+}
+
+/* --- Ports */
+
+static void test_spans(void **state)
+{
+	cleanup_(image_donep) struct ph_image image = {};
+	const struct ph_ports *ports;
+
+	compile_rules(RULES("connect tcp 80,443", "tcp 81-90,444", "bind udp any"), &image);
+	ports = image.grants[0].plain;
+	check_span(&ports[PH_PLANE_CONNECT_TCP], 0, 80, 90);
+	check_span(&ports[PH_PLANE_CONNECT_TCP], 1, 443, 444);
+	check_span(&ports[PH_PLANE_CONNECT_TCP], 2, 1, 0);
+	check_span(&ports[PH_PLANE_BIND_TCP], 0, 81, 90);
+	check_span(&ports[PH_PLANE_BIND_TCP], 1, 444, 444);
+	check_span(&ports[PH_PLANE_CONNECT_UDP], 0, 1, 0);
+	check_span(&ports[PH_PLANE_BIND_UDP], 0, 1, 65535);
+	for (int i = 0; i < PH_PLANES; i++) {
+		assert_int_equal(ports[i].set, 0);
+		assert_int_equal(image.grants[0].scope[i], 0);
+	}
+	assert_int_equal(image.n_chunks, 0);
+}
+
+/* The widest spans stay inside the grant, the others share bitmaps. */
+static void test_chunks(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	const struct ph_ports *a, *b;
+
+	add_policy(&set, "a", "a", RULES("tcp 1,511-513,600-700,800-900,1024-60000,65535"));
+	add_policy(&set, "b", "b", RULES("bind tcp 1,510-514,600-700,800-900,1024-61000,65535"));
+	compile(&set, &image);
+	a = image_find_grant(&image, policy_id(&set.policies[0]))->plain;
+	b = image_find_grant(&image, policy_id(&set.policies[1]))->plain;
+	check_span(&a[PH_PLANE_CONNECT_TCP], 0, 1024, 60000);
+	check_span(&a[PH_PLANE_CONNECT_TCP], 1, 600, 700);
+	check_span(&a[PH_PLANE_CONNECT_TCP], 2, 800, 900);
+	check_span(&a[PH_PLANE_CONNECT_TCP], 3, 511, 513);
+	assert_int_equal(a[PH_PLANE_CONNECT_TCP].set, 1);
+	assert_int_equal(a[PH_PLANE_BIND_TCP].set, 1);
+	assert_int_equal(b[PH_PLANE_BIND_TCP].set, 1);
+	assert_int_equal(b[PH_PLANE_CONNECT_TCP].set, 0);
+	assert_int_equal(image.n_chunks, 2);
+	assert_int_equal(image.chunks[0].key.chunk, 0);
+	assert_int_equal(image.chunks[0].value.bits[0], 2);
+	assert_int_equal(image.chunks[1].key.chunk, 127);
+	assert_true(image.chunks[1].value.bits[7] == 1ull << 63);
+}
+
+static void test_chunk_edges(void **state)
+{
+	cleanup_(image_donep) struct ph_image image = {};
+
+	/* Equal widths: the first four stay inside. */
+	compile_rules(RULES("connect tcp 1-2,4-5,7-8,10-11,511-512,1023-1024"), &image);
+	assert_int_equal(image.n_chunks, 3);
+	assert_true(image.chunks[0].value.bits[7] == 1ull << 63);
+	assert_true(image.chunks[1].value.bits[0] == 1);
+	assert_true(image.chunks[1].value.bits[7] == 1ull << 63);
+	assert_true(image.chunks[2].value.bits[0] == 1);
+}
+
+/* --- Addresses */
+
+static void check_prefix(const struct ph_image *image, size_t i, unsigned scope, unsigned len,
+			 uint32_t address)
+{
+	const struct ph_prefix_key *key = &image->prefixes[i].key;
+
+	assert_int_equal(key->scope, scope);
+	assert_int_equal(key->prefixlen, 32 + len);
+	assert_int_equal(__builtin_bswap32(key->word[0]), address);
+}
+
+static void test_prefixes(void **state)
+{
+	cleanup_(image_donep) struct ph_image image = {};
+	unsigned scope;
+
+	compile_rules(RULES("connect tcp 80 to 10.0.0.0/8,2001:db8::/32 except 10.9.0.0/16",
+			    "connect tcp 443 to 10.1.0.0/16", "connect tcp 80 to 10.2.0.0/16"),
+		      &image);
+	scope = image.grants[0].scope[PH_PLANE_CONNECT_TCP];
+	assert_true(scope && !(scope & 1));
+	check_span(&image.grants[0].plain[PH_PLANE_CONNECT_TCP], 0, 1, 0);
+	/* 10.2.0.0/16 says nothing that 10.0.0.0/8 does not. */
+	assert_int_equal(image.n_prefixes, 4);
+	check_prefix(&image, 0, scope, 8, 0x0a000000);
+	check_span(&image.prefixes[0].value.ports, 0, 80, 80);
+	check_span(&image.prefixes[0].value.ports, 1, 1, 0);
+	check_prefix(&image, 1, scope, 16, 0x0a010000);
+	check_span(&image.prefixes[1].value.ports, 0, 80, 80);
+	check_span(&image.prefixes[1].value.ports, 1, 443, 443);
+	check_prefix(&image, 2, scope, 16, 0x0a090000);
+	check_span(&image.prefixes[2].value.ports, 0, 1, 0);
+	check_prefix(&image, 3, scope + 1, 32, 0x20010db8);
+	assert_int_equal(image.prefixes[3].value.peers, 0);
+}
+
+static void test_peers(void **state)
+{
+	cleanup_(image_donep) struct ph_image image = {};
+	unsigned scope, peers;
+
+	compile_rules(RULES("bind tcp 80 from 10.0.0.0/8", "bind tcp 81 on 127.0.0.1"), &image);
+	check_span(&image.grants[0].plain[PH_PLANE_BIND_TCP], 0, 1, 0);
+	scope = image.grants[0].scope[PH_PLANE_BIND_TCP];
+	/* On all of IPv4, all of IPv6, 127.0.0.1; two sets of rules, so two scopes of peers. */
+	check_prefix(&image, 0, scope, 0, 0);
+	check_span(&image.prefixes[0].value.ports, 0, 80, 80);
+	peers = image.prefixes[0].value.peers;
+	assert_true(peers && peers != scope && !(peers & 1));
+	check_prefix(&image, 1, scope, 32, 0x7f000001);
+	check_span(&image.prefixes[1].value.ports, 0, 80, 81);
+	assert_true(image.prefixes[1].value.peers != peers);
+	check_prefix(&image, 2, scope + 1, 0, 0);
+	assert_int_equal(image.prefixes[2].value.peers, peers);
+	/* Peers of the first: 10/8. Of the second: 81 from everywhere, 80 too from 10/8. */
+	assert_int_equal(image.n_prefixes, 7);
+	check_prefix(&image, 3, peers, 8, 0x0a000000);
+	peers = image.prefixes[1].value.peers;
+	check_prefix(&image, 4, peers, 0, 0);
+	check_span(&image.prefixes[4].value.ports, 0, 81, 81);
+	check_prefix(&image, 5, peers, 8, 0x0a000000);
+	check_span(&image.prefixes[5].value.ports, 0, 80, 81);
+	check_prefix(&image, 6, peers + 1, 0, 0);
+}
+
+/* No two planes or policies share a scope. */
+static void test_scopes(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	unsigned used[8], n = 0;
+
+	for (int i = 0; i < 2; i++)
+		add_policy(&set, i ? "a" : "b", "x",
+			   RULES("connect tcp 1 to 10.0.0.1", "connect udp 1 to 10.0.0.1",
+				 "bind tcp 1 on 10.0.0.1", "bind udp 1 on 10.0.0.1"));
+	compile(&set, &image);
+	for (size_t i = 0; i < image.n_grants; i++)
+		for (int plane = 0; plane < PH_PLANES; plane++)
+			used[n++] = image.grants[i].scope[plane];
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(used[i] & 1, 0);
+		assert_true(used[i] >= 2);
+		for (unsigned j = 0; j < i; j++)
+			assert_int_not_equal(used[i], used[j]);
+	}
+}
+
+/* --- Problems */
+
+static void test_unsupported(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	struct ph_policy *policy = add_policy(&set, "p", "p", RULES("tcp 1"));
+
+	policy->match.exe = strdup("/bin/x");
+	refuse(&set, "policy p: a match by exe is not supported yet");
+	free(TAKE_PTR(policy->match.exe));
+	policy->match.unit = strdup("x.service");
+	refuse(&set, "a match by unit is not supported yet");
+	free(TAKE_PTR(policy->match.unit));
+	policy->match.comm[0] = 0;
+	policy->match.has_uid = true;
+	refuse(&set, "a match without comm is not supported yet");
+	strcpy(policy->match.comm, "p");
+	policy->match.cgroup = strdup("/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17");
+	refuse(&set, "17 levels deep, more than 16");
+	add_rule(policy, "dns");
+	refuse(&set, "a keyword was not expanded");
+}
+
+static void test_same_id(void **state)
+{
+	struct ph_policy twice[2] = {
+		{ .name = (char *)"p", .match.comm = "p", .file = "test.yaml", .line = 7 },
+		{ .name = (char *)"p", .match.comm = "p", .file = "test.yaml", .line = 7 },
+	};
+	const struct ph_policy_set set = { .policies = twice, .n = 2 };
+
+	refuse(&set, "have the same id");
+}
+
+/* 1,500 local networks with peers of their own each, all around one address: too many entries. */
+static void test_too_many(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	struct ph_policy *policy = add_policy(&set, "p", "p", NULL);
+	cleanup_free char *text = NULL;
+	size_t len = 0;
+	FILE *stream = open_memstream(&text, &len);
+
+	assert_non_null(stream);
+	fprintf(stream, "bind tcp 1 from 10.0.0.0");
+	for (unsigned i = 1; i < 1000; i++)
+		fprintf(stream, ",10.%u.%u.0", i / 250, i % 250);
+	assert_int_equal(fclose(stream), 0);
+	add_rule(policy, text);
+	for (unsigned i = 0; i < 1500; i++) {
+		char rule[64];
+
+		snprintf(rule, sizeof(rule), "bind tcp %u on 10.%u.%u.0/24", 2 + i, i / 250,
+			 i % 250);
+		add_rule(policy, rule);
+	}
+	refuse(&set, "policy p does not fit: the tables hold 1048576 networks");
+}
+
+/* --- Identity */
+
+static void test_id(void **state)
+{
+	struct ph_policy a = { .name = (char *)"a", .match.comm = "x" }, b = a;
+	uint64_t id = policy_id(&a);
+
+	assert_true(id != 0);
+	b.line = 9;
+	b.mode = PH_POLICY_AUDIT;
+	assert_true(policy_id(&b) == id);
+	b.match.cgroup = (char *)"x";
+	assert_true(policy_id(&b) != id);
+	b = a;
+	b.match.has_uid = true;
+	assert_true(policy_id(&b) != id);
+	b = a;
+	b.name = (char *)"ax";
+	b.match.comm[0] = 0;
+	assert_true(policy_id(&b) != id);
+	b = a;
+	strcpy(b.match.comm, "y");
+	assert_true(policy_id(&b) != id);
+	b.match.comm[0] = 0;
+	b.match.exe = (char *)"x";
+	id = policy_id(&b);
+	b.match.unit = TAKE_PTR(b.match.exe);
+	assert_true(policy_id(&b) != id);
+}
+
+/* The hash of a set of these two policies, the second one first if asked. */
+static uint64_t hash_of(const char *const *first, const char *const *second, bool swap)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+
+	if (swap)
+		add_policy(&set, "b", "b", second);
+	add_policy(&set, "a", "a", first)->line = swap ? 1 : 2;
+	if (!swap)
+		add_policy(&set, "b", "b", second);
+	compile(&set, &image);
+	assert_int_equal(image.header.generation, 0);
+	assert_int_equal(image.header.slot, 0);
+	return image.hash;
+}
+
+static void test_hash(void **state)
+{
+	const char *const *a = RULES("tcp 1,3,5,7,9,11", "bind udp 5 from 10.0.0.0/8", "tcp 13");
+	const char *const *same = RULES("bind udp 5 from 10.0.0.0/8", "tcp 13,11,9,7",
+					"tcp 1-1,3,5");
+	const char *const *b = RULES("connect udp 53 to 10.0.0.1,10.0.0.3",
+				     "connect tcp 2,4,6,8,10,12,14 to ::/0");
+	uint64_t hash = hash_of(a, b, false);
+
+	assert_true(hash == hash_of(a, b, false));
+	assert_true(hash == hash_of(a, b, true));
+	assert_true(hash == hash_of(same, b, true));
+	assert_true(hash != hash_of(b, a, false));
+	assert_true(hash != hash_of(a, RULES("connect udp 53 to 10.0.0.1,10.0.0.2",
+					     "connect tcp 2,4,6,8,10,12,14 to ::/0"), false));
+	assert_true(hash != hash_of(a, RULES("connect udp 53 to 10.0.0.1,10.0.0.3",
+					     "connect tcp 2,4,6,8,10,12,15 to ::/0"), false));
+}
+
+/* --- Size */
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static void measure(const struct ph_policy_set *set, const char *what)
+{
+	cleanup_(image_donep) struct ph_image image = {};
+	double start = seconds();
+
+	compile(set, &image);
+	print_message("%s: %.3f s, %zu grants, %zu names, %zu chunks, %zu prefixes, %.1f MB\n",
+		      what, seconds() - start, image.n_grants, image.n_names, image.n_chunks,
+		      image.n_prefixes,
+		      (image.n_grants * (sizeof(*image.grants) + sizeof(*image.sources)) +
+		       image.n_names * sizeof(*image.names) +
+		       image.n_chunks * sizeof(*image.chunks) +
+		       image.n_prefixes * sizeof(*image.prefixes)) / 1e6);
+}
+
+static void measure_policies(const char *what, const char *format)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	unsigned n = getenv("PH_TEST_MANY") ? 100000 : 1000;
+
+	for (unsigned i = 0; i < n; i++) {
+		char name[16], rule[128];
+
+		snprintf(name, sizeof(name), "p%u", i);
+		snprintf(rule, sizeof(rule), format, i / 256 % 256, i % 256);
+		add_policy(&set, name, name, RULES(rule));
+	}
+	measure(&set, what);
+}
+
+static void test_many(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	struct ph_policy *policy = add_policy(&set, "p", "p", NULL);
+
+	measure_policies("policies of ports", "tcp 4040,6%03u,7%03u");
+	measure_policies("policies of networks", "connect tcp 443 to 10.%u.%u.0/24");
+	measure_policies("policies of peers", "bind tcp 443 from 10.%u.%u.0/24");
+	for (unsigned i = 0; i < 1000; i++) {
+		char rule[128];
+
+		snprintf(rule, sizeof(rule), "connect tcp %u to 10.%u.%u.0/24", i + 1, i / 250,
+			 i % 250);
+		add_rule(policy, rule);
+	}
+	measure(&set, "1,000 networks");
+	add_rule(policy, "connect tcp 5000 to 10.0.0.0/8,::/0");
+	measure(&set, "1,000 networks in another");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty),	    cmocka_unit_test(test_names),
+		cmocka_unit_test(test_grant),	    cmocka_unit_test(test_cgroup_hash),
+		cmocka_unit_test(test_spans),	    cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_chunk_edges), cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_peers),	    cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_unsupported), cmocka_unit_test(test_same_id),
+		cmocka_unit_test(test_too_many),    cmocka_unit_test(test_id),
+		cmocka_unit_test(test_hash),	    cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
