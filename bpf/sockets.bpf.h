@@ -12,7 +12,13 @@
 
 enum {
 	MSG_NAME_FASTOPEN = 0x20000000,
+	SCTP_BINDX = 100, /* SCTP_SOCKOPT_BINDX_ADD */
+	SCTP_FROM_PEER = 0xc000, /* parameters of ASCONF chunks */
+	OPTION_ZEROCOPY_RECEIVE = 35, /* TCP_ZEROCOPY_RECEIVE */
 	STATE_CLOSE = 7, /* TCP_CLOSE */
+	STATE_LISTEN = 10, /* TCP_LISTEN */
+	MODE_MASK = 0170000, /* S_IFMT */
+	MODE_SOCKET = 0140000, /* S_IFSOCK */
 	V4_LENGTH = 16, /* sizeof(struct sockaddr_in) */
 	V6_LENGTH = 24, /* SIN6_LEN_RFC2133: what the kernel asks for */
 };
@@ -30,46 +36,60 @@ struct socket_address {
 	__u32 v6[4];
 };
 
-static __always_inline bool is_local_family(struct sock *sk)
+/*
+ * A socket is a typed pointer in the hooks of sockets. That of a file is one only where the kernel
+ * has bpf_sock_from_file(); elsewhere it is a number, and read by probing.
+ */
+enum sock_pointer {
+	SOCK_TYPED,
+	SOCK_OF_FILE,
+};
+
+#define READ_SOCK(sk, pointer, field)                                         \
+	((pointer) == SOCK_TYPED || ph_has_sock_from_file ? (sk)->field :       \
+							  BPF_CORE_READ(sk, field))
+
+static __always_inline bool is_local_family(struct sock *sk, enum sock_pointer pointer)
 {
-	__u16 family = sk->__sk_common.skc_family;
+	__u16 family = READ_SOCK(sk, pointer, __sk_common.skc_family);
 
 	return family == PH_AF_UNIX || family == PH_AF_NETLINK || family == PH_AF_ALG;
 }
 
-#define READ_V6(into, from)                               \
-	do {                                              \
-		(into)[0] = (from).in6_u.u6_addr32[0];    \
-		(into)[1] = (from).in6_u.u6_addr32[1];    \
-		(into)[2] = (from).in6_u.u6_addr32[2];    \
-		(into)[3] = (from).in6_u.u6_addr32[3];    \
+#define READ_V6(into, sk, pointer, field)                                     \
+	do {                                                                  \
+		(into)[0] = READ_SOCK(sk, pointer, field.in6_u.u6_addr32[0]); \
+		(into)[1] = READ_SOCK(sk, pointer, field.in6_u.u6_addr32[1]); \
+		(into)[2] = READ_SOCK(sk, pointer, field.in6_u.u6_addr32[2]); \
+		(into)[3] = READ_SOCK(sk, pointer, field.in6_u.u6_addr32[3]); \
 	} while (0)
 
 /* Family, type, protocol, and the ports and addresses that the socket has now. */
-static __always_inline void view_socket(struct attempt *attempt, struct sock *sk)
+static __always_inline void view_socket(struct attempt *attempt, struct sock *sk,
+					enum sock_pointer pointer)
 {
 	struct ph_flow *flow = &attempt->flow;
+	__u32 word[4];
 
 	/* Read once: IPV6_ADDRFORM may change it under us. */
-	attempt->family = *(volatile typeof(sk->__sk_common.skc_family) *)&sk->__sk_common.skc_family;
-	attempt->type = sk->sk_type;
-	attempt->protocol = sk->sk_protocol;
+	attempt->family = READ_SOCK(sk, pointer, __sk_common.skc_family);
+	barrier_var(attempt->family);
+	attempt->type = READ_SOCK(sk, pointer, sk_type);
+	attempt->protocol = READ_SOCK(sk, pointer, sk_protocol);
 	flow->kind = ph_socket_kind(attempt->family, attempt->type, attempt->protocol);
 	flow->udp = flow->kind == PH_SOCKET_UDP;
 	if (!(flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
 		return;
-	flow->local_port = sk->__sk_common.skc_num;
-	flow->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	if (attempt->family == PH_AF_INET) {
-		ph_address_v4(&flow->local, sk->__sk_common.skc_rcv_saddr);
-		ph_address_v4(&flow->remote, sk->__sk_common.skc_daddr);
-	} else {
-		__u32 word[4];
-
-		READ_V6(word, sk->__sk_common.skc_v6_rcv_saddr);
+	flow->local_port = READ_SOCK(sk, pointer, __sk_common.skc_num);
+	flow->remote_port = bpf_ntohs(READ_SOCK(sk, pointer, __sk_common.skc_dport));
+	if (attempt->family == PH_AF_INET6) {
+		READ_V6(word, sk, pointer, __sk_common.skc_v6_rcv_saddr);
 		ph_address_v6(&flow->local, word);
-		READ_V6(word, sk->__sk_common.skc_v6_daddr);
+		READ_V6(word, sk, pointer, __sk_common.skc_v6_daddr);
 		ph_address_v6(&flow->remote, word);
+	} else {
+		ph_address_v4(&flow->local, READ_SOCK(sk, pointer, __sk_common.skc_rcv_saddr));
+		ph_address_v4(&flow->remote, READ_SOCK(sk, pointer, __sk_common.skc_daddr));
 	}
 }
 
@@ -128,16 +148,44 @@ static __always_inline int view_remote_address(struct attempt *attempt, const vo
 		return ADDRESS_TAKEN;
 	if (answer)
 		return answer;
-	if (name.family == 0)
-		return ADDRESS_NONE;
 	attempt->flow.remote_port = bpf_ntohs(name.port);
 	take_address(&attempt->flow.remote, &name);
-	return ADDRESS_TAKEN;
+	return name.family ? ADDRESS_TAKEN : ADDRESS_NONE;
+}
+
+/*
+ * What use of a socket asks that is no call of its own: a live connection must be one that a rule
+ * grants, a listener must serve a granted port, and of what has no peer yet only the kind counts.
+ * Deferred connects send from SYN_SENT, so only CLOSE is without a peer.
+ */
+static __always_inline void ask_about_use(struct attempt *attempt, struct sock *sk,
+					  enum sock_pointer pointer)
+{
+	__u8 state = READ_SOCK(sk, pointer, __sk_common.skc_state);
+
+	attempt->flow.question = PH_ASK_TRAFFIC;
+	if (attempt->flow.udp ? attempt->flow.remote_port == 0 : state == STATE_CLOSE)
+		attempt->flow.question = PH_ASK_SOCKET;
+	else if (!attempt->flow.udp && state == STATE_LISTEN)
+		attempt->flow.question = PH_ASK_LISTEN;
+}
+
+/* The sock behind a file (SOCK_OF_FILE), or NULL: it is no socket. */
+static __always_inline struct sock *socket_of_file(struct file *file)
+{
+	struct socket *sock;
+
+	if ((file->f_inode->i_mode & MODE_MASK) != MODE_SOCKET)
+		return NULL;
+	if (!ph_has_sock_from_file)
+		return BPF_CORE_READ((struct socket *)file->private_data, sk);
+	sock = bpf_sock_from_file(file);
+	return sock ? sock->sk : NULL;
 }
 
 /*
  * What a message asks. On TCP a name counts with MSG_FASTOPEN alone, which connects; otherwise the
- * live peer does, in every state but CLOSE: a deferred connect sends from SYN_SENT.
+ * live peer does. On UDP a name is where it goes.
  */
 static __always_inline int view_message(struct attempt *attempt, struct sock *sk,
 					struct msghdr *msg)
@@ -145,14 +193,20 @@ static __always_inline int view_message(struct attempt *attempt, struct sock *sk
 	bool udp = attempt->flow.udp;
 	int answer;
 
-	attempt->flow.question = PH_ASK_TRAFFIC;
-	if (!udp && sk->__sk_common.skc_state == STATE_CLOSE)
-		attempt->flow.question = PH_ASK_SOCKET;
+	ask_about_use(attempt, sk, SOCK_TYPED);
+	if (udp)
+		attempt->flow.question = PH_ASK_TRAFFIC;
 	if (!msg->msg_name || !(udp || msg->msg_flags & MSG_NAME_FASTOPEN))
 		return ADDRESS_TAKEN;
 	answer = view_remote_address(attempt, msg->msg_name, msg->msg_namelen);
 	if (answer == ADDRESS_SHORT)
 		return answer;
+	/*
+	 * A datagram to family 0: IPv4 takes it as AF_INET, IPv6 sends to its peer, and
+	 * IPV6_ADDRFORM may turn the one into the other meanwhile.
+	 */
+	if (answer == ADDRESS_NONE && udp && attempt->family == PH_AF_INET6)
+		attempt->flow.remote_port = 0;
 	if (answer == ADDRESS_TAKEN && !udp) {
 		attempt->door = PH_DOOR_FASTOPEN;
 		attempt->flow.question = PH_ASK_CONNECT;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cgroup.skel.h"
+#include "guard.skel.h"
 #include "identity.skel.h"
 #include "kernel/bpffs.h"
 #include "lsm.skel.h"
@@ -74,10 +75,11 @@ int kernel_state_write(const struct ph_kernel *kernel, const struct ph_state *st
 
 /* --- Objects: open, configure, load, attach */
 
-enum { OBJECTS = 4 };
+enum { OBJECTS = 5 };
 
 struct objects {
 	struct lsm_bpf *lsm;
+	struct guard_bpf *guard;
 	struct identity_bpf *identity;
 	struct cgroup_bpf *cgroup;
 	struct packet_bpf *packet;
@@ -86,6 +88,7 @@ struct objects {
 static void objects_done(struct objects *objects)
 {
 	lsm_bpf__destroy(objects->lsm);
+	guard_bpf__destroy(objects->guard);
 	identity_bpf__destroy(objects->identity);
 	cgroup_bpf__destroy(objects->cgroup);
 	packet_bpf__destroy(objects->packet);
@@ -109,10 +112,22 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 	do {                                                              \
 		(skeleton)->rodata->ph_has_task_storage = (storage);      \
 		(skeleton)->rodata->ph_has_task_btf = (typed);            \
+		(skeleton)->rodata->ph_has_sock_from_file =               \
+			(plan)->features->socket_from_file;               \
 		(skeleton)->rodata->ph_has_labels =                       \
 			(plan)->features->tracing_programs;               \
 		(skeleton)->rodata->ph_backend = (plan)->backend;         \
 	} while (0)
+
+/* What this kernel does not need, or cannot have. */
+static void choose_hooks(struct objects *objects, const struct ph_features *features)
+{
+	bpf_program__set_autoload(objects->lsm->progs.ph_splice, !features->splice_sends);
+	/* Without task storage the tracing programs keep the labels, in the mirror. */
+	bpf_program__set_autoload(objects->guard->progs.ph_task_alloc, features->task_storage);
+	bpf_program__set_autoload(objects->guard->progs.ph_exec_check, features->task_storage);
+	bpf_program__set_autoload(objects->guard->progs.ph_committed, features->task_storage);
+}
 
 /* Opens the objects that the plan needs; those it does not need stay NULL. */
 static int objects_open(struct objects *objects, const struct ph_plan *plan)
@@ -121,9 +136,12 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 
 	if (plan->backend == PH_BACKEND_LSM) {
 		objects->lsm = lsm_bpf__open();
-		if (!objects->lsm)
+		objects->guard = guard_bpf__open();
+		if (!objects->lsm || !objects->guard)
 			return -errno;
 		CONFIGURE(objects->lsm, plan, features->task_storage, features->lsm_task_btf);
+		CONFIGURE(objects->guard, plan, features->task_storage, features->lsm_task_btf);
+		choose_hooks(objects, features);
 	}
 	if (features->tracing_programs) {
 		objects->identity = identity_bpf__open();
@@ -247,6 +265,7 @@ static int load_and_attach(struct objects *objects, const struct ph_plan *plan, 
 {
 	struct bpf_object *const all[OBJECTS] = {
 		objects->identity ? objects->identity->obj : NULL,
+		objects->guard ? objects->guard->obj : NULL,
 		objects->lsm ? objects->lsm->obj : NULL,
 		objects->cgroup->obj,
 		objects->packet->obj,

@@ -15,7 +15,7 @@
 #define DEPTH_MAX 16 /* policies nest to 4 */
 #define PORTION	  4096
 
-/* An item may take two lines of the longest, with much more of comments and blank lines around. */
+/* An item may take two lines of the longest, with much more of comments before it. */
 #define COMMENT_WEIGHT 1
 #define CONTENT_WEIGHT 16
 #define PENDING_MAX    (2 * PH_LINE_SIZE_MAX * CONTENT_WEIGHT)
@@ -43,7 +43,7 @@ static size_t weigh(struct ph_yaml *yaml, const char *text, size_t n)
 			yaml->line_blank = false;
 			yaml->line_comment = text[i] == '#';
 		}
-		weight += yaml->line_blank || yaml->line_comment ? COMMENT_WEIGHT : CONTENT_WEIGHT;
+		weight += yaml->line_comment ? COMMENT_WEIGHT : CONTENT_WEIGHT;
 	}
 	return weight;
 }
@@ -276,8 +276,12 @@ static int unfold(struct ph_yaml *yaml, struct fy_token *token, struct ph_yaml_i
 		return -ENOMEM;
 	while ((chunk = fy_token_iter_chunk_next(iter, chunk, &r)))
 		(void)fwrite(chunk->str, 1, chunk->len, stream);
-	if (r < 0)
-		return -ENOMEM;
+	/* So it is for a folded block of nothing but blanks. */
+	if (r < 0) {
+		item->type = PH_YAML_REFUSED;
+		return source_error(yaml->source, &item->place, "this value cannot be read",
+				    "write it on one line");
+	}
 	free(TAKE_PTR(yaml->unfolded));
 	r = stream_end(&stream, &text, &yaml->unfolded);
 	item->text = yaml->unfolded;

@@ -163,7 +163,7 @@ static void test_grant(void **state)
 	assert_int_equal(grant->uid, 1000);
 	assert_int_equal(grant->cgroup_level, 2);
 	assert_int_equal(grant->cgroup, cgroup_path_hash("/system.slice/web.service", &levels));
-	assert_int_equal(image.header.features, PH_FEATURE_COMM | PH_FEATURE_CGROUP);
+	assert_int_equal(image.header.features, PH_FEATURE_COMM | PH_FEATURE_CGROUP | PH_FEATURE_AUDIT);
 
 	grant = image_find_grant(&image, policy_id(policy_set_find(&set, PH_CANARY_NAME)));
 	assert_int_equal(grant->mode, PH_MODE_ENFORCE);
