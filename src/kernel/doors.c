@@ -26,9 +26,10 @@ static bool by_task_storage(enum ph_backend backend, const struct ph_features *f
 	return backend == PH_BACKEND_LSM && features->task_storage;
 }
 
-static bool never(enum ph_backend backend, const struct ph_features *features)
+/* The hook that sees it sees every read of the machine; it is there only where it is needed. */
+static bool by_file_permission(enum ph_backend backend, const struct ph_features *features)
 {
-	return false;
+	return backend == PH_BACKEND_LSM && !features->splice_sends;
 }
 
 const struct ph_promise ph_promises[] = {
@@ -44,7 +45,8 @@ const struct ph_promise ph_promises[] = {
 	{ "children", "a program that the process starts is free", by_tracing, false },
 	{ "label-loss", "a child is free if the kernel runs out of room for labels",
 	  by_task_storage, false },
-	{ "splice-read", "reading by splice from a socket that was handed over", never, true },
+	{ "splice-read", "reading by splice from a socket that was handed over",
+	  by_file_permission, true },
 };
 
 const size_t ph_promises_n = sizeof(ph_promises) / sizeof(ph_promises[0]);

@@ -56,6 +56,9 @@ static void probe_typed(struct ph_features *features)
 	rename = btf__find_by_name_kind(btf, "btf_trace_task_rename", BTF_KIND_TYPEDEF);
 	if (hook > 0) {
 		features->lsm_programs = returns(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook, 0);
+		/* A helper that is known is refused for its missing argument alone. */
+		features->lsm_spin_lock = !calls(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook,
+						 BPF_FUNC_spin_lock, 0) && errno == EACCES;
 		features->lsm_task_btf = calls(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook,
 					       BPF_FUNC_get_current_task_btf, 0);
 	}

@@ -108,16 +108,23 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 	return 0;
 }
 
-#define CONFIGURE(skeleton, plan, storage, typed)                         \
-	do {                                                              \
-		(skeleton)->rodata->ph_has_task_storage = (storage);      \
-		(skeleton)->rodata->ph_has_task_btf = (typed);            \
-		(skeleton)->rodata->ph_has_sock_from_file =               \
-			(plan)->features->socket_from_file;               \
-		(skeleton)->rodata->ph_has_labels =                       \
-			(plan)->features->tracing_programs;               \
-		(skeleton)->rodata->ph_backend = (plan)->backend;         \
+#define CONFIGURE(skeleton, plan, storage, typed, lock)                                      \
+	do {                                                                                 \
+		(skeleton)->rodata->ph_has_task_storage = (storage);                         \
+		(skeleton)->rodata->ph_has_task_btf = (typed);                               \
+		(skeleton)->rodata->ph_has_spin_lock = (lock);                               \
+		(skeleton)->rodata->ph_has_sock_from_file = (plan)->features->socket_from_file; \
+		(skeleton)->rodata->ph_has_labels = (plan)->features->tracing_programs;      \
+		(skeleton)->rodata->ph_backend = (plan)->backend;                            \
 	} while (0)
+
+#define CONFIGURE_LSM(skeleton, plan)                                                  \
+	CONFIGURE(skeleton, plan, (plan)->features->task_storage,                      \
+		  (plan)->features->lsm_task_btf, (plan)->features->lsm_spin_lock)
+
+/* Task storage cannot be read in the cgroup hooks before 7.x: the mirror serves them all. */
+#define CONFIGURE_CGROUP(skeleton, plan) \
+	CONFIGURE(skeleton, plan, false, (plan)->features->cgroup_task_btf, true)
 
 /* What this kernel does not need, or cannot have. */
 static void choose_hooks(struct objects *objects, const struct ph_features *features)
@@ -139,23 +146,22 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 		objects->guard = guard_bpf__open();
 		if (!objects->lsm || !objects->guard)
 			return -errno;
-		CONFIGURE(objects->lsm, plan, features->task_storage, features->lsm_task_btf);
-		CONFIGURE(objects->guard, plan, features->task_storage, features->lsm_task_btf);
+		CONFIGURE_LSM(objects->lsm, plan);
+		CONFIGURE_LSM(objects->guard, plan);
 		choose_hooks(objects, features);
 	}
 	if (features->tracing_programs) {
 		objects->identity = identity_bpf__open();
 		if (!objects->identity)
 			return -errno;
-		CONFIGURE(objects->identity, plan, features->task_storage, features->lsm_task_btf);
+		CONFIGURE_LSM(objects->identity, plan);
 	}
 	objects->cgroup = cgroup_bpf__open();
 	objects->packet = packet_bpf__open();
 	if (!objects->cgroup || !objects->packet)
 		return -errno;
-	/* Task storage cannot be read in these hooks before 7.x: the mirror serves them all. */
-	CONFIGURE(objects->cgroup, plan, false, features->cgroup_task_btf);
-	CONFIGURE(objects->packet, plan, false, features->cgroup_task_btf);
+	CONFIGURE_CGROUP(objects->cgroup, plan);
+	CONFIGURE_CGROUP(objects->packet, plan);
 	return 0;
 }
 

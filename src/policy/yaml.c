@@ -13,6 +13,7 @@
 #include "util/cleanup.h"
 
 #define DEPTH_MAX 16 /* policies nest to 4 */
+#define LINES_MAX 1000 /* of one value */
 #define PORTION	  4096
 
 /* An item may take two lines of the longest, with much more of comments before it. */
@@ -276,16 +277,18 @@ static int unfold(struct ph_yaml *yaml, struct fy_token *token, struct ph_yaml_i
 		return -ENOMEM;
 	while ((chunk = fy_token_iter_chunk_next(iter, chunk, &r)))
 		(void)fwrite(chunk->str, 1, chunk->len, stream);
-	/* So it is for a folded block of nothing but blanks. */
-	if (r < 0) {
-		item->type = PH_YAML_REFUSED;
-		return source_error(yaml->source, &item->place, "this value cannot be read",
-				    "write it on one line");
-	}
+	if (r < 0)
+		return -ENOMEM;
 	free(TAKE_PTR(yaml->unfolded));
 	r = stream_end(&stream, &text, &yaml->unfolded);
 	item->text = yaml->unfolded;
 	return r;
+}
+
+static int refuse_value(struct ph_yaml *yaml, struct ph_yaml_item *item, const char *message)
+{
+	item->type = PH_YAML_REFUSED;
+	return source_error(yaml->source, &item->place, message, "write it on one line");
 }
 
 static int fill_scalar(struct ph_yaml *yaml, struct ph_yaml_item *item)
@@ -299,7 +302,12 @@ static int fill_scalar(struct ph_yaml *yaml, struct ph_yaml_item *item)
 	/* An empty value has no token, or one without a place. */
 	if (token && fy_token_start_mark(token)) {
 		style = fy_token_scalar_style(token);
+		/* libfyaml takes time in the square of the lines of these. */
+		if (style == FYSS_LITERAL || style == FYSS_FOLDED)
+			return refuse_value(yaml, item, "policy files have no blocks of text (| >)");
 		end = place_of(yaml, fy_token_end_mark(token));
+		if (end.line - item->place.line > LINES_MAX)
+			return refuse_value(yaml, item, "this value has too many lines");
 		item->direct = is_direct(yaml, &item->place, &end, style);
 		if (item->direct) {
 			item->text = yaml->source->text + item->place.offset;

@@ -7,8 +7,8 @@
  * Memory does not grow with the file: libfyaml gets the text in small portions, and only so much of
  * it for one item. (Of an endless quote or bracket it would keep hundreds of bytes for each byte.)
  *
- * What a policy file must not hold (anchors, aliases, tags, a second document, deep nesting) is
- * noted as an error here; after an anchor, alias or tag the stream goes on, so that the other
+ * What a policy file must not hold (anchors, aliases, tags, blocks of text, a second document, deep
+ * nesting) is noted as an error here; the stream goes on behind it where it can, so that the other
  * errors of the file are found too. The source must have passed source_check().
  */
 #include "policy/source.h"

@@ -228,6 +228,9 @@ static const struct {
 	{ "\xff\xfe" "a", "f.yaml:1:1: this is UTF-16 text; save the file as UTF-8" },
 	{ "a: \x1b[1m\n", "f.yaml:1:4: the control character U+001B; remove it" },
 	{ "a\rb\n", "f.yaml:1:2: a carriage return without a line feed; end lines with LF or CR LF" },
+	{ HEAD "  - |\n    a\n  - >\n \n",
+	  "f.yaml:4:1: policy files have no blocks of text (| >); write it on one line\n"
+	  "f.yaml:6:1: policy files have no blocks of text (| >); write it on one line" },
 	{ "[[[[[[[[[[[[[[[[[[", "f.yaml:1:1: a policy file must be a mapping, and this is a list; "
 	  "write porthold: 1, then policies: and a list of policies\n"
 	  "f.yaml:1:17: lists and mappings are nested too deep here; check the brackets and the "
@@ -330,6 +333,7 @@ static void test_bombs(void **state)
 	} bombs[] = {
 		{ "", "[" }, { "", "[\n" }, { "", "{a\n" }, { HEAD, "- [\n" }, { HEAD, "- " },
 		{ HEAD "- \"", "x\n" }, { "\"", "\n" }, { "'", "'\n" }, { "a: |\n", " x\n" },
+		{ "a: |\n x\n", "\n" }, { "a: b\n", "\n" }, { "a: \"b\n", " \n" },
 		{ "", "? &a\n" }, { HEAD, "- &a\n" }, { "", "- !a &b !c\n" }, { "", "---\n" },
 		{ "", "a\n" }, { "", "a:\n" }, { "", "- *a\n" }, { "", "[a,a,a,a,a,a,a,a,a,a\n" },
 		{ HEAD POLICY "    allow:\n", "    - tcp 0\n" }, { "", "#\n" }, { "", "\n" },
