@@ -161,7 +161,7 @@ struct ph_prefix {
 
 struct ph_grant {
 	__u64 id;
-	__u64 cgroup; /* hash of the path, see identity.bpf.h */
+	__u64 cgroup; /* hash of the path: ph_cgroup_word() */
 	__u32 uid;
 	__u32 cgroup_level; /* number of components of that path */
 	__u8 mode;
@@ -227,10 +227,11 @@ struct ph_sock_label {
 	__u32 pad0;
 };
 
-/* Path of a cgroup, as hashes: path[i] of the first i components, name[i] of component i alone. */
+/* Path of a cgroup: path[i] is the hash of its first i components (ph_cgroup_word()). */
 struct ph_cgroup {
 	__u32 levels;
-	__u32 pad0;
+	__u32 ready; /* 0: it is being filled in */
+	__u64 component[PH_CGROUP_DEPTH + 1]; /* the hash of each alone; the first is unused */
 	__u64 path[PH_CGROUP_DEPTH + 1];
 };
 

@@ -48,6 +48,7 @@ int ph_cg_create(struct bpf_sock *ctx)
 {
 	struct attempt attempt = { .door = PH_DOOR_SOCKET };
 	struct ph_sock_label *label;
+	struct ph_ids ids = {};
 	struct who who;
 
 	/* Beside the LSM hooks there is nothing to add: they have judged and labelled. */
@@ -56,30 +57,38 @@ int ph_cg_create(struct bpf_sock *ctx)
 	describe_socket(&attempt, ctx->family, ctx->type, ctx->protocol);
 	if (judge(&who, &attempt))
 		return CGROUP_REFUSE;
+	add_scoped(&ids, &who);
+	if (!ids.count)
+		return CGROUP_PASS;
 	label = bpf_sk_storage_get(&ph_socks, ctx, NULL, PH_STORAGE_CREATE);
 	if (!label)
 		return CGROUP_REFUSE;
-	label->policies = who.policies;
+	label->policies = ids;
 	return CGROUP_PASS;
 }
 
-/* user_port is in network order, in the low half. */
-static __always_inline void view_remote(struct attempt *attempt, struct bpf_sock_addr *ctx, bool v6)
+/* The address of the call. user_port is in network order, in the low half. */
+static __always_inline void view_address(struct attempt *attempt, struct bpf_sock_addr *ctx,
+					 bool v6, struct ph_address *address, __u16 *port)
 {
-	struct ph_flow *flow = &attempt->flow;
-	__u32 word[4];
+	__u32 word[4] = {}, v4 = 0;
 
 	describe_socket(attempt, ctx->family, ctx->type, ctx->protocol);
-	flow->remote_port = bpf_ntohs(ctx->user_port);
+	*port = bpf_ntohs(ctx->user_port);
 	if (v6) {
 		word[0] = ctx->user_ip6[0];
 		word[1] = ctx->user_ip6[1];
 		word[2] = ctx->user_ip6[2];
 		word[3] = ctx->user_ip6[3];
-		ph_address_v6(&flow->remote, word);
 	} else {
-		ph_address_v4(&flow->remote, ctx->user_ip4);
+		v4 = ctx->user_ip4;
 	}
+	ph_address(address, v6 ? PH_AF_INET6 : PH_AF_INET, v4, word);
+}
+
+static __always_inline void view_remote(struct attempt *attempt, struct bpf_sock_addr *ctx, bool v6)
+{
+	view_address(attempt, ctx, v6, &attempt->flow.remote, &attempt->flow.remote_port);
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
@@ -101,11 +110,7 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
 
 	if (!identify_user(&who, ctx->sk))
 		return CGROUP_PASS;
-	view_remote(&attempt, ctx, v6);
-	attempt.flow.local = attempt.flow.remote;
-	attempt.flow.local_port = attempt.flow.remote_port;
-	ph_address_v4(&attempt.flow.remote, 0);
-	attempt.flow.remote_port = 0;
+	view_address(&attempt, ctx, v6, &attempt.flow.local, &attempt.flow.local_port);
 	attempt.flow.question = PH_ASK_BIND;
 	return verdict(&who, &attempt);
 }

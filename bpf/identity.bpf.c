@@ -4,6 +4,7 @@
  * runs. Tracing programs: they observe and cannot refuse. Where the LSM hooks are there as well,
  * these keep the mirror, and the hooks do what may fail.
  */
+#include "cgroups.bpf.h"
 #include "identity.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -104,6 +105,24 @@ int BPF_PROG(ph_exit, struct task_struct *task)
 		bpf_map_delete_elem(&ph_mirror, &pid);
 	if (task->signal->live.counter == 0)
 		bpf_map_delete_elem(&ph_mirror, &tgid);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
+{
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+	bpf_map_update_elem(&ph_cgroups, &id, &unknown_cgroup, PH_ANY);
+	return hash_path(bpf_map_lookup_elem(&ph_cgroups, &id), cgroup);
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
+{
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+	bpf_map_delete_elem(&ph_cgroups, &id);
 	return 0;
 }
 

@@ -20,6 +20,8 @@ struct who {
 	__u64 generation;
 	ph_tables slot;
 	__u32 features;
+	__u64 cgroup; /* id; only where some policy asks for it */
+	bool settled; /* the conditions held when the socket was labelled: they are not asked again */
 	struct ph_ids policies; /* count 0: not confined */
 };
 
@@ -33,12 +35,12 @@ static __always_inline struct task_struct *current_task(void)
 /* Direct loads where the pointer is typed, probing reads where it is a number. */
 #define TASK_READ(task, field) (ph_has_task_btf ? (task)->field : BPF_CORE_READ(task, field))
 
+/* The bytes before the first NUL. */
 static __always_inline __u64 up_to_nul(__u64 word)
 {
 	__u64 zeros = (word - 0x0101010101010101ull) & ~word & 0x8080808080808080ull;
-	__u64 first = zeros & -zeros;
 
-	return zeros ? word & ((first >> 7) - 1) : word;
+	return word & (((zeros & -zeros) >> 7) - 1);
 }
 
 /* The kernel leaves what it likes behind the NUL. */
@@ -46,8 +48,8 @@ static __always_inline void mask_name(struct ph_name *name)
 {
 	__u64 head = up_to_nul(name->word[0]);
 
-	name->word[1] = head >> 56 ? up_to_nul(name->word[1]) : 0;
 	name->word[0] = head;
+	name->word[1] = up_to_nul(name->word[1]) & ~ph_mask_equal(head >> 56, 0);
 }
 
 static __always_inline void read_name(struct ph_name *name, struct task_struct *task)
@@ -218,6 +220,8 @@ static __always_inline void enter_generation(struct who *who, const struct ph_he
 	who->generation = header->generation;
 	who->slot = header->slot;
 	who->features = header->features;
+	who->cgroup = 0;
+	who->settled = false;
 }
 
 /* The policies of a labelled socket; false: nothing is in force, or the socket is exempt. */
@@ -231,6 +235,7 @@ static __always_inline bool identify_label(struct who *who, const struct ph_sock
 	if (!header)
 		return false;
 	enter_generation(who, header);
+	who->settled = true;
 	who->policies = label->policies;
 	return true;
 }
@@ -277,18 +282,12 @@ static __always_inline bool may_match(const struct ph_header *header, struct tas
 	return in_filter(header, &name);
 }
 
-/* Fills `who` with the policies that match the calling task; false: none does. */
-static __always_inline bool identify(struct who *who)
+static __always_inline bool find_policies(struct who *who, const struct ph_header *header,
+					  struct task_struct *task)
 {
-	const struct ph_header *header = current_header();
-	struct task_struct *task, *leader;
+	struct task_struct *leader = TASK_READ(task, group_leader);
 	struct ph_label *label, *own;
 
-	if (!header)
-		return false;
-	enter_generation(who, header);
-	task = current_task();
-	leader = TASK_READ(task, group_leader);
 	label = label_of(leader);
 	if (task == leader) {
 		if (label && label->generation == header->generation) {
@@ -304,6 +303,23 @@ static __always_inline bool identify(struct who *who)
 	}
 	__builtin_memset(&who->policies, 0, sizeof(who->policies));
 	return identify_slowly(who, header, task, leader);
+}
+
+/* Fills `who` with the policies that match the calling task; false: none does. */
+static __always_inline bool identify(struct who *who)
+{
+	const struct ph_header *header = current_header();
+	struct task_struct *task;
+
+	if (!header)
+		return false;
+	enter_generation(who, header);
+	task = current_task();
+	if (!find_policies(who, header, task))
+		return false;
+	if (who->features & PH_FEATURE_CGROUP)
+		who->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	return true;
 }
 
 #endif

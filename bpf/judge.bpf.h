@@ -131,11 +131,9 @@ PH_SUBPROGRAM int record(const struct attempt *attempt, const struct finding *fi
 
 	if (!attempt || !finding)
 		return 0;
-	count_denial(finding->policy, attempt->door,
-		     finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);
 	event = claim_event(&seq);
 	if (!event)
-		return 0;
+		goto count;
 	event->time = bpf_ktime_get_boot_ns();
 	event->policy = finding->policy;
 	event->generation = finding->generation;
@@ -144,20 +142,51 @@ PH_SUBPROGRAM int record(const struct attempt *attempt, const struct finding *fi
 	describe_attempt(event, attempt);
 	describe_caller(event);
 	publish_event(event, seq);
-	return 0;
+count:
+	return count_denial(finding->policy, attempt->door,
+			    finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);
 }
 
-/*
- * The conditions that are tested at each call. A packet has no caller: its socket was labelled
- * while they held.
- */
-static __always_inline bool in_scope(const struct ph_grant *grant)
+/* Whether the caller is in the cgroup of the grant, or below; a cgroup of unknown path may be it. */
+static __always_inline bool in_cgroup(const struct who *who, const struct ph_grant *grant)
+{
+	struct ph_cgroup *cgroup = bpf_map_lookup_elem(&ph_cgroups, &who->cgroup);
+	__u32 level = grant->cgroup_level;
+
+	if (!cgroup || !cgroup->ready || level > PH_CGROUP_DEPTH)
+		return true;
+	return cgroup->levels >= level && cgroup->path[level] == grant->cgroup;
+}
+
+/* The conditions that are tested at each call. A packet has no caller to ask about. */
+static __always_inline bool in_scope(const struct who *who, const struct ph_grant *grant)
 {
 #ifndef PH_PACKETS
+	if (who->settled)
+		return true;
 	if (grant->flags & PH_GRANT_UID && grant->uid != (__u32)bpf_get_current_uid_gid())
 		return false;
+	if (grant->flags & PH_GRANT_CGROUP)
+		return in_cgroup(who, grant);
 #endif
 	return true;
+}
+
+/* The policies of the caller whose conditions hold now: what a socket it makes is labelled with. */
+PH_SUBPROGRAM int add_scoped(struct ph_ids *ids, const struct who *who)
+{
+	if (!ids || !who)
+		return 0;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 id = who->policies.id[i];
+		const struct ph_grant *grant = find_grant(who->slot, id);
+
+		if (!grant || !in_scope(who, grant))
+			id = 0;
+		id = hide(id, who->generation);
+		add_id(ids, id);
+	}
+	return 0;
 }
 
 enum weight {
@@ -175,7 +204,7 @@ PH_SUBPROGRAM int weigh(const struct who *who, const struct attempt *attempt, __
 	if (!who || !attempt)
 		return WEIGHT_NONE;
 	grant = find_grant(who->slot, id);
-	if (!grant || !in_scope(grant))
+	if (!grant || !in_scope(who, grant))
 		return WEIGHT_NONE;
 	covers = ph_covers(who->slot, grant, &attempt->flow);
 	if (grant->mode == PH_MODE_AUDIT)

@@ -48,16 +48,20 @@ int BPF_PROG(ph_post_create, struct socket *sock, int family, int type, int prot
 {
 	struct sock *sk = sock->sk;
 	struct ph_sock_label *label;
+	struct ph_ids ids = {};
 	struct who who;
 
 	if (kern || !is_concerned(sk, SOCK_TYPED, &who))
+		return PH_PASS;
+	add_scoped(&ids, &who);
+	if (!ids.count)
 		return PH_PASS;
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, PH_STORAGE_CREATE);
 	if (!label) {
 		count_health(PH_HEALTH_LABEL_FAILED);
 		return PH_NO_MEMORY;
 	}
-	label->policies = who.policies;
+	label->policies = ids;
 	label->flags = PH_SOCK_JUDGED;
 	return PH_PASS;
 }

@@ -27,60 +27,23 @@ enum {
 	IPV6_HEADER = 40,
 };
 
-static __always_inline void view_local(struct ph_flow *flow, struct bpf_sock *sk)
+/* The ports and addresses of the socket. */
+static __always_inline void view_socket(struct ph_flow *flow, struct bpf_sock *sk)
 {
-	__u32 word[4];
+	__u32 family = sk->family, word[4];
 
 	flow->local_port = sk->src_port;
-	if (sk->family == PH_AF_INET) {
-		ph_address_v4(&flow->local, sk->src_ip4);
-		return;
-	}
+	flow->remote_port = bpf_ntohs((__u16)sk->dst_port);
 	word[0] = sk->src_ip6[0];
 	word[1] = sk->src_ip6[1];
 	word[2] = sk->src_ip6[2];
 	word[3] = sk->src_ip6[3];
-	ph_address_v6(&flow->local, word);
-}
-
-static __always_inline void view_peer(struct ph_flow *flow, struct bpf_sock *sk)
-{
-	__u32 word[4];
-
-	flow->remote_port = bpf_ntohs((__u16)sk->dst_port);
-	if (sk->family == PH_AF_INET) {
-		ph_address_v4(&flow->remote, sk->dst_ip4);
-		return;
-	}
+	ph_address(&flow->local, family, sk->src_ip4, word);
 	word[0] = sk->dst_ip6[0];
 	word[1] = sk->dst_ip6[1];
 	word[2] = sk->dst_ip6[2];
 	word[3] = sk->dst_ip6[3];
-	ph_address_v6(&flow->remote, word);
-}
-
-static __always_inline int load_ipv4(struct ph_flow *flow, struct __sk_buff *skb, bool out,
-				     __u8 *protocol)
-{
-	__u32 word;
-
-	if (bpf_skb_load_bytes(skb, IPV4_PROTOCOL, protocol, 1) ||
-	    bpf_skb_load_bytes(skb, out ? IPV4_TARGET : IPV4_SOURCE, &word, sizeof(word)))
-		return -1;
-	ph_address_v4(&flow->remote, word);
-	return 0;
-}
-
-static __always_inline int load_ipv6(struct ph_flow *flow, struct __sk_buff *skb, bool out,
-				     __u8 *protocol)
-{
-	__u32 word[4];
-
-	if (bpf_skb_load_bytes(skb, IPV6_PROTOCOL, protocol, 1) ||
-	    bpf_skb_load_bytes(skb, out ? IPV6_TARGET : IPV6_SOURCE, word, sizeof(word)))
-		return -1;
-	ph_address_v6(&flow->remote, word);
-	return 0;
+	ph_address(&flow->remote, family, sk->dst_ip4, word);
 }
 
 /*
@@ -89,22 +52,26 @@ static __always_inline int load_ipv6(struct ph_flow *flow, struct __sk_buff *skb
  */
 PH_SUBPROGRAM int view_packet(struct ph_flow *flow, struct __sk_buff *skb, bool out)
 {
-	__u32 transport = IPV6_HEADER;
+	__u32 at = out ? IPV6_TARGET : IPV6_SOURCE, protocol_at = IPV6_PROTOCOL, size = 16;
+	__u32 transport = IPV6_HEADER, family = PH_AF_INET6, word[4] = {};
 	__be16 ports[2] = {};
 	__u8 first = 0, protocol = 0;
-	int cut;
 
 	if (!flow || bpf_skb_load_bytes(skb, 0, &first, 1))
 		return -1;
 	if (first >> 4 == 4) {
+		family = PH_AF_INET;
 		transport = (first & 15) * 4;
-		cut = load_ipv4(flow, skb, out, &protocol);
-	} else {
-		cut = load_ipv6(flow, skb, out, &protocol);
+		protocol_at = IPV4_PROTOCOL;
+		at = out ? IPV4_TARGET : IPV4_SOURCE;
+		size = 4;
 	}
-	if (cut || protocol != (flow->udp ? PH_UDP : PH_TCP) ||
+	if (bpf_skb_load_bytes(skb, protocol_at, &protocol, 1) ||
+	    bpf_skb_load_bytes(skb, at, word, size) ||
+	    protocol != (flow->udp ? PH_UDP : PH_TCP) ||
 	    bpf_skb_load_bytes(skb, transport, ports, sizeof(ports)))
 		return -1;
+	ph_address(&flow->remote, family, word[0], word);
 	flow->remote_port = bpf_ntohs(out ? ports[1] : ports[0]);
 	return 0;
 }
@@ -137,8 +104,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 	attempt.flow.udp = attempt.flow.kind == PH_SOCKET_UDP;
 	/* Nobody but its own port's peers may wake a listener, whatever port they come from. */
 	attempt.flow.question = sk->state == STATE_LISTEN ? PH_ASK_SERVE : PH_ASK_TRAFFIC;
-	view_local(&attempt.flow, sk);
-	view_peer(&attempt.flow, sk);
+	view_socket(&attempt.flow, sk);
 	if (attempt.flow.remote_port == 0 && view_packet(&attempt.flow, skb, out))
 		return PACKET_DROP;
 	return judge(&who, &attempt) ? PACKET_DROP : PACKET_PASS;

@@ -82,43 +82,36 @@ static __always_inline void view_socket(struct attempt *attempt, struct sock *sk
 		return;
 	flow->local_port = READ_SOCK(sk, pointer, __sk_common.skc_num);
 	flow->remote_port = bpf_ntohs(READ_SOCK(sk, pointer, __sk_common.skc_dport));
-	if (attempt->family == PH_AF_INET6) {
-		READ_V6(word, sk, pointer, __sk_common.skc_v6_rcv_saddr);
-		ph_address_v6(&flow->local, word);
-		READ_V6(word, sk, pointer, __sk_common.skc_v6_daddr);
-		ph_address_v6(&flow->remote, word);
-	} else {
-		ph_address_v4(&flow->local, READ_SOCK(sk, pointer, __sk_common.skc_rcv_saddr));
-		ph_address_v4(&flow->remote, READ_SOCK(sk, pointer, __sk_common.skc_daddr));
-	}
+	READ_V6(word, sk, pointer, __sk_common.skc_v6_rcv_saddr);
+	ph_address(&flow->local, attempt->family,
+		   READ_SOCK(sk, pointer, __sk_common.skc_rcv_saddr), word);
+	READ_V6(word, sk, pointer, __sk_common.skc_v6_daddr);
+	ph_address(&flow->remote, attempt->family,
+		   READ_SOCK(sk, pointer, __sk_common.skc_daddr), word);
 }
 
 /* Never reads past `length`: what lies there is stale. */
 static __always_inline int read_address(struct socket_address *into, const void *address,
 					__s32 length)
 {
+	__u32 size = length;
+
 	__builtin_memset(into, 0, sizeof(*into));
 	if (length < (__s32)sizeof(into->family))
 		return ADDRESS_SHORT;
-	if (length < V4_LENGTH) {
-		bpf_probe_read_kernel(&into->family, sizeof(into->family), address);
-		return into->family == 0 ? ADDRESS_NONE : ADDRESS_SHORT;
-	}
-	if (length < V6_LENGTH) {
-		bpf_probe_read_kernel(into, V4_LENGTH, address);
-		return into->family == PH_AF_INET6 ? ADDRESS_SHORT : ADDRESS_TAKEN;
-	}
-	bpf_probe_read_kernel(into, sizeof(*into), address);
-	return ADDRESS_TAKEN;
+	if (size > sizeof(*into))
+		size = sizeof(*into);
+	bpf_probe_read_kernel(into, size, address);
+	if (into->family == 0)
+		return size < V4_LENGTH ? ADDRESS_NONE : ADDRESS_TAKEN;
+	return size < (into->family == PH_AF_INET6 ? V6_LENGTH : V4_LENGTH) ? ADDRESS_SHORT :
+									      ADDRESS_TAKEN;
 }
 
 static __always_inline void take_address(struct ph_address *address,
 					 const struct socket_address *from)
 {
-	if (from->family == PH_AF_INET6)
-		ph_address_v6(address, from->v6);
-	else
-		ph_address_v4(address, from->v4);
+	ph_address(address, from->family, from->v4, from->v6);
 }
 
 static __always_inline int view_bind_address(struct attempt *attempt, const void *address,

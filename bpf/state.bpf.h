@@ -49,7 +49,7 @@ enum {
  */
 static __always_inline __u64 hide(__u64 value, __u64 unknown)
 {
-	asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(value) : "r"(unknown));
+	asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+&r"(value) : "r"(unknown));
 	return value;
 }
 
@@ -136,10 +136,11 @@ struct {
 	__type(value, struct ph_sock_label);
 } ph_socks SEC(".maps");
 
-/* Pure cache: cgroup id to the hashes of its path. */
+/* Cgroup id to path: of those that were there at apply, and of those made since. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, PH_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, struct ph_cgroup);
 } ph_cgroups SEC(".maps");

@@ -79,6 +79,7 @@ static __always_inline __u16 ph_socket_kind(__u32 family, __u32 type, __u32 prot
 	return PH_SOCKET_OTHER;
 }
 
+
 /* All ones if a == b, else 0: without a branch, of which the verifier would follow both sides. */
 static __always_inline __u64 ph_mask_equal(__u64 a, __u64 b)
 {
@@ -88,26 +89,23 @@ static __always_inline __u64 ph_mask_equal(__u64 a, __u64 b)
 	return ((differ | negative) >> 63) - 1;
 }
 
-static __always_inline void ph_address_v4(struct ph_address *address, __u32 word)
+/*
+ * The address in `v6` if `family` is AF_INET6, else that in `v4`; an IPv4-mapped IPv6 address is the
+ * IPv4 address. Without a branch, as it stands before every verdict.
+ */
+static __always_inline void ph_address(struct ph_address *address, __u32 family, __u32 v4,
+				       const __u32 v6[4])
 {
-	address->word[0] = word;
-	address->word[1] = 0;
-	address->word[2] = 0;
-	address->word[3] = 0;
-	address->v6 = 0;
-}
+	__u32 is_v6 = ph_mask_equal(family, PH_AF_INET6);
+	__u32 is_mapped = ph_mask_equal(v6[0] | v6[1], 0) &
+			  ph_mask_equal(v6[2], __builtin_bswap32(0xffff));
+	__u32 keep = is_v6 & ~is_mapped;
 
-/* An IPv4-mapped IPv6 address is the IPv4 address. */
-static __always_inline void ph_address_v6(struct ph_address *address, const __u32 word[4])
-{
-	__u32 mapped = ph_mask_equal(word[0] | word[1], 0) &
-		       ph_mask_equal(word[2], __builtin_bswap32(0xffff));
-
-	address->word[0] = (word[3] & mapped) | (word[0] & ~mapped);
-	address->word[1] = word[1] & ~mapped;
-	address->word[2] = word[2] & ~mapped;
-	address->word[3] = word[3] & ~mapped;
-	address->v6 = ~mapped & 1;
+	address->word[0] = (v6[0] & keep) | (v6[3] & is_v6 & is_mapped) | (v4 & ~is_v6);
+	address->word[1] = v6[1] & keep;
+	address->word[2] = v6[2] & keep;
+	address->word[3] = v6[3] & keep;
+	address->v6 = keep & 1;
 }
 
 /* Which bit of ph_header.names stands for this name. */
@@ -119,11 +117,12 @@ static __always_inline __u32 ph_name_bit(const __u64 word[2])
 }
 
 /*
- * The hash of a cgroup's path: that of its parent's path (PH_CGROUP_ROOT for the root), over the
- * words of its own name (little endian, the last one padded with zeros), then over the length of
- * that name.
+ * The hash of a cgroup's path: PH_CGROUP_ROOT, XOR that of each component. The hash of a component
+ * starts with its level (1 is the first), goes over its name in chunks of PH_CGROUP_CHUNK bytes,
+ * little endian words padded with zeros, until a chunk is not full, and ends with its length.
  */
 #define PH_CGROUP_ROOT 0x706f7274686f6c64ull
+#define PH_CGROUP_CHUNK 56
 
 static __always_inline __u64 ph_cgroup_word(__u64 hash, __u64 word)
 {
@@ -170,9 +169,13 @@ ph_prefix_of(ph_tables tables, __u32 scope, const struct ph_address *address)
 	return ph_find_prefix(tables, &key);
 }
 
-/* Does the plane grant the port at the address? */
-static __always_inline bool ph_plane_has(ph_tables tables, const struct ph_grant *grant,
-					 __u32 plane, __u16 port, const struct ph_address *address)
+/*
+ * Does the plane grant the port at the address? Where `peer` is given, it must be one that may have
+ * the port.
+ */
+static __always_inline bool ph_reaches(ph_tables tables, const struct ph_grant *grant, __u32 plane,
+				       __u16 port, const struct ph_address *address,
+				       const struct ph_address *peer)
 {
 	const struct ph_prefix *prefix;
 
@@ -181,29 +184,9 @@ static __always_inline bool ph_plane_has(ph_tables tables, const struct ph_grant
 	if (!grant->scope[plane & 3])
 		return false;
 	prefix = ph_prefix_of(tables, grant->scope[plane & 3], address);
+	if (prefix && prefix->peers && peer)
+		prefix = ph_prefix_of(tables, prefix->peers, peer);
 	return prefix && ph_ports_have(tables, &prefix->ports, port);
-}
-
-/* Data on a local port that a bind rule grants: its peers may be limited. */
-static __always_inline bool ph_served(ph_tables tables, const struct ph_grant *grant,
-				      const struct ph_flow *flow)
-{
-	__u32 plane = flow->udp ? PH_PLANE_BIND_UDP : PH_PLANE_BIND_TCP;
-	const struct ph_prefix *prefix;
-
-	if (ph_ports_have(tables, &grant->plain[plane], flow->local_port))
-		return true;
-	if (!grant->scope[plane])
-		return false;
-	prefix = ph_prefix_of(tables, grant->scope[plane], &flow->local);
-	if (!prefix)
-		return false;
-	if (prefix->peers) {
-		prefix = ph_prefix_of(tables, prefix->peers, &flow->remote);
-		if (!prefix)
-			return false;
-	}
-	return ph_ports_have(tables, &prefix->ports, flow->local_port);
 }
 
 /*
@@ -213,26 +196,22 @@ static __always_inline bool ph_served(ph_tables tables, const struct ph_grant *g
 static __always_inline bool ph_covers(ph_tables tables, const struct ph_grant *grant,
 				      const struct ph_flow *flow)
 {
-	bool tcp_or_udp = flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP);
-	__u32 connect = flow->udp ? PH_PLANE_CONNECT_UDP : PH_PLANE_CONNECT_TCP;
-	__u32 bind = flow->udp ? PH_PLANE_BIND_UDP : PH_PLANE_BIND_TCP;
+	__u32 udp = flow->udp & 1, question = flow->question;
+	bool has_peer = question == PH_ASK_SERVE || question == PH_ASK_TRAFFIC;
 
-	if (flow->kind & PH_SOCKET_LOCAL)
-		return true;
 	if (!(grant->sockets & flow->kind))
 		return false;
-	if (flow->question == PH_ASK_SOCKET || !tcp_or_udp)
+	if (question == PH_ASK_SOCKET || !(flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
 		return true;
-	if (flow->question == PH_ASK_BIND && flow->local_port == 0)
+	if (question == PH_ASK_BIND && flow->local_port == 0)
 		return true;
-	if (flow->question == PH_ASK_BIND || flow->question == PH_ASK_LISTEN)
-		return ph_plane_has(tables, grant, bind, flow->local_port, &flow->local);
-	if (flow->question != PH_ASK_SERVE &&
-	    ph_plane_has(tables, grant, connect, flow->remote_port, &flow->remote))
+	if ((question == PH_ASK_CONNECT || question == PH_ASK_TRAFFIC) &&
+	    ph_reaches(tables, grant, PH_PLANE_CONNECT_TCP + udp, flow->remote_port, &flow->remote,
+		       NULL))
 		return true;
-	if (flow->question == PH_ASK_CONNECT)
-		return false;
-	return ph_served(tables, grant, flow);
+	return question != PH_ASK_CONNECT &&
+	       ph_reaches(tables, grant, PH_PLANE_BIND_TCP + udp, flow->local_port, &flow->local,
+			  has_peer ? &flow->remote : NULL);
 }
 
 #endif

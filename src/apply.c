@@ -13,6 +13,7 @@
 
 #include "guard.h"
 #include "kernel/bpffs.h"
+#include "kernel/cgroups.h"
 #include "kernel/generation.h"
 #include "policy/resolve.h"
 #include "policy/store.h"
@@ -350,6 +351,10 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 			return r;
 	}
 	r = record_state(&kernel, plan->backend, accepted, applied->attach, f);
+	if (!r && image->header.features & PH_FEATURE_CGROUP &&
+	    cgroups_tell(&kernel, plan->features->cgroup_root))
+		r = fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read the cgroups below %s",
+			  plan->features->cgroup_root);
 	if (!r)
 		r = put_in_force(&kernel, image, edit, applied, f);
 	if (r && fresh)

@@ -13,6 +13,8 @@ static const struct verb {
 } verbs[] = {
 	{ "allow", cmd_allow, "[PORTS] NAME", "hold the process NAME to TCP PORTS (default 4040)" },
 	{ "remove", cmd_remove, "NAME", "drop what allow made" },
+	{ "check", cmd_check, "PATH...", "are these policy files right, and do their tests hold?" },
+	{ "explain", cmd_explain, "--name N FLOW...", "may N do this, and why? (more below)" },
 	{ "status", cmd_status, "[--json]", "what is in force, whom it confines, what it refused" },
 	{ "events", cmd_events, "[--follow] [--json]", "what was refused" },
 	{ "doctor", cmd_doctor, "[--json]", "what this kernel and this boot offer" },
@@ -41,6 +43,13 @@ static int help(FILE *to)
 		      "allow also takes\n"
 		      "  --in-cgroup PATH                 only processes below this cgroup\n"
 		      "  --children confine|leave         what the process executes (default: confine)\n"
+		      "check takes files, and directories of *.yaml; no root; also\n"
+		      "  --resolvers FILE                 what dns means (default: /etc/resolv.conf)\n"
+		      "  --json\n"
+		      "explain takes --name NAME, --exe PATH or --pid PID; then flows, parted by commas\n"
+		      "or each in quotes: explain --name web connect tcp 10.0.0.1:22, listen tcp 80\n"
+		      "  --policy PATH                    these policies, not the installed; repeatable\n"
+		      "  --resolvers FILE, --json         as above\n"
 		      "\nExit status: 0 yes or done, 1 no, 2 usage, 3 not possible here,\n"
 		      "4 refused (weaker than asked, or a lock-out), 5 the canary failed.\n");
 	return PH_EXIT_OK;

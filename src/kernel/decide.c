@@ -207,10 +207,9 @@ static struct ph_address address_of(const struct ph_endpoint *endpoint, __u8 fam
 	__u32 word[4];
 
 	memcpy(word, endpoint->addr, sizeof(word));
-	if (endpoint->family == 4)
-		ph_address_v4(&address, word[0]);
-	else if (endpoint->family == 6)
-		ph_address_v6(&address, word);
+	if (endpoint->family)
+		ph_address(&address, endpoint->family == 6 ? PH_AF_INET6 : PH_AF_INET, word[0],
+			   word);
 	return address;
 }
 

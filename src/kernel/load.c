@@ -27,6 +27,7 @@ static const char *const map_names[PH_MAPS] = {
 	[PH_MAP_EVENTS] = "ph_events",
 	[PH_MAP_EVENT_HEAD] = "ph_event_head",
 	[PH_MAP_STATE] = "ph_state",
+	[PH_MAP_CGROUPS] = "ph_cgroups",
 };
 
 /* --- Maps */

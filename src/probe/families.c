@@ -24,8 +24,11 @@ enum {
 static enum probe_answer create(struct probe_env *env)
 {
 	const struct probe *probe = env->probe;
-	int fd = socket(probe->family, probe->type | SOCK_CLOEXEC, probe->protocol);
+	int fd;
 
+	if (!probe_has_protocol(env, probe->family, probe->type, probe->protocol))
+		return PROBE_UNTRIED;
+	fd = socket(probe->family, probe->type | SOCK_CLOEXEC, probe->protocol);
 	if (fd < 0 && (errno == EACCES || errno == ENODEV))
 		return probe_say(env, PROBE_UNTRIED, "socket: %s, from the kernel itself",
 				 strerrorname_np(errno));
@@ -45,12 +48,18 @@ struct sweep {
 	char names[PROBE_DETAIL];
 };
 
-static void sweep_one(struct sweep *sweep, int family, int type, int protocol)
+static void sweep_one(struct probe_env *env, struct sweep *sweep, int family, int type,
+		      int protocol)
 {
 	size_t used = strlen(sweep->names);
-	int fd = socket(family, type | SOCK_CLOEXEC, protocol);
 	bool wrong;
+	int fd;
 
+	if (!probe_has_protocol(env, family, type, protocol)) {
+		sweep->absent++;
+		return;
+	}
+	fd = socket(family, type | SOCK_CLOEXEC, protocol);
 	if (fd < 0 && errno != EPERM) {
 		sweep->absent++;
 		return;
@@ -70,16 +79,19 @@ static void sweep_one(struct sweep *sweep, int family, int type, int protocol)
 }
 
 /*
- * A family that the kernel does not have is asked for once: each failure costs a run of modprobe.
- * A refusal comes before that.
+ * What the kernel does not have is asked for once: each failure costs a run of modprobe. A refusal
+ * comes before that.
  */
-static bool has_family(int family)
+static bool is_absent(struct probe_env *env, int family, int type, int error)
 {
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd;
 
+	if (!probe_has_protocol(env, family, type, 0))
+		return false;
+	fd = socket(family, type | SOCK_CLOEXEC, 0);
 	if (fd >= 0)
 		(void)close(fd);
-	return fd >= 0 || errno != EAFNOSUPPORT;
+	return fd < 0 && errno == error;
 }
 
 static enum probe_answer judge_sweep(struct probe_env *env, const struct sweep *sweep)
@@ -105,11 +117,15 @@ static enum probe_answer sweep_families(struct probe_env *env)
 	struct sweep sweep = {};
 
 	for (int family = 0; family <= LAST_FAMILY; family++) {
-		if (!in_part(family, env->probe->how) || !has_family(family))
+		if (!in_part(family, env->probe->how) ||
+		    is_absent(env, family, SOCK_STREAM, EAFNOSUPPORT))
 			continue;
-		for (int type = 1; type <= LAST_TYPE; type++)
+		for (int type = 1; type <= LAST_TYPE; type++) {
+			if (is_absent(env, family, type, ESOCKTNOSUPPORT))
+				continue;
 			for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
-				sweep_one(&sweep, family, type, protocols[i]);
+				sweep_one(env, &sweep, family, type, protocols[i]);
+		}
 	}
 	return judge_sweep(env, &sweep);
 }
@@ -134,8 +150,8 @@ static enum probe_answer sweep_protocols(struct probe_env *env)
 	struct sweep sweep = {};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		sweep_one(&sweep, AF_INET, kinds[i].type, kinds[i].protocol);
-		sweep_one(&sweep, AF_INET6, kinds[i].type, kinds[i].protocol);
+		sweep_one(env, &sweep, AF_INET, kinds[i].type, kinds[i].protocol);
+		sweep_one(env, &sweep, AF_INET6, kinds[i].type, kinds[i].protocol);
 	}
 	return judge_sweep(env, &sweep);
 }
@@ -196,8 +212,11 @@ static enum probe_answer hash_bytes(struct probe_env *env)
 	struct sockaddr_alg address = { .salg_family = AF_ALG,
 					.salg_type = "hash",
 					.salg_name = "sha256" };
-	int fd = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), operation;
+	int fd, operation;
 
+	if (!probe_has_protocol(env, AF_ALG, SOCK_SEQPACKET, 0))
+		return PROBE_UNTRIED;
+	fd = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return probe_judge(env, "socket", fd);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
@@ -209,21 +228,24 @@ static enum probe_answer hash_bytes(struct probe_env *env)
 	return probe_judge(env, "send", send(operation, "p", 1, 0));
 }
 
-#define REFUSED(probe_name, meaning, of_family, of_type, of_protocol, need)            \
+#define REFUSED(probe_name, tested, meaning, of_family, of_type, of_protocol, need)    \
 	{                                                                              \
-		.name = "socket-" probe_name, .door = "socket", .what = meaning,       \
-		.family = of_family, .type = of_type, .protocol = of_protocol,         \
-		.needs = need, .expect = PROBE_DENIED, .attempt = create               \
+		.name = "socket-" probe_name, .door = "socket", .promise = tested,     \
+		.what = meaning, .family = of_family, .type = of_type,                 \
+		.protocol = of_protocol, .needs = need, .expect = PROBE_DENIED,        \
+		.attempt = create                                                      \
 	}
+#define IP(probe_name, ...) REFUSED(probe_name, "socket", __VA_ARGS__)
+#define OTHER(probe_name, ...) REFUSED(probe_name, "families", __VA_ARGS__)
 #define GRANTED(probe_name, meaning, of_family, of_type, of_protocol)                  \
 	{                                                                              \
 		.name = "allow-socket-" probe_name, .door = "socket", .what = meaning, \
 		.family = of_family, .type = of_type, .protocol = of_protocol,         \
 		.attempt = create                                                      \
 	}
-#define SWEEPS(probe_name, families, part, need)                                       \
+#define SWEEPS(probe_name, tested, families, part, need)                               \
 	{                                                                              \
-		.name = probe_name, .door = "socket",                                  \
+		.name = probe_name, .door = "socket", .promise = tested,               \
 		.what = families ", types 1 to 6, protocols 0, 6, 17: only what may",  \
 		.how = part, .needs = need, .expect = PROBE_DENIED,                    \
 		.attempt = sweep_families                                              \
@@ -259,63 +281,64 @@ const struct probe probe_families[] = {
 	  .door = "send",
 	  .what = "a hash by AF_ALG",
 	  .attempt = hash_bytes },
-	REFUSED("udplite-v4", "UDP-Lite, IPv4", AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, 0),
-	REFUSED("udplite-v6", "UDP-Lite, IPv6", AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE, 0),
-	REFUSED("ping-v4", "ping socket, IPv4", AF_INET, SOCK_DGRAM, IPPROTO_ICMP, 0),
-	REFUSED("ping-v6", "ping socket, IPv6", AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, 0),
-	REFUSED("raw-v4", "raw socket, IPPROTO_RAW, IPv4", AF_INET, SOCK_RAW, IPPROTO_RAW,
-		PROBE_NEEDS_NET_RAW),
-	REFUSED("raw-253", "raw socket, protocol 253, IPv4", AF_INET, SOCK_RAW,
-		SERVER_RAW_PROTOCOL, PROBE_NEEDS_NET_RAW),
-	REFUSED("raw-tcp", "raw socket, protocol 6, IPv4", AF_INET, SOCK_RAW, IPPROTO_TCP,
-		PROBE_NEEDS_NET_RAW),
-	REFUSED("raw-icmp", "raw socket, ICMP", AF_INET, SOCK_RAW, IPPROTO_ICMP,
-		PROBE_NEEDS_NET_RAW),
-	REFUSED("raw-v6", "raw socket, IPPROTO_RAW, IPv6", AF_INET6, SOCK_RAW, IPPROTO_RAW,
-		PROBE_NEEDS_NET_RAW),
-	REFUSED("raw-icmpv6", "raw socket, ICMPv6", AF_INET6, SOCK_RAW, IPPROTO_ICMPV6,
-		PROBE_NEEDS_NET_RAW),
-	REFUSED("packet-raw", "AF_PACKET, SOCK_RAW", AF_PACKET, SOCK_RAW,
-		__builtin_bswap16(ETH_P_ALL), PROBE_NEEDS_NET_RAW),
-	REFUSED("packet-dgram", "AF_PACKET, SOCK_DGRAM", AF_PACKET, SOCK_DGRAM,
-		__builtin_bswap16(ETH_P_ALL), PROBE_NEEDS_NET_RAW),
-	REFUSED("packet-alias", "AF_INET with SOCK_PACKET, which is AF_PACKET", AF_INET,
-		SOCK_PACKET, __builtin_bswap16(ETH_P_ALL), PROBE_NEEDS_NET_RAW),
-	REFUSED("xdp", "AF_XDP", AF_XDP, SOCK_RAW, 0, PROBE_NEEDS_NET_RAW),
-	REFUSED("vsock-stream", "AF_VSOCK stream", AF_VSOCK, SOCK_STREAM, 0, 0),
-	REFUSED("vsock-dgram", "AF_VSOCK datagram", AF_VSOCK, SOCK_DGRAM, 0, 0),
-	REFUSED("vsock-seqpacket", "AF_VSOCK seqpacket", AF_VSOCK, SOCK_SEQPACKET, 0, 0),
-	REFUSED("sctp-stream", "SCTP, SOCK_STREAM", AF_INET, SOCK_STREAM, IPPROTO_SCTP, 0),
-	REFUSED("sctp-seqpacket", "SCTP, SOCK_SEQPACKET", AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, 0),
-	REFUSED("sctp-v6", "SCTP, SOCK_STREAM, IPv6", AF_INET6, SOCK_STREAM, IPPROTO_SCTP, 0),
-	REFUSED("dccp", "DCCP", AF_INET, SOCK_DCCP, IPPROTO_DCCP, 0),
-	REFUSED("dccp-v6", "DCCP, IPv6", AF_INET6, SOCK_DCCP, IPPROTO_DCCP, 0),
-	REFUSED("mptcp", "MPTCP", AF_INET, SOCK_STREAM, PROTOCOL_MPTCP, 0),
-	REFUSED("mptcp-v6", "MPTCP, IPv6", AF_INET6, SOCK_STREAM, PROTOCOL_MPTCP, 0),
-	REFUSED("smc", "AF_SMC", FAMILY_SMC, SOCK_STREAM, 0, 0),
-	REFUSED("smc-v6", "AF_SMC over IPv6", FAMILY_SMC, SOCK_STREAM, 1, 0),
-	REFUSED("smc-inet", "AF_INET with IPPROTO_SMC", AF_INET, SOCK_STREAM, PROTOCOL_SMC, 0),
-	REFUSED("smc-inet6", "AF_INET6 with IPPROTO_SMC", AF_INET6, SOCK_STREAM, PROTOCOL_SMC, 0),
-	REFUSED("bluetooth", "AF_BLUETOOTH", AF_BLUETOOTH, SOCK_RAW, BT_HCI, 0),
-	REFUSED("can", "AF_CAN", AF_CAN, SOCK_RAW, 1, 0),
-	REFUSED("tipc", "AF_TIPC", AF_TIPC, SOCK_RDM, 0, 0),
-	REFUSED("rds", "AF_RDS", AF_RDS, SOCK_SEQPACKET, 0, 0),
-	REFUSED("kcm", "AF_KCM", AF_KCM, SOCK_DGRAM, 0, 0),
-	REFUSED("rxrpc", "AF_RXRPC", AF_RXRPC, SOCK_DGRAM, AF_INET, 0),
-	REFUSED("pppox", "AF_PPPOX", AF_PPPOX, SOCK_STREAM, 0, 0),
-	REFUSED("l2tp", "L2TP over IP", AF_INET, SOCK_DGRAM, PROTOCOL_L2TP, 0),
-	REFUSED("key", "AF_KEY", AF_KEY, SOCK_RAW, 2, PROBE_NEEDS_NET_ADMIN),
-	REFUSED("nfc", "AF_NFC", AF_NFC, SOCK_SEQPACKET, 0, 0),
-	REFUSED("phonet", "AF_PHONET", AF_PHONET, SOCK_DGRAM, 0, 0),
-	REFUSED("qipcrtr", "AF_QIPCRTR", AF_QIPCRTR, SOCK_DGRAM, 0, 0),
-	REFUSED("mctp", "AF_MCTP", FAMILY_MCTP, SOCK_DGRAM, 0, 0),
-	REFUSED("ieee802154", "AF_IEEE802154", AF_IEEE802154, SOCK_DGRAM, 0, 0),
-	REFUSED("llc", "AF_LLC", AF_LLC, SOCK_DGRAM, 0, PROBE_NEEDS_NET_RAW),
-	SWEEPS("socket-families-inet", "families 2 and 10", PART_INET, 0),
-	SWEEPS("socket-families-low", "families 0 to 22", PART_LOW, PROBE_NEEDS_NET_RAW),
-	SWEEPS("socket-families-high", "families 23 to 45", PART_HIGH, 0),
+	IP("udplite-v4", "UDP-Lite, IPv4", AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, 0),
+	IP("udplite-v6", "UDP-Lite, IPv6", AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE, 0),
+	IP("ping-v4", "ping socket, IPv4", AF_INET, SOCK_DGRAM, IPPROTO_ICMP, 0),
+	IP("ping-v6", "ping socket, IPv6", AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, 0),
+	IP("raw-v4", "raw socket, IPPROTO_RAW, IPv4", AF_INET, SOCK_RAW, IPPROTO_RAW,
+	   PROBE_NEEDS_NET_RAW),
+	IP("raw-253", "raw socket, protocol 253, IPv4", AF_INET, SOCK_RAW, SERVER_RAW_PROTOCOL,
+	   PROBE_NEEDS_NET_RAW),
+	IP("raw-tcp", "raw socket, protocol 6, IPv4", AF_INET, SOCK_RAW, IPPROTO_TCP,
+	   PROBE_NEEDS_NET_RAW),
+	IP("raw-icmp", "raw socket, ICMP", AF_INET, SOCK_RAW, IPPROTO_ICMP, PROBE_NEEDS_NET_RAW),
+	IP("raw-v6", "raw socket, IPPROTO_RAW, IPv6", AF_INET6, SOCK_RAW, IPPROTO_RAW,
+	   PROBE_NEEDS_NET_RAW),
+	IP("raw-icmpv6", "raw socket, ICMPv6", AF_INET6, SOCK_RAW, IPPROTO_ICMPV6,
+	   PROBE_NEEDS_NET_RAW),
+	OTHER("packet-raw", "AF_PACKET, SOCK_RAW", AF_PACKET, SOCK_RAW,
+	      __builtin_bswap16(ETH_P_ALL), PROBE_NEEDS_NET_RAW),
+	OTHER("packet-dgram", "AF_PACKET, SOCK_DGRAM", AF_PACKET, SOCK_DGRAM,
+	      __builtin_bswap16(ETH_P_ALL), PROBE_NEEDS_NET_RAW),
+	OTHER("packet-alias", "AF_INET with SOCK_PACKET, which is AF_PACKET", AF_INET, SOCK_PACKET,
+	      __builtin_bswap16(ETH_P_ALL), PROBE_NEEDS_NET_RAW),
+	OTHER("xdp", "AF_XDP", AF_XDP, SOCK_RAW, 0, PROBE_NEEDS_NET_RAW),
+	OTHER("vsock-stream", "AF_VSOCK stream", AF_VSOCK, SOCK_STREAM, 0, 0),
+	OTHER("vsock-dgram", "AF_VSOCK datagram", AF_VSOCK, SOCK_DGRAM, 0, 0),
+	OTHER("vsock-seqpacket", "AF_VSOCK seqpacket", AF_VSOCK, SOCK_SEQPACKET, 0, 0),
+	IP("sctp-stream", "SCTP, SOCK_STREAM", AF_INET, SOCK_STREAM, IPPROTO_SCTP, 0),
+	IP("sctp-seqpacket", "SCTP, SOCK_SEQPACKET", AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, 0),
+	IP("sctp-v6", "SCTP, SOCK_STREAM, IPv6", AF_INET6, SOCK_STREAM, IPPROTO_SCTP, 0),
+	IP("dccp", "DCCP", AF_INET, SOCK_DCCP, IPPROTO_DCCP, 0),
+	IP("dccp-v6", "DCCP, IPv6", AF_INET6, SOCK_DCCP, IPPROTO_DCCP, 0),
+	IP("mptcp", "MPTCP", AF_INET, SOCK_STREAM, PROTOCOL_MPTCP, 0),
+	IP("mptcp-v6", "MPTCP, IPv6", AF_INET6, SOCK_STREAM, PROTOCOL_MPTCP, 0),
+	OTHER("smc", "AF_SMC", FAMILY_SMC, SOCK_STREAM, 0, 0),
+	OTHER("smc-v6", "AF_SMC over IPv6", FAMILY_SMC, SOCK_STREAM, 1, 0),
+	IP("smc-inet", "AF_INET with IPPROTO_SMC", AF_INET, SOCK_STREAM, PROTOCOL_SMC, 0),
+	IP("smc-inet6", "AF_INET6 with IPPROTO_SMC", AF_INET6, SOCK_STREAM, PROTOCOL_SMC, 0),
+	OTHER("bluetooth", "AF_BLUETOOTH", AF_BLUETOOTH, SOCK_RAW, BT_HCI, 0),
+	OTHER("can", "AF_CAN", AF_CAN, SOCK_RAW, 1, 0),
+	OTHER("tipc", "AF_TIPC", AF_TIPC, SOCK_RDM, 0, 0),
+	OTHER("rds", "AF_RDS", AF_RDS, SOCK_SEQPACKET, 0, 0),
+	OTHER("kcm", "AF_KCM", AF_KCM, SOCK_DGRAM, 0, 0),
+	OTHER("rxrpc", "AF_RXRPC", AF_RXRPC, SOCK_DGRAM, AF_INET, 0),
+	OTHER("pppox", "AF_PPPOX", AF_PPPOX, SOCK_STREAM, 0, 0),
+	IP("l2tp", "L2TP over IP", AF_INET, SOCK_DGRAM, PROTOCOL_L2TP, 0),
+	OTHER("key", "AF_KEY", AF_KEY, SOCK_RAW, 2, PROBE_NEEDS_NET_ADMIN),
+	OTHER("nfc", "AF_NFC", AF_NFC, SOCK_SEQPACKET, 0, 0),
+	OTHER("phonet", "AF_PHONET", AF_PHONET, SOCK_DGRAM, 0, 0),
+	OTHER("qipcrtr", "AF_QIPCRTR", AF_QIPCRTR, SOCK_DGRAM, 0, 0),
+	OTHER("mctp", "AF_MCTP", FAMILY_MCTP, SOCK_DGRAM, 0, 0),
+	OTHER("ieee802154", "AF_IEEE802154", AF_IEEE802154, SOCK_DGRAM, 0, 0),
+	OTHER("llc", "AF_LLC", AF_LLC, SOCK_DGRAM, 0, PROBE_NEEDS_NET_RAW),
+	SWEEPS("socket-families-inet", "socket", "families 2 and 10", PART_INET, 0),
+	SWEEPS("socket-families-low", "families", "families 0 to 22", PART_LOW,
+	       PROBE_NEEDS_NET_RAW),
+	SWEEPS("socket-families-high", "families", "families 23 to 45", PART_HIGH, 0),
 	{ .name = "socket-protocols",
 	  .door = "socket",
+	  .promise = "socket",
 	  .what = "IPv4 and IPv6 with 20 pairs of type and protocol: only what is allowed",
 	  .expect = PROBE_DENIED,
 	  .attempt = sweep_protocols },

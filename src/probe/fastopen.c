@@ -126,13 +126,13 @@ static enum probe_answer deferred_inherited(struct probe_env *env)
 
 #define DENIED(probe_name, meaning, at, way)                                           \
 	{                                                                              \
-		.name = probe_name, .door = "fastopen", .what = meaning, .where = at,  \
-		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .how = way,            \
-		.attempt = fastopen                                                    \
+		.name = probe_name, .door = "fastopen", .promise = "fastopen",         \
+		.what = meaning, .where = at, .how = way, .expect = PROBE_DENIED,      \
+		.flags = PROBE_ARRIVES, .attempt = fastopen                            \
 	}
 #define DEFERRED(probe_name, call, way)                                                \
 	{                                                                              \
-		.name = probe_name, .door = "fastopen",                                \
+		.name = probe_name, .door = "fastopen", .promise = "handed-over",      \
 		.what = call " on an inherited socket whose connect was deferred",     \
 		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .how = way,            \
 		.prepare = prepare_deferred, .attempt = deferred_inherited             \
@@ -174,18 +174,21 @@ const struct probe probe_fastopen[] = {
 	       PROBE_MAPPED, BY_SENDMMSG),
 	{ .name = "fastopen-unspec",
 	  .door = "fastopen",
+	  .promise = "fastopen",
 	  .what = "sendto(MSG_FASTOPEN) to an address of family 0: fails in some way",
 	  .expect = PROBE_DENIED,
 	  .twin = PROBE_DENIED,
 	  .attempt = fastopen_unspec },
 	{ .name = "fastopen-connect",
 	  .door = "fastopen",
+	  .promise = "fastopen",
 	  .what = "TCP_FASTOPEN_CONNECT: connect refused, write gives EPIPE",
 	  .flags = PROBE_ARRIVES,
 	  .expect = PROBE_DENIED,
 	  .attempt = deferred_connect },
 	{ .name = "fastopen-connect-v6",
 	  .door = "fastopen",
+	  .promise = "fastopen",
 	  .what = "the same, IPv6",
 	  .where = PROBE_V6,
 	  .flags = PROBE_ARRIVES,

@@ -20,6 +20,8 @@ static int prepare_socket(struct probe_env *env)
 {
 	const struct probe *probe = env->probe;
 
+	if (!probe_has_protocol(env, probe->family, probe->type, probe->protocol))
+		return -1;
 	env->fd[0] = socket(probe->family, probe->type | SOCK_CLOEXEC, probe->protocol);
 	if (env->fd[0] < 0)
 		return probe_cannot(env, "socket");
@@ -218,12 +220,13 @@ static enum probe_answer write_inherited(struct probe_env *env)
 	return probe_judge(env, "write", write(env->fd[0], "p", 1));
 }
 
-/* of_kind: family, type, protocol */
-#define PROBE(probe_name, through, meaning, of_kind, first, function, ...)             \
+#define PROBE(probe_name, through, tested, meaning, first, function, ...)              \
 	{                                                                              \
-		.name = probe_name, .door = through, .what = meaning, of_kind,         \
-		.expect = PROBE_DENIED, .prepare = first, .attempt = function, __VA_ARGS__ \
+		.name = probe_name, .door = through, .promise = tested,                \
+		.what = meaning, .expect = PROBE_DENIED, .prepare = first,             \
+		.attempt = function, __VA_ARGS__                                       \
 	}
+#define HANDED(probe_name, through, ...) PROBE(probe_name, through, "handed-over", __VA_ARGS__)
 #define KIND(of_family, of_type, of_protocol)                                          \
 	.family = of_family, .type = of_type, .protocol = of_protocol
 #define SCTP_STREAM KIND(AF_INET, SOCK_STREAM, IPPROTO_SCTP)
@@ -236,67 +239,67 @@ static enum probe_answer write_inherited(struct probe_env *env)
 #define NET_RAW .needs = PROBE_NEEDS_NET_RAW
 
 const struct probe probe_foreign[] = {
-	PROBE("sctp-connect", "connect", "connect of an inherited SCTP socket", SCTP_STREAM,
-	      prepare_socket, connect_inherited, ARRIVES),
-	PROBE("sctp-sendto", "send", "sendto on an inherited one-to-many SCTP socket", SCTP_MANY,
-	      prepare_socket, send_inherited, ARRIVES),
-	PROBE("sctp-connectx", "connect", "SCTP_SOCKOPT_CONNECTX on an inherited socket",
-	      SCTP_STREAM, prepare_socket, sctp_option, .how = SCTP_CONNECTX),
-	PROBE("sctp-connectx-old", "connect", "SCTP_SOCKOPT_CONNECTX_OLD on an inherited socket",
-	      SCTP_STREAM, prepare_socket, sctp_option, .how = SCTP_CONNECTX_OLD),
-	PROBE("sctp-bindx", "bind", "SCTP_SOCKOPT_BINDX_ADD on an inherited socket", SCTP_STREAM,
-	      prepare_socket, sctp_option, .how = SCTP_BINDX_ADD),
-	PROBE("sctp-bind", "bind", "bind of an inherited SCTP socket", SCTP_STREAM, prepare_socket,
-	      bind_inherited, ),
-	PROBE("sctp-listen", "listen", "listen on an inherited SCTP socket", SCTP_STREAM,
-	      prepare_socket, listen_inherited, ),
-	PROBE("sctp-write", "send", "write on an inherited, connected SCTP socket", SCTP_STREAM,
-	      prepare_connected, write_inherited, ARRIVES),
-	PROBE("udplite-sendto", "send", "sendto on an inherited UDP-Lite socket", UDPLITE,
-	      prepare_socket, send_inherited, ARRIVES),
-	PROBE("udplite-connect", "connect", "connect of an inherited UDP-Lite socket", UDPLITE,
-	      prepare_socket, connect_inherited, ),
-	PROBE("dccp-connect", "connect", "connect of an inherited DCCP socket", DCCP,
-	      prepare_socket, connect_inherited, ARRIVES),
-	PROBE("dccp-write", "send", "write on an inherited, connected DCCP socket", DCCP,
-	      prepare_connected, write_inherited, ARRIVES),
-	PROBE("mptcp-connect", "connect", "connect of an inherited MPTCP socket", MPTCP,
-	      prepare_socket, connect_inherited, ARRIVES),
-	PROBE("mptcp-connect-allowed", "connect",
-	      "connect of an inherited MPTCP socket to the port allowed for TCP", MPTCP,
-	      prepare_socket, connect_inherited, .flags = PROBE_TO_ALLOWED),
-	PROBE("mptcp-fastopen", "fastopen", "sendto(MSG_FASTOPEN) on an inherited MPTCP socket",
-	      MPTCP, prepare_socket, send_inherited, ARRIVES, .how = MSG_FASTOPEN),
-	PROBE("mptcp-listen", "listen", "listen on an inherited MPTCP socket", MPTCP,
-	      prepare_socket, listen_inherited, ),
-	PROBE("mptcp-write", "send", "write on an inherited, connected MPTCP socket", MPTCP,
-	      prepare_connected, write_inherited, ARRIVES),
-	PROBE("smc-connect", "connect", "connect of an inherited AF_SMC socket",
-	      KIND(FAMILY_SMC, SOCK_STREAM, 0), prepare_socket, connect_inherited, ARRIVES),
-	PROBE("ping-send", "send", "an echo request on an inherited ping socket",
-	      KIND(AF_INET, SOCK_DGRAM, IPPROTO_ICMP), prepare_socket, send_ping, ),
-	PROBE("ping-send-v6", "send", "the same, IPv6",
-	      KIND(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6), prepare_socket, send_ping,
-	      .where = PROBE_V6),
-	PROBE("raw-send", "send", "sendto on an inherited raw socket, protocol 253",
-	      KIND(AF_INET, SOCK_RAW, SERVER_RAW_PROTOCOL), prepare_socket, send_raw, NET_RAW,
-	      .how = AF_INET, ARRIVES),
-	PROBE("raw-send-unspec", "send", "sendto an address of family 0 on an inherited raw socket",
-	      KIND(AF_INET, SOCK_RAW, SERVER_RAW_PROTOCOL), prepare_socket, send_raw, NET_RAW,
-	      .how = AF_UNSPEC, ARRIVES),
-	PROBE("raw-send-v6", "send", "sendto on an inherited raw socket, protocol 253, IPv6",
-	      KIND(AF_INET6, SOCK_RAW, SERVER_RAW_PROTOCOL), prepare_socket, send_raw, NET_RAW,
-	      .how = AF_INET6, .where = PROBE_V6, ARRIVES),
-	PROBE("raw-send-header", "send", "sendto with an own IP header on an inherited raw socket",
-	      KIND(AF_INET, SOCK_RAW, IPPROTO_RAW), prepare_socket, send_own_header, NET_RAW,
-	      ARRIVES),
-	PROBE("packet-send", "send", "sendto on an inherited AF_PACKET socket",
-	      KIND(AF_PACKET, SOCK_RAW, 0), prepare_socket, send_frame, NET_RAW, ARRIVES),
-	PROBE("packet-receive", "receive", "recv on an inherited AF_PACKET socket",
-	      KIND(AF_PACKET, SOCK_RAW, 0), prepare_frame, receive_frame, NET_RAW),
-	PROBE("vsock-connect", "connect", "connect of an inherited AF_VSOCK socket", VSOCK,
-	      prepare_vsock, connect_vsock, ARRIVES),
-	PROBE("vsock-write", "send", "write on an inherited, connected AF_VSOCK socket", VSOCK,
-	      prepare_connected_vsock, write_inherited, ARRIVES),
+	HANDED("sctp-connect", "connect", "connect of an inherited SCTP socket", prepare_socket,
+	       connect_inherited, SCTP_STREAM, ARRIVES),
+	HANDED("sctp-sendto", "send", "sendto on an inherited one-to-many SCTP socket",
+	       prepare_socket, send_inherited, SCTP_MANY, ARRIVES),
+	HANDED("sctp-connectx", "connect", "SCTP_SOCKOPT_CONNECTX on an inherited socket",
+	       prepare_socket, sctp_option, SCTP_STREAM, .how = SCTP_CONNECTX),
+	HANDED("sctp-connectx-old", "connect", "SCTP_SOCKOPT_CONNECTX_OLD on an inherited socket",
+	       prepare_socket, sctp_option, SCTP_STREAM, .how = SCTP_CONNECTX_OLD),
+	HANDED("sctp-bindx", "bind", "SCTP_SOCKOPT_BINDX_ADD on an inherited socket",
+	       prepare_socket, sctp_option, SCTP_STREAM, .how = SCTP_BINDX_ADD),
+	HANDED("sctp-bind", "bind", "bind of an inherited SCTP socket", prepare_socket,
+	       bind_inherited, SCTP_STREAM),
+	HANDED("sctp-listen", "listen", "listen on an inherited SCTP socket", prepare_socket,
+	       listen_inherited, SCTP_STREAM),
+	HANDED("sctp-write", "send", "write on an inherited, connected SCTP socket",
+	       prepare_connected, write_inherited, SCTP_STREAM, ARRIVES),
+	PROBE("udplite-sendto", "send", "send", "sendto on an inherited UDP-Lite socket",
+	      prepare_socket, send_inherited, UDPLITE, ARRIVES),
+	HANDED("udplite-connect", "connect", "connect of an inherited UDP-Lite socket",
+	       prepare_socket, connect_inherited, UDPLITE),
+	HANDED("dccp-connect", "connect", "connect of an inherited DCCP socket", prepare_socket,
+	       connect_inherited, DCCP, ARRIVES),
+	HANDED("dccp-write", "send", "write on an inherited, connected DCCP socket",
+	       prepare_connected, write_inherited, DCCP, ARRIVES),
+	PROBE("mptcp-connect", "connect", "connect", "connect of an inherited MPTCP socket",
+	      prepare_socket, connect_inherited, MPTCP, ARRIVES),
+	HANDED("mptcp-connect-allowed", "connect",
+	       "connect of an inherited MPTCP socket to the port allowed for TCP", prepare_socket,
+	       connect_inherited, MPTCP, .flags = PROBE_TO_ALLOWED),
+	PROBE("mptcp-fastopen", "fastopen", "fastopen",
+	      "sendto(MSG_FASTOPEN) on an inherited MPTCP socket", prepare_socket, send_inherited,
+	      MPTCP, ARRIVES, .how = MSG_FASTOPEN),
+	HANDED("mptcp-listen", "listen", "listen on an inherited MPTCP socket", prepare_socket,
+	       listen_inherited, MPTCP),
+	HANDED("mptcp-write", "send", "write on an inherited, connected MPTCP socket",
+	       prepare_connected, write_inherited, MPTCP, ARRIVES),
+	PROBE("smc-connect", "connect", "connect", "connect of an inherited AF_SMC socket",
+	      prepare_socket, connect_inherited, KIND(FAMILY_SMC, SOCK_STREAM, 0), ARRIVES),
+	HANDED("ping-send", "send", "an echo request on an inherited ping socket", prepare_socket,
+	       send_ping, KIND(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)),
+	HANDED("ping-send-v6", "send", "the same, IPv6", prepare_socket, send_ping,
+	       KIND(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6), .where = PROBE_V6),
+	HANDED("raw-send", "send", "sendto on an inherited raw socket, protocol 253",
+	       prepare_socket, send_raw, KIND(AF_INET, SOCK_RAW, SERVER_RAW_PROTOCOL), NET_RAW,
+	       .how = AF_INET, ARRIVES),
+	HANDED("raw-send-unspec", "send",
+	       "sendto an address of family 0 on an inherited raw socket", prepare_socket, send_raw,
+	       KIND(AF_INET, SOCK_RAW, SERVER_RAW_PROTOCOL), NET_RAW, .how = AF_UNSPEC, ARRIVES),
+	HANDED("raw-send-v6", "send", "sendto on an inherited raw socket, protocol 253, IPv6",
+	       prepare_socket, send_raw, KIND(AF_INET6, SOCK_RAW, SERVER_RAW_PROTOCOL), NET_RAW,
+	       .how = AF_INET6, .where = PROBE_V6, ARRIVES),
+	HANDED("raw-send-header", "send", "sendto with an own IP header on an inherited raw socket",
+	       prepare_socket, send_own_header, KIND(AF_INET, SOCK_RAW, IPPROTO_RAW), NET_RAW,
+	       ARRIVES),
+	HANDED("packet-send", "send", "sendto on an inherited AF_PACKET socket", prepare_socket,
+	       send_frame, KIND(AF_PACKET, SOCK_RAW, 0), NET_RAW, ARRIVES),
+	HANDED("packet-receive", "receive", "recv on an inherited AF_PACKET socket", prepare_frame,
+	       receive_frame, KIND(AF_PACKET, SOCK_RAW, 0), NET_RAW),
+	HANDED("vsock-connect", "connect", "connect of an inherited AF_VSOCK socket", prepare_vsock,
+	       connect_vsock, VSOCK, ARRIVES),
+	HANDED("vsock-write", "send", "write on an inherited, connected AF_VSOCK socket",
+	       prepare_connected_vsock, write_inherited, VSOCK, ARRIVES),
 	{},
 };

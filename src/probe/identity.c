@@ -292,19 +292,19 @@ static enum probe_answer change_user(struct probe_env *env)
 	return probe_try_connect(env);
 }
 
-#define PROBE(probe_name, through, meaning, answer, function, ...)                     \
+#define PROBE(probe_name, through, tested, meaning, answer, function, ...)             \
 	{                                                                              \
-		.name = probe_name, .door = through, .what = meaning,                  \
-		.expect = answer, .attempt = function, __VA_ARGS__                     \
+		.name = probe_name, .door = through, .promise = tested,                \
+		.what = meaning, .expect = answer, .attempt = function, __VA_ARGS__    \
 	}
 #define RENAMES(probe_name, meaning, function, ...)                                    \
-	PROBE(probe_name, "rename", meaning ", then connect", PROBE_DENIED, function,  \
-	      .flags = PROBE_ARRIVES, __VA_ARGS__)
-#define ESCAPES(probe_name, meaning, function, ...)                                    \
-	PROBE(probe_name, "identity", meaning ", then connect", PROBE_DENIED,          \
+	PROBE(probe_name, "rename", "rename", meaning ", then connect", PROBE_DENIED,  \
+	      function, .flags = PROBE_ARRIVES, __VA_ARGS__)
+#define ESCAPES(probe_name, tested, meaning, function, ...)                            \
+	PROBE(probe_name, "identity", tested, meaning ", then connect", PROBE_DENIED,  \
 	      function, .flags = PROBE_ARRIVES, __VA_ARGS__)
 #define SIMILAR(probe_name, meaning, ...)                                              \
-	PROBE(probe_name, "identity", meaning, PROBE_ALLOWED, probe_try_connect,       \
+	PROBE(probe_name, "identity", NULL, meaning, PROBE_ALLOWED, probe_try_connect, \
 	      .flags = PROBE_TO_DENIED, __VA_ARGS__)
 
 const struct probe probe_identity[] = {
@@ -324,27 +324,32 @@ const struct probe probe_identity[] = {
 		rename_into, .how = BY_PROC, .path = PROBE_AS_SELF),
 	RENAMES("rename-into-away", "an unconfined process takes the name and drops it",
 		rename_into_and_away, .how = BY_PRCTL, .path = PROBE_AS_SELF),
-	ESCAPES("thread-named", "a thread takes the name, in a process of another",
+	ESCAPES("thread-named", "rename", "a thread takes the name, in a process of another",
 		in_thread_taking_name, .how = BY_PRCTL, .path = PROBE_AS_SELF),
-	ESCAPES("thread-named-child", "a child of such a thread, renamed", in_child_of_thread,
-		.how = BY_PRCTL, .path = PROBE_AS_SELF),
-	ESCAPES("thread-named-thread", "a thread of such a thread, renamed", in_thread_of_thread,
-		.how = BY_PRCTL, .path = PROBE_AS_SELF),
-	PROBE("allow-thread-leader", "identity",
+	ESCAPES("thread-named-child", "rename", "a child of such a thread, renamed",
+		in_child_of_thread, .how = BY_PRCTL, .path = PROBE_AS_SELF),
+	ESCAPES("thread-named-thread", "rename", "a thread of such a thread, renamed",
+		in_thread_of_thread, .how = BY_PRCTL, .path = PROBE_AS_SELF),
+	PROBE("allow-thread-leader", "identity", NULL,
 	      "the leader connects while another thread bears the name", PROBE_ALLOWED,
 	      leader_of_thread, .flags = PROBE_TO_DENIED, .path = PROBE_AS_SELF),
-	ESCAPES("fork", "fork", fork_renamed, .how = NOT_AT_ALL),
-	ESCAPES("fork-twice", "fork, fork, rename", fork_twice, .how = BY_PRCTL),
-	ESCAPES("clone-parent", "clone(CLONE_PARENT), rename", clone_to_parent, .how = BY_PRCTL),
-	ESCAPES("exec-other", "exec of another program", exec_other, ),
-	ESCAPES("fork-exec-other", "fork and exec of another program", fork_exec_other, ),
-	ESCAPES("vfork-exec-other", "vfork and exec of another program", vfork_exec_other, ),
-	ESCAPES("thread-exec-other", "exec of another program by a renamed thread",
+	ESCAPES("fork", "children", "fork", fork_renamed, .how = NOT_AT_ALL),
+	ESCAPES("fork-twice", "children", "fork, fork, rename", fork_twice, .how = BY_PRCTL),
+	ESCAPES("clone-parent", "children", "clone(CLONE_PARENT), rename", clone_to_parent,
+		.how = BY_PRCTL),
+	ESCAPES("exec-other", "children", "exec of another program", exec_other, ),
+	ESCAPES("fork-exec-other", "children", "fork and exec of another program",
+		fork_exec_other, ),
+	ESCAPES("vfork-exec-other", "children", "vfork and exec of another program",
+		vfork_exec_other, ),
+	ESCAPES("thread-exec-other", "children", "exec of another program by a renamed thread",
 		exec_in_thread, ),
-	ESCAPES("exec-memfd", "execveat(AT_EMPTY_PATH) of a program in memory", exec_memory, ),
-	ESCAPES("exec-script", "a script of that name", probe_try_connect,
+	ESCAPES("exec-memfd", "children", "execveat(AT_EMPTY_PATH) of a program in memory",
+		exec_memory, ),
+	ESCAPES("exec-script", "connect", "a script of that name", probe_try_connect,
 		.path = PROBE_AS_SCRIPT),
-	ESCAPES("setuid", "setresuid to nobody", change_user, .needs = PROBE_NEEDS_SETUID),
+	ESCAPES("setuid", "connect", "setresuid to nobody", change_user,
+		.needs = PROBE_NEEDS_SETUID),
 	SIMILAR("allow-name-longer", "connect under a longer name", .path = PROBE_AS_LONGER),
 	SIMILAR("allow-name-prefixed", "connect under a name that ends alike",
 		.path = PROBE_AS_PREFIXED),
@@ -352,11 +357,12 @@ const struct probe probe_identity[] = {
 		.path = PROBE_AS_CAPITAL),
 	SIMILAR("allow-exe-copy", "exe rule: a copy of the program", .path = PROBE_AS_COPY,
 		.needs = PROBE_NEEDS_EXE_RULE),
-	ESCAPES("exe-hard-link", "exe rule: the program through a hard link", probe_try_connect,
-		.path = PROBE_AS_HARD_LINK, .needs = PROBE_NEEDS_EXE_RULE),
-	ESCAPES("exe-bind-mount", "exe rule: the program through a bind mount", probe_try_connect,
-		.path = PROBE_AS_BIND_MOUNT, .needs = PROBE_NEEDS_EXE_RULE | PROBE_NEEDS_SYS_ADMIN),
-	ESCAPES("exe-argv0", "exe rule: the program with another argv[0]", probe_try_connect,
-		.path = PROBE_AS_ARGV0, .needs = PROBE_NEEDS_EXE_RULE),
+	ESCAPES("exe-hard-link", "connect", "exe rule: the program through a hard link",
+		probe_try_connect, .path = PROBE_AS_HARD_LINK, .needs = PROBE_NEEDS_EXE_RULE),
+	ESCAPES("exe-bind-mount", "connect", "exe rule: the program through a bind mount",
+		probe_try_connect, .path = PROBE_AS_BIND_MOUNT,
+		.needs = PROBE_NEEDS_EXE_RULE | PROBE_NEEDS_SYS_ADMIN),
+	ESCAPES("exe-argv0", "connect", "exe rule: the program with another argv[0]",
+		probe_try_connect, .path = PROBE_AS_ARGV0, .needs = PROBE_NEEDS_EXE_RULE),
 	{},
 };

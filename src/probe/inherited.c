@@ -38,7 +38,7 @@ static int prepare_tls(struct probe_env *env)
 		.info = { .version = TLS_1_2_VERSION, .cipher_type = TLS_CIPHER_AES_GCM_128 },
 	};
 
-	if (prepare_connected(env) < 0)
+	if (!probe_has_upgrade(env, "tls") || prepare_connected(env) < 0)
 		return -1;
 	if (setsockopt(env->fd[0], IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0)
 		return probe_cannot(env, "setsockopt(TCP_ULP)");
@@ -155,13 +155,14 @@ static enum probe_answer send_destroyed(struct probe_env *env)
 #define SENDS(probe_name, through, call, way, at)                                      \
 	{                                                                              \
 		.name = "inherited-" probe_name, .door = through,                      \
-		.what = call " on an inherited connection", .where = at, .how = way,   \
-		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES,                        \
-		.prepare = prepare_connected, .attempt = send_inherited                \
+		.promise = "handed-over", .what = call " on an inherited connection",  \
+		.where = at, .how = way, .expect = PROBE_DENIED,                       \
+		.flags = PROBE_ARRIVES, .prepare = prepare_connected,                  \
+		.attempt = send_inherited                                              \
 	}
-#define RECEIVES(probe_name, through, call, way)                                       \
+#define RECEIVES(probe_name, through, tested, call, way)                               \
 	{                                                                              \
-		.name = "inherited-" probe_name, .door = through,                      \
+		.name = "inherited-" probe_name, .door = through, .promise = tested,   \
 		.what = call " on an inherited connection with data", .how = way,      \
 		.expect = PROBE_DENIED, .prepare = prepare_echo,                       \
 		.attempt = receive_inherited                                           \
@@ -169,6 +170,7 @@ static enum probe_answer send_destroyed(struct probe_env *env)
 #define SENDS_TLS(probe_name, through, call, way)                                      \
 	{                                                                              \
 		.name = "inherited-tls-" probe_name, .door = through,                  \
+		.promise = "handed-over",                                              \
 		.what = call " on an inherited connection with kernel TLS",            \
 		.how = way, .expect = PROBE_DENIED, .flags = PROBE_ARRIVES,            \
 		.prepare = prepare_tls, .attempt = send_inherited                      \
@@ -199,19 +201,20 @@ const struct probe probe_inherited[] = {
 	SENDS_TLS("send", "send", "send", SEND_SEND),
 	SENDS_TLS("sendfile", "splice", "sendfile", SEND_SENDFILE),
 	SENDS_TLS("splice", "splice", "splice", SEND_SPLICE),
-	RECEIVES("read", "receive", "read", RECEIVE_READ),
-	RECEIVES("readv", "receive", "readv", RECEIVE_READV),
-	RECEIVES("recv", "receive", "recv", RECEIVE_RECV),
-	RECEIVES("peek", "receive", "recv(MSG_PEEK)", RECEIVE_PEEK),
-	RECEIVES("recvfrom", "receive", "recvfrom", RECEIVE_RECVFROM),
-	RECEIVES("recvmsg", "receive", "recvmsg", RECEIVE_RECVMSG),
-	RECEIVES("recvmmsg", "receive", "recvmmsg", RECEIVE_RECVMMSG),
-	RECEIVES("aio-read", "receive", "io_submit", RECEIVE_AIO),
-	RECEIVES("splice-read", "splice-read", "splice to a pipe", RECEIVE_SPLICE),
-	RECEIVES("zerocopy-read", "zerocopy-read", "getsockopt(TCP_ZEROCOPY_RECEIVE)",
-		 RECEIVE_ZEROCOPY),
+	RECEIVES("read", "receive", "handed-over", "read", RECEIVE_READ),
+	RECEIVES("readv", "receive", "handed-over", "readv", RECEIVE_READV),
+	RECEIVES("recv", "receive", "handed-over", "recv", RECEIVE_RECV),
+	RECEIVES("peek", "receive", "handed-over", "recv(MSG_PEEK)", RECEIVE_PEEK),
+	RECEIVES("recvfrom", "receive", "handed-over", "recvfrom", RECEIVE_RECVFROM),
+	RECEIVES("recvmsg", "receive", "handed-over", "recvmsg", RECEIVE_RECVMSG),
+	RECEIVES("recvmmsg", "receive", "handed-over", "recvmmsg", RECEIVE_RECVMMSG),
+	RECEIVES("aio-read", "receive", "handed-over", "io_submit", RECEIVE_AIO),
+	RECEIVES("splice-read", "splice-read", "splice-read", "splice to a pipe", RECEIVE_SPLICE),
+	RECEIVES("zerocopy-read", "zerocopy-read", "handed-over",
+		 "getsockopt(TCP_ZEROCOPY_RECEIVE)", RECEIVE_ZEROCOPY),
 	{ .name = "inherited-connect",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect of an inherited socket that is not connected",
 	  .flags = PROBE_ARRIVES,
 	  .expect = PROBE_DENIED,
@@ -219,6 +222,7 @@ const struct probe probe_inherited[] = {
 	  .attempt = connect_inherited },
 	{ .name = "inherited-reconnect",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect(AF_UNSPEC) of an inherited connection, then connect",
 	  .flags = PROBE_ARRIVES,
 	  .expect = PROBE_DENIED,
@@ -226,12 +230,14 @@ const struct probe probe_inherited[] = {
 	  .attempt = reconnect_inherited },
 	{ .name = "existing-send",
 	  .door = "send",
+	  .promise = "handed-over",
 	  .what = "send on a connection from before the policy (waits at the gate)",
 	  .flags = PROBE_ARRIVES,
 	  .expect = PROBE_DENIED,
 	  .attempt = send_existing },
 	{ .name = "existing-destroyed",
 	  .door = "send",
+	  .promise = "handed-over",
 	  .what = "the same where the policy's start destroys the connection",
 	  .flags = PROBE_ARRIVES,
 	  .expect = PROBE_DENIED,

@@ -72,6 +72,17 @@ enum probe_answer probe_try_connect(struct probe_env *env);
 int probe_exchange(int fd);
 bool probe_readable(int fd, int timeout_ms);
 
+/*
+ * present.c: whether the kernel has something already. Always true unless the options forbid to
+ * load modules; false: the detail says so.
+ */
+bool probe_has_protocol(struct probe_env *env, int family, int type, int protocol);
+/* What TCP_ULP may make of a TCP socket. */
+bool probe_has_upgrade(struct probe_env *env, const char *name);
+bool probe_has_tun(struct probe_env *env);
+/* The first without a probe: for the server. */
+bool protocol_is_loaded(int family, int type, int protocol);
+
 /* data.c: the ways to send and to receive; -1 and errno, or what the last call returned */
 enum probe_send {
 	SEND_WRITE,

@@ -268,13 +268,15 @@ static enum probe_answer accept_inherited(struct probe_env *env)
 
 #define BINDS(probe_name, meaning, at, first, function)                                \
 	{                                                                              \
-		.name = probe_name, .door = "bind", .what = meaning, .where = at,      \
-		.expect = PROBE_DENIED, .prepare = first, .attempt = function          \
+		.name = probe_name, .door = "bind", .promise = "bind",                 \
+		.what = meaning, .where = at, .expect = PROBE_DENIED,                  \
+		.prepare = first, .attempt = function                                  \
 	}
-#define LISTENS(probe_name, meaning, at, first, function)                              \
+#define LISTENS(probe_name, meaning, at, function)                                     \
 	{                                                                              \
-		.name = probe_name, .door = "listen", .what = meaning, .where = at,    \
-		.expect = PROBE_DENIED, .prepare = first, .attempt = function          \
+		.name = probe_name, .door = "listen", .promise = "listen",             \
+		.what = meaning, .where = at, .expect = PROBE_DENIED,                  \
+		.attempt = function                                                    \
 	}
 #define SERVES(probe_name, meaning, at, first, function, way)                          \
 	{                                                                              \
@@ -283,9 +285,9 @@ static enum probe_answer accept_inherited(struct probe_env *env)
 	}
 #define ACCEPTS(probe_name, meaning, at, way)                                          \
 	{                                                                              \
-		.name = probe_name, .door = "accept", .what = meaning, .where = at,    \
-		.how = way, .expect = PROBE_DENIED, .prepare = probe_prepare_listener,       \
-		.attempt = accept_inherited                                            \
+		.name = probe_name, .door = "accept", .promise = "handed-over",        \
+		.what = meaning, .where = at, .how = way, .expect = PROBE_DENIED,      \
+		.prepare = probe_prepare_listener, .attempt = accept_inherited         \
 	}
 
 const struct probe probe_listen[] = {
@@ -320,6 +322,7 @@ const struct probe probe_listen[] = {
 	      prepare_reuse_port, bind_reuse_port),
 	{ .name = "bind-unspec-v6",
 	  .door = "bind",
+	  .promise = "bind",
 	  .what = "bind an AF_INET6 socket to an address of family 0: the kernel refuses",
 	  .where = PROBE_ANY_V6,
 	  .expect = PROBE_DENIED,
@@ -327,28 +330,37 @@ const struct probe probe_listen[] = {
 	  .attempt = bind_unspec_v6 },
 	{ .name = "bind-short",
 	  .door = "bind",
+	  .promise = "bind",
 	  .what = "bind with 0, 1, 2, 4 and 15 bytes of address: EINVAL",
 	  .expect = PROBE_DENIED,
 	  .twin = PROBE_DENIED,
 	  .attempt = bind_short },
 	{ .name = "bind-privileged",
 	  .door = "bind",
+	  .promise = "bind",
 	  .what = "bind to port 80 without privilege: EPERM, not EACCES",
 	  .expect = PROBE_DENIED,
 	  .twin = PROBE_OTHER,
 	  .attempt = bind_privileged },
-	LISTENS("listen-unbound-v4", "listen with no bind, IPv4", PROBE_V4, NULL, listen_unbound),
-	LISTENS("listen-unbound-v6", "listen with no bind, IPv6", PROBE_V6, NULL, listen_unbound),
-	LISTENS("listen-bind-0", "bind to port 0, then listen", PROBE_V4, NULL, listen_bound_zero),
-	LISTENS("listen-bind-0-v6", "the same, IPv6", PROBE_V6, NULL, listen_bound_zero),
+	LISTENS("listen-unbound-v4", "listen with no bind, IPv4", PROBE_V4, listen_unbound),
+	LISTENS("listen-unbound-v6", "listen with no bind, IPv6", PROBE_V6, listen_unbound),
+	LISTENS("listen-bind-0", "bind to port 0, then listen", PROBE_V4, listen_bound_zero),
+	LISTENS("listen-bind-0-v6", "the same, IPv6", PROBE_V6, listen_bound_zero),
 	{ .name = "listen-no-port",
 	  .door = "listen",
+	  .promise = "listen",
 	  .what = "IP_BIND_ADDRESS_NO_PORT, bind to port 0, then listen",
 	  .how = IP_BIND_ADDRESS_NO_PORT,
 	  .expect = PROBE_DENIED,
 	  .attempt = listen_bound_zero },
-	LISTENS("listen-inherited", "listen on an inherited socket that is bound", PROBE_SECOND_V4,
-		prepare_bound, listen_inherited),
+	{ .name = "listen-inherited",
+	  .door = "listen",
+	  .promise = "handed-over",
+	  .what = "listen on an inherited socket that is bound",
+	  .where = PROBE_SECOND_V4,
+	  .expect = PROBE_DENIED,
+	  .prepare = prepare_bound,
+	  .attempt = listen_inherited },
 	ACCEPTS("accept-inherited", "accept on an inherited listener", PROBE_SECOND_V4, ACCEPT),
 	ACCEPTS("accept4-inherited", "accept4 on an inherited listener", PROBE_SECOND_V4, ACCEPT4),
 	ACCEPTS("accept4-inherited-v6", "accept4 on an inherited listener, IPv6", PROBE_V6,

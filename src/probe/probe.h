@@ -32,6 +32,7 @@ enum probe_need {
 	PROBE_NEEDS_CHROOT = 1 << 4,
 	PROBE_NEEDS_PIN = 1 << 5,	/* a pin to try on */
 	PROBE_NEEDS_EXE_RULE = 1 << 6,	/* the policy matches by exe, not by name */
+	PROBE_NEEDS_SYS_MODULE = 1 << 7,
 };
 
 enum probe_flag {
@@ -66,6 +67,13 @@ enum probe_where {
 	PROBE_SECOND_MAPPED,	/* ::ffff:127.0.0.2 */
 };
 
+/* What probes may make the kernel load. Asking for a protocol loads the module that has it. */
+enum probe_loads {
+	PROBE_LOADS_MODULES,
+	PROBE_LOADS_IF_REFUSED,	/* a confined attempt may ask for what is refused before that */
+	PROBE_LOADS_NOTHING,
+};
+
 #define PROBE_FDS 4
 #define PROBE_DETAIL 320
 #define PROBE_PATH_SIZE 512
@@ -82,6 +90,7 @@ struct probe_env {
 	char pin[PROBE_PATH_SIZE];
 	char gate[PROBE_PATH_SIZE];
 	char detail[PROBE_DETAIL];	/* what call, which errno */
+	enum probe_loads loads;
 	uint16_t allowed;
 	uint16_t denied;
 	int fd[PROBE_FDS];		/* obtained by prepare, used by attempt; -1: none */
@@ -99,6 +108,7 @@ struct probe_env {
 struct probe {
 	const char *name;
 	const char *door;
+	const char *promise;	/* of ph_promises; NULL: it has to work */
 	const char *what;
 	unsigned int needs;
 	unsigned int flags;
@@ -121,6 +131,7 @@ struct probe_options {
 	const char *pin;	/* a pin that an attempt may try to remove, or NULL */
 	const char *gate;	/* directory for "ready" and "go" files, or NULL: do not wait */
 	bool exe_rule;		/* the policy matches by exe */
+	enum probe_loads loads;
 	uint16_t allowed;
 	uint16_t denied;
 	unsigned int timeout_ms;

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -59,6 +60,8 @@ static enum probe_answer create_inside(struct probe_env *env)
 {
 	const struct probe *probe = env->probe;
 
+	if (!probe_has_protocol(env, probe->family, probe->type, probe->protocol))
+		return PROBE_UNTRIED;
 	enter_namespaces(env);
 	return probe_judge(env, "socket",
 			   socket(probe->family, probe->type | SOCK_CLOEXEC, probe->protocol));
@@ -87,8 +90,11 @@ static enum probe_answer make_tun(struct probe_env *env)
 {
 	struct ifreq request = { .ifr_name = "phprobe%d",
 				 .ifr_flags = (short)(env->probe->how | IFF_NO_PI) };
-	int fd = open(TUN, O_RDWR | O_CLOEXEC);
+	int fd;
 
+	if (!probe_has_tun(env))
+		return PROBE_UNTRIED;
+	fd = open(TUN, O_RDWR | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO || errno == EACCES))
 		return probe_say(env, PROBE_UNTRIED, "open of " TUN ": %s",
 				 strerrorname_np(errno));
@@ -175,11 +181,43 @@ static enum probe_answer reach_process(struct probe_env *env)
 	}
 }
 
+/* -- modules --------------------------------------------------------------------------------- */
+
+/* Nothing that the kernel would load: it says ENOEXEC, or wants a signature first. */
+static enum probe_answer judge_module(struct probe_env *env, const char *call, long result)
+{
+	if (result < 0 && errno != EPERM)
+		return probe_say(env, PROBE_ALLOWED, "%s: %s, by the loader", call,
+				 strerrorname_np(errno));
+	return probe_judge(env, call, result);
+}
+
+static enum probe_answer load_module_bytes(struct probe_env *env)
+{
+	char bytes[256] = "no module";
+
+	return judge_module(env, "init_module",
+			    syscall(SYS_init_module, bytes, sizeof(bytes), ""));
+}
+
+static enum probe_answer load_module_file(struct probe_env *env)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	return judge_module(env, "finit_module", syscall(SYS_finit_module, fd, "", 0));
+}
+
 /* -- the enforcement ------------------------------------------------------------------------- */
 
 static long bpf(int command, union bpf_attr *attributes)
 {
 	return syscall(SYS_bpf, command, attributes, sizeof(*attributes));
+}
+
+/* Older kernels count maps and programs as locked memory, and say EPERM too. */
+static void lift_memory_limit(void)
+{
+	(void)setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY });
 }
 
 static enum probe_answer create_map(struct probe_env *env)
@@ -189,6 +227,7 @@ static enum probe_answer create_map(struct probe_env *env)
 				      .value_size = 4,
 				      .max_entries = 1 };
 
+	lift_memory_limit();
 	return probe_judge(env, "bpf(BPF_MAP_CREATE)", bpf(BPF_MAP_CREATE, &attributes));
 }
 
@@ -204,6 +243,7 @@ static enum probe_answer load_program(struct probe_env *env)
 				      .insn_cnt = 2,
 				      .license = (uintptr_t) "GPL" };
 
+	lift_memory_limit();
 	return probe_judge(env, "bpf(BPF_PROG_LOAD)", bpf(BPF_PROG_LOAD, &attributes));
 }
 
@@ -219,35 +259,37 @@ static enum probe_answer unlink_pin(struct probe_env *env)
 	return probe_judge(env, "unlink", unlink(env->pin));
 }
 
-#define PROBE(probe_name, through, meaning, function, ...)                             \
+#define PROBE(probe_name, through, tested, meaning, function, ...)                     \
 	{                                                                              \
-		.name = probe_name, .door = through, .what = meaning,                  \
-		.expect = PROBE_DENIED, .attempt = function, __VA_ARGS__               \
+		.name = probe_name, .door = through, .promise = tested,                \
+		.what = meaning, .expect = PROBE_DENIED, .attempt = function,          \
+		__VA_ARGS__                                                            \
 	}
 #define VICTIM(probe_name, meaning, way)                                               \
-	PROBE(probe_name, "ptrace", meaning " an unconfined process", reach_process,   \
-	      .prepare = prepare_victim, .how = way)
+	PROBE(probe_name, "ptrace", "ptrace", meaning " an unconfined process",        \
+	      reach_process, .prepare = prepare_victim, .how = way)
 
 const struct probe probe_protect[] = {
 	{ .name = "allow-namespace",
 	  .door = "namespace",
 	  .what = "unshare of user, net and cgroup namespaces",
 	  .attempt = unshare_only },
-	PROBE("namespace-connect", "namespace", "connect in a new user and net namespace",
-	      connect_inside, ),
-	PROBE("namespace-udp", "namespace", "UDP socket in a new user and net namespace",
+	PROBE("namespace-connect", "namespace", "connect",
+	      "connect in a new user and net namespace", connect_inside, ),
+	PROBE("namespace-udp", "namespace", "socket", "UDP socket in a new user and net namespace",
 	      create_inside, .family = AF_INET, .type = SOCK_DGRAM),
-	PROBE("namespace-packet", "namespace", "AF_PACKET in a new user and net namespace",
-	      create_inside, .family = AF_PACKET, .type = SOCK_RAW),
-	PROBE("namespace-chroot", "namespace", "connect in a chroot", connect_in_chroot,
+	PROBE("namespace-packet", "namespace", "families",
+	      "AF_PACKET in a new user and net namespace", create_inside, .family = AF_PACKET,
+	      .type = SOCK_RAW),
+	PROBE("namespace-chroot", "namespace", "connect", "connect in a chroot", connect_in_chroot,
 	      .needs = PROBE_NEEDS_CHROOT, .flags = PROBE_ARRIVES),
-	PROBE("namespace-pivot", "namespace", "connect behind pivot_root", connect_in_pivot,
-	      .needs = PROBE_NEEDS_SYS_ADMIN, .flags = PROBE_ARRIVES),
-	PROBE("tun", "tun", "a tun device", make_tun, .how = IFF_TUN,
+	PROBE("namespace-pivot", "namespace", "connect", "connect behind pivot_root",
+	      connect_in_pivot, .needs = PROBE_NEEDS_SYS_ADMIN, .flags = PROBE_ARRIVES),
+	PROBE("tun", "tun", "tun", "a tun device", make_tun, .how = IFF_TUN,
 	      .needs = PROBE_NEEDS_NET_ADMIN),
-	PROBE("tap", "tun", "a tap device", make_tun, .how = IFF_TAP,
+	PROBE("tap", "tun", "tun", "a tap device", make_tun, .how = IFF_TAP,
 	      .needs = PROBE_NEEDS_NET_ADMIN),
-	PROBE("tun-namespace", "tun", "a tun device in a new user and net namespace",
+	PROBE("tun-namespace", "tun", "tun", "a tun device in a new user and net namespace",
 	      make_tun_inside, .how = IFF_TUN),
 	{ .name = "allow-dev-null",
 	  .door = "tun",
@@ -258,12 +300,16 @@ const struct probe probe_protect[] = {
 	VICTIM("process-vm-writev", "process_vm_writev to", BY_WRITE),
 	VICTIM("process-vm-readv", "process_vm_readv from", BY_READ),
 	VICTIM("proc-mem", "/proc/PID/mem of", BY_MEM),
-	PROBE("bpf-map", "bpf", "creating a BPF map", create_map,
+	PROBE("module-bytes", "module", "module", "init_module of what is none", load_module_bytes,
+	      .needs = PROBE_NEEDS_SYS_MODULE),
+	PROBE("module-file", "module", "module", "finit_module of what is none", load_module_file,
+	      .needs = PROBE_NEEDS_SYS_MODULE),
+	PROBE("bpf-map", "bpf", "bpf", "creating a BPF map", create_map,
 	      .needs = PROBE_NEEDS_SYS_ADMIN),
-	PROBE("bpf-load", "bpf", "loading a BPF program", load_program,
+	PROBE("bpf-load", "bpf", "bpf", "loading a BPF program", load_program,
 	      .needs = PROBE_NEEDS_SYS_ADMIN),
-	PROBE("bpf-open-pin", "bpf", "opening a pinned BPF object", open_pin,
+	PROBE("bpf-open-pin", "bpf", "bpf", "opening a pinned BPF object", open_pin,
 	      .needs = PROBE_NEEDS_SYS_ADMIN | PROBE_NEEDS_PIN),
-	PROBE("pin-unlink", "pins", "removing a pin", unlink_pin, .needs = PROBE_NEEDS_PIN),
+	PROBE("pin-unlink", "pins", "pins", "removing a pin", unlink_pin, .needs = PROBE_NEEDS_PIN),
 	{},
 };

@@ -101,6 +101,10 @@ static int prepare_connected(struct probe_env *env)
 
 static int prepare_kind(struct probe_env *env)
 {
+	const struct probe *probe = env->probe;
+
+	if (!probe_has_protocol(env, probe->family, probe->type, probe->protocol))
+		return -1;
 	return prepare_message(env, open_kind(env));
 }
 
@@ -310,9 +314,9 @@ static enum probe_answer be_supervised(struct probe_env *env)
 
 #define REFUSED(probe_name, meaning, first, ...)                                       \
 	{                                                                              \
-		.name = "received-" probe_name, .door = "receive-fd", .what = meaning, \
-		.expect = PROBE_DENIED, .prepare = first, .attempt = receive,          \
-		__VA_ARGS__                                                            \
+		.name = "received-" probe_name, .door = "receive-fd",                  \
+		.promise = "handed-over", .what = meaning, .expect = PROBE_DENIED,     \
+		.prepare = first, .attempt = receive, __VA_ARGS__                      \
 	}
 #define KIND(of_family, of_type, of_protocol)                                          \
 	.family = of_family, .type = of_type, .protocol = of_protocol
@@ -361,6 +365,7 @@ const struct probe probe_received[] = {
 		.needs = PROBE_NEEDS_NET_RAW),
 	{ .name = "received-fresh",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "SCM_RIGHTS of a TCP socket without connection, then connect",
 	  .family = AF_INET,
 	  .type = SOCK_STREAM,
@@ -370,12 +375,14 @@ const struct probe probe_received[] = {
 	  .attempt = receive_and_connect },
 	{ .name = "pidfd-getfd",
 	  .door = "receive-fd",
+	  .promise = "handed-over",
 	  .what = "pidfd_getfd of a connection",
 	  .expect = PROBE_DENIED,
 	  .prepare = prepare_victim_connected,
 	  .attempt = take },
 	{ .name = "pidfd-getfd-udp",
 	  .door = "receive-fd",
+	  .promise = "handed-over",
 	  .what = "pidfd_getfd of a UDP socket",
 	  .family = AF_INET,
 	  .type = SOCK_DGRAM,
@@ -384,6 +391,7 @@ const struct probe probe_received[] = {
 	  .attempt = take },
 	{ .name = "seccomp-addfd",
 	  .door = "receive-fd",
+	  .promise = "handed-over",
 	  .what = "a connection put in by a seccomp supervisor",
 	  .expect = PROBE_DENIED,
 	  .prepare = prepare_supervisor,

@@ -68,6 +68,7 @@ static int env_fill(struct probe_env *env, const struct probe *probe,
 		return -ENAMETOOLONG;
 	strcpy(env->name, probe->name);
 	env->probe = probe;
+	env->loads = options->loads;
 	env->allowed = options->allowed;
 	env->denied = options->denied;
 	env->handoff = env->helper_link = -1;

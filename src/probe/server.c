@@ -63,6 +63,7 @@ struct endpoint {
 
 struct server {
 	int data, control;
+	bool loads;
 	size_t n_connections;
 	struct endpoint *endpoints;
 	struct server_reply state;
@@ -120,15 +121,22 @@ static socklen_t loopback(struct sockaddr_storage *ret, int v6, uint32_t v4_host
 	return sizeof(*in);
 }
 
+static bool may_open(const struct server *server, int family, int type, int protocol)
+{
+	return server->loads || protocol_is_loaded(family, type, protocol);
+}
+
 static int open_inet(struct server *server, enum server_kind kind, int v6, size_t port)
 {
 	cleanup_close int fd = -1;
 	struct sockaddr_storage address;
 	socklen_t length = loopback(&address, v6, INADDR_LOOPBACK, server->state.port[port]);
 	bool listens = protocols[kind].listens;
+	int family = v6 ? AF_INET6 : AF_INET, type = protocols[kind].type;
 
-	fd = socket(v6 ? AF_INET6 : AF_INET, protocols[kind].type | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    protocols[kind].protocol);
+	if (!may_open(server, family, type, protocols[kind].protocol))
+		return -EPROTONOSUPPORT;
+	fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocols[kind].protocol);
 	if (fd < 0)
 		return -errno;
 	if (v6)
@@ -153,8 +161,10 @@ static void open_vsock(struct server *server, size_t port)
 	struct sockaddr_vm address = { .svm_family = AF_VSOCK,
 				       .svm_cid = VMADDR_CID_LOCAL,
 				       .svm_port = server->state.port[port] };
-	cleanup_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cleanup_close int fd = -1;
 
+	if (may_open(server, AF_VSOCK, SOCK_STREAM, 0))
+		fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(fd, 8) < 0)
 		return;
@@ -184,8 +194,10 @@ static void open_frames(struct server *server)
 	struct sockaddr_ll address = { .sll_family = AF_PACKET,
 				       .sll_protocol = htons(SERVER_FRAME_PROTOCOL),
 				       .sll_ifindex = (int)if_nametoindex("lo") };
-	cleanup_close int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cleanup_close int fd = -1;
 
+	if (may_open(server, AF_PACKET, SOCK_DGRAM, 0))
+		fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return;
 	server->state.present[SERVER_FRAME][0] = 1;
@@ -463,9 +475,10 @@ static void server_close(struct server *server)
 	fd_close(server->control);
 }
 
-int server_run(const uint16_t *ports, size_t n_ports, const char *control, pid_t parent)
+int server_run(const uint16_t *ports, size_t n_ports, const char *control, bool loads,
+	       pid_t parent)
 {
-	struct server server = { .data = -1, .control = -1 };
+	struct server server = { .data = -1, .control = -1, .loads = loads };
 	int r = server_open(&server, ports, n_ports, control);
 
 	if (r >= 0)
@@ -474,9 +487,10 @@ int server_run(const uint16_t *ports, size_t n_ports, const char *control, pid_t
 	return r;
 }
 
-int server_spawn(const uint16_t *ports, size_t n_ports, const char *control, pid_t *ret)
+int server_spawn(const uint16_t *ports, size_t n_ports, const char *control, bool loads,
+		 pid_t *ret)
 {
-	struct server server = { .data = -1, .control = -1 };
+	struct server server = { .data = -1, .control = -1, .loads = loads };
 	int r = server_open(&server, ports, n_ports, control);
 	pid_t parent = getpid(), pid;
 

@@ -2,6 +2,7 @@
 #ifndef PORTHOLD_PROBE_SERVER_H
 #define PORTHOLD_PROBE_SERVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
@@ -57,11 +58,16 @@ struct server_reply {
 
 extern const char *const server_kind_names[SERVER_KINDS];
 
-/* Serves until it is killed, or until `parent` is no longer its parent (0: for ever). */
-int server_run(const uint16_t *ports, size_t n_ports, const char *control, pid_t parent);
+/*
+ * Serves until it is killed, or until `parent` is no longer its parent (0: for ever). `loads`: also
+ * the protocols that the kernel loads for it.
+ */
+int server_run(const uint16_t *ports, size_t n_ports, const char *control, bool loads,
+	       pid_t parent);
 
 /* The same in a child process, returned once it listens. 0, or -errno. */
-int server_spawn(const uint16_t *ports, size_t n_ports, const char *control, pid_t *ret);
+int server_spawn(const uint16_t *ports, size_t n_ports, const char *control, bool loads,
+		 pid_t *ret);
 
 /* A connection to the control socket, or -errno. */
 int server_connect(const char *control);

@@ -185,6 +185,8 @@ static enum probe_answer connect_upgraded(struct probe_env *env)
 	struct probe_address target;
 	int fd = probe_socket(env, SOCK_STREAM, 0);
 
+	if (!probe_has_upgrade(env, "smc"))
+		return PROBE_UNTRIED;
 	probe_target(env, &target);
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "smc", sizeof("smc")) < 0) {
 		if (errno == EPERM)
@@ -285,8 +287,9 @@ static enum probe_answer receive_allowed(struct probe_env *env)
 
 #define DENIED(probe_name, meaning, at, function)                                      \
 	{                                                                              \
-		.name = probe_name, .door = "connect", .what = meaning, .where = at,   \
-		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .attempt = function    \
+		.name = probe_name, .door = "connect", .promise = "connect",           \
+		.what = meaning, .where = at, .expect = PROBE_DENIED,                  \
+		.flags = PROBE_ARRIVES, .attempt = function                            \
 	}
 #define ALLOWED(probe_name, meaning, at, function)                                     \
 	{                                                                              \
@@ -340,6 +343,7 @@ const struct probe probe_tcp[] = {
 	       connect_race),
 	{ .name = "connect-v4-on-v6",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "AF_INET address on an AF_INET6 TCP socket: the kernel refuses",
 	  .where = PROBE_V4_ON_V6,
 	  .expect = PROBE_DENIED,
@@ -347,30 +351,35 @@ const struct probe probe_tcp[] = {
 	  .attempt = connect_foreign_address },
 	{ .name = "connect-port-0",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect to port 0",
 	  .expect = PROBE_DENIED,
 	  .twin = PROBE_OTHER,
 	  .attempt = connect_port_zero },
 	{ .name = "connect-port-swapped",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect to the allowed port in the other byte order",
 	  .expect = PROBE_DENIED,
 	  .twin = PROBE_OTHER,
 	  .attempt = connect_port_swapped },
 	{ .name = "connect-short",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect with 0, 1, 2, 4 and 15 bytes of address, 1,000 times: EINVAL",
 	  .expect = PROBE_DENIED,
 	  .twin = PROBE_DENIED,
 	  .attempt = connect_short },
 	{ .name = "connect-repair",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect in TCP_REPAIR mode, which sends no SYN",
 	  .needs = PROBE_NEEDS_NET_ADMIN,
 	  .expect = PROBE_DENIED,
 	  .attempt = connect_repair },
 	{ .name = "connect-ulp-smc",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect to the allowed port after TCP_ULP made the socket an SMC one",
 	  .flags = PROBE_TO_ALLOWED,
 	  .expect = PROBE_DENIED,

@@ -209,26 +209,27 @@ static enum probe_answer resolve_host(struct probe_env *env)
 
 #define CREATES(probe_name, meaning, at, socket_type, number)                          \
 	{                                                                              \
-		.name = probe_name, .door = "socket", .what = meaning, .where = at,    \
-		.type = socket_type, .protocol = number, .expect = PROBE_DENIED,       \
-		.attempt = create                                                      \
+		.name = probe_name, .door = "socket", .promise = "socket",             \
+		.what = meaning, .where = at, .type = socket_type,                     \
+		.protocol = number, .expect = PROBE_DENIED, .attempt = create          \
 	}
 #define SENDS(probe_name, meaning, at, way, more)                                      \
 	{                                                                              \
-		.name = probe_name, .door = "send", .what = meaning, .where = at,      \
-		.how = way, .expect = PROBE_DENIED, .flags = PROBE_ARRIVES | (more),   \
-		.prepare = prepare_socket, .attempt = send_unconnected                 \
+		.name = probe_name, .door = "send", .promise = "send",                 \
+		.what = meaning, .where = at, .how = way, .expect = PROBE_DENIED,      \
+		.flags = PROBE_ARRIVES | (more), .prepare = prepare_socket,            \
+		.attempt = send_unconnected                                            \
 	}
 #define SENDS_CONNECTED(probe_name, through, call, way)                                \
 	{                                                                              \
-		.name = probe_name, .door = through,                                   \
+		.name = probe_name, .door = through, .promise = "handed-over",         \
 		.what = call " on an inherited, connected UDP socket", .how = way,     \
 		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES,                        \
 		.prepare = prepare_connected, .attempt = send_connected                \
 	}
 #define RECEIVES(probe_name, call, way)                                                \
 	{                                                                              \
-		.name = probe_name, .door = "receive",                                 \
+		.name = probe_name, .door = "receive", .promise = "handed-over",       \
 		.what = call " on an inherited UDP socket with data", .how = way,      \
 		.expect = PROBE_DENIED, .prepare = prepare_echo, .attempt = receive    \
 	}
@@ -260,6 +261,7 @@ const struct probe probe_udp[] = {
 	SENDS("udp-segment", "sendmsg with UDP_SEGMENT", PROBE_V4, TO_SEGMENTS, 0),
 	{ .name = "udp-unspec-v6",
 	  .door = "send",
+	  .promise = "handed-over",
 	  .what = "sendto an address of family 0 on a connected AF_INET6 socket",
 	  .where = PROBE_V6,
 	  .how = TO_UNSPEC,
@@ -269,6 +271,7 @@ const struct probe probe_udp[] = {
 	  .attempt = send_unconnected },
 	{ .name = "udp-corked-by-other",
 	  .door = "send",
+	  .promise = "handed-over",
 	  .what = "send that flushes what another process had corked",
 	  .flags = PROBE_ARRIVES,
 	  .expect = PROBE_DENIED,
@@ -276,6 +279,7 @@ const struct probe probe_udp[] = {
 	  .attempt = send_unconnected },
 	{ .name = "udp-multicast",
 	  .door = "send",
+	  .promise = "send",
 	  .what = "sendto a multicast group on an inherited UDP socket",
 	  .expect = PROBE_DENIED,
 	  .prepare = prepare_multicast,
@@ -295,12 +299,14 @@ const struct probe probe_udp[] = {
 	RECEIVES("udp-recvmmsg", "recvmmsg", RECEIVE_RECVMMSG),
 	{ .name = "udp-connect",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect of an inherited UDP socket",
 	  .expect = PROBE_DENIED,
 	  .prepare = prepare_socket,
 	  .attempt = connect_inherited },
 	{ .name = "udp-connect-allowed",
 	  .door = "connect",
+	  .promise = "connect",
 	  .what = "connect of an inherited UDP socket to the port allowed for TCP",
 	  .flags = PROBE_TO_ALLOWED,
 	  .expect = PROBE_DENIED,
@@ -308,6 +314,7 @@ const struct probe probe_udp[] = {
 	  .attempt = connect_inherited },
 	{ .name = "udp-bind",
 	  .door = "bind",
+	  .promise = "bind",
 	  .what = "bind of an inherited UDP socket",
 	  .where = PROBE_SECOND_V4,
 	  .expect = PROBE_DENIED,
@@ -315,6 +322,7 @@ const struct probe probe_udp[] = {
 	  .attempt = bind_inherited },
 	{ .name = "udp-dns",
 	  .door = "socket",
+	  .promise = "socket",
 	  .what = "a query of the C library's resolver: fails, and nothing leaves",
 	  .expect = PROBE_DENIED,
 	  .attempt = ask_resolver },

@@ -68,9 +68,11 @@ static enum probe_answer create_by_ring(struct probe_env *env)
 {
 	struct io_uring *ring = probe_ring_open(env);
 	struct io_uring_sqe *request = probe_ring_request(env, ring, IORING_OP_SOCKET);
+	const struct probe *probe = env->probe;
 
-	io_uring_prep_socket(request, env->probe->family, env->probe->type, env->probe->protocol,
-			     0);
+	if (!probe_has_protocol(env, probe->family, probe->type, probe->protocol))
+		return PROBE_UNTRIED;
+	io_uring_prep_socket(request, probe->family, probe->type, probe->protocol, 0);
 	return probe_judge(env, "IORING_OP_SOCKET", probe_ring_run(env, ring, request));
 }
 
@@ -169,21 +171,26 @@ static enum probe_answer accept_in_table(struct probe_env *env)
 	return probe_judge(env, "IORING_OP_ACCEPT", result);
 }
 
-#define PROBE(probe_name, meaning, answer, first, function, ...)                       \
+#define PROBE(probe_name, tested, meaning, answer, first, function, ...)               \
 	{                                                                              \
-		.name = probe_name, .door = "io_uring", .what = meaning,               \
-		.expect = answer, .prepare = first, .attempt = function, __VA_ARGS__   \
+		.name = probe_name, .door = "io_uring", .promise = tested,             \
+		.what = meaning, .expect = answer, .prepare = first,                   \
+		.attempt = function, __VA_ARGS__                                       \
 	}
 #define ALLOWED(probe_name, meaning, function, ...)                                    \
-	PROBE("allow-uring-" probe_name, meaning, PROBE_ALLOWED, probe_ring_check,     \
+	PROBE("allow-uring-" probe_name, NULL, meaning, PROBE_ALLOWED,                 \
+	      probe_ring_check, function, __VA_ARGS__)
+#define DENIED(probe_name, tested, meaning, function, ...)                             \
+	PROBE("uring-" probe_name, tested, meaning, PROBE_DENIED, probe_ring_check,    \
 	      function, __VA_ARGS__)
-#define DENIED(probe_name, meaning, function, ...)                                     \
-	PROBE("uring-" probe_name, meaning, PROBE_DENIED, probe_ring_check, function,  \
-	      __VA_ARGS__)
 #define CONNECTS(probe_name, meaning, function, ...)                                   \
-	DENIED(probe_name, meaning, function, .flags = PROBE_ARRIVES, __VA_ARGS__)
-#define ACCEPTS(probe_name, meaning, answer, function, ...)                            \
-	PROBE(probe_name, meaning, answer, prepare_listener, function,                 \
+	DENIED(probe_name, "connect", meaning, function, .flags = PROBE_ARRIVES,       \
+	       __VA_ARGS__)
+#define FASTOPENS(probe_name, meaning, ...)                                            \
+	DENIED(probe_name, "fastopen", meaning, fastopen_by_ring,                      \
+	       .flags = PROBE_ARRIVES, __VA_ARGS__)
+#define ACCEPTS(probe_name, tested, meaning, answer, function, ...)                    \
+	PROBE(probe_name, tested, meaning, answer, prepare_listener, function,         \
 	      .where = PROBE_SECOND_V4, __VA_ARGS__)
 
 const struct probe probe_uring[] = {
@@ -193,7 +200,7 @@ const struct probe probe_uring[] = {
 		.how = RING_POLLED),
 	ALLOWED("socket", "a TCP socket by io_uring", create_by_ring, .family = AF_INET,
 		.type = SOCK_STREAM),
-	ACCEPTS("allow-uring-accept", "accept on the allowed port by io_uring", PROBE_ALLOWED,
+	ACCEPTS("allow-uring-accept", NULL, "accept on the allowed port by io_uring", PROBE_ALLOWED,
 		accept_by_ring, ),
 	CONNECTS("connect", "connect by io_uring", connect_by_ring, ),
 	CONNECTS("connect-v6", "connect by io_uring, IPv6", connect_by_ring, .where = PROBE_V6),
@@ -205,28 +212,28 @@ const struct probe probe_uring[] = {
 		 .how = RING_FIXED),
 	CONNECTS("connect-direct", "connect of a socket created in the ring's table",
 		 connect_in_table, ),
-	CONNECTS("fastopen", "sendmsg(MSG_FASTOPEN) by io_uring", fastopen_by_ring, ),
-	CONNECTS("fastopen-async", "sendmsg(MSG_FASTOPEN) by a worker thread", fastopen_by_ring,
-		 .how = RING_ASYNC),
-	DENIED("socket-udp", "a UDP socket by io_uring", create_by_ring, .family = AF_INET,
-	       .type = SOCK_DGRAM),
-	DENIED("socket-udp-async", "a UDP socket by a worker thread", create_by_ring,
-	       .family = AF_INET, .type = SOCK_DGRAM, .how = RING_ASYNC),
-	DENIED("socket-udp-direct", "a UDP socket created in the ring's table", create_in_table,
+	FASTOPENS("fastopen", "sendmsg(MSG_FASTOPEN) by io_uring", ),
+	FASTOPENS("fastopen-async", "sendmsg(MSG_FASTOPEN) by a worker thread", .how = RING_ASYNC),
+	DENIED("socket-udp", "socket", "a UDP socket by io_uring", create_by_ring,
 	       .family = AF_INET, .type = SOCK_DGRAM),
-	DENIED("socket-packet", "an AF_PACKET socket by io_uring", create_by_ring,
+	DENIED("socket-udp-async", "socket", "a UDP socket by a worker thread", create_by_ring,
+	       .family = AF_INET, .type = SOCK_DGRAM, .how = RING_ASYNC),
+	DENIED("socket-udp-direct", "socket", "a UDP socket created in the ring's table",
+	       create_in_table, .family = AF_INET, .type = SOCK_DGRAM),
+	DENIED("socket-packet", "families", "an AF_PACKET socket by io_uring", create_by_ring,
 	       .family = AF_PACKET, .type = SOCK_RAW, .needs = PROBE_NEEDS_NET_RAW),
-	DENIED("bind", "bind by io_uring", bind_by_ring, .where = PROBE_SECOND_V4),
-	DENIED("listen", "listen with no bind by io_uring", listen_by_ring, ),
-	ACCEPTS("uring-accept", "accept on an inherited listener by io_uring", PROBE_DENIED,
-		accept_by_ring, ),
-	ACCEPTS("uring-accept-async", "the same by a worker thread", PROBE_DENIED, accept_by_ring,
-		.how = RING_ASYNC),
-	ACCEPTS("uring-accept-sqpoll", "the same by the submission thread", PROBE_DENIED,
-		accept_by_ring, .how = RING_POLLED),
-	ACCEPTS("uring-accept-multishot", "multishot accept on an inherited listener",
-		PROBE_DENIED, accept_multishot, ),
-	ACCEPTS("uring-accept-direct", "accept into the ring's table, on an inherited listener",
-		PROBE_DENIED, accept_in_table, ),
+	DENIED("bind", "bind", "bind by io_uring", bind_by_ring, .where = PROBE_SECOND_V4),
+	DENIED("listen", "listen", "listen with no bind by io_uring", listen_by_ring, ),
+	ACCEPTS("uring-accept", "handed-over", "accept on an inherited listener by io_uring",
+		PROBE_DENIED, accept_by_ring, ),
+	ACCEPTS("uring-accept-async", "handed-over", "the same by a worker thread", PROBE_DENIED,
+		accept_by_ring, .how = RING_ASYNC),
+	ACCEPTS("uring-accept-sqpoll", "handed-over", "the same by the submission thread",
+		PROBE_DENIED, accept_by_ring, .how = RING_POLLED),
+	ACCEPTS("uring-accept-multishot", "handed-over",
+		"multishot accept on an inherited listener", PROBE_DENIED, accept_multishot, ),
+	ACCEPTS("uring-accept-direct", "handed-over",
+		"accept into the ring's table, on an inherited listener", PROBE_DENIED,
+		accept_in_table, ),
 	{},
 };

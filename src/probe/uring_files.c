@@ -223,19 +223,20 @@ static enum probe_answer send_by_passed_socket(struct probe_env *env)
 	return send_from_table(env, ring);
 }
 
-#define PROBE(probe_name, through, meaning, first, function, ...)                      \
+#define PROBE(probe_name, through, tested, meaning, first, function, ...)              \
 	{                                                                              \
-		.name = "uring-" probe_name, .door = through, .what = meaning,         \
-		.expect = PROBE_DENIED, .prepare = first, .attempt = function,         \
-		__VA_ARGS__                                                            \
+		.name = "uring-" probe_name, .door = through, .promise = tested,       \
+		.what = meaning, .expect = PROBE_DENIED, .prepare = first,             \
+		.attempt = function, __VA_ARGS__                                       \
 	}
 #define SENDS(probe_name, meaning, operation, ...)                                     \
-	PROBE(probe_name, "io_uring", meaning " on an inherited connection",           \
-	      prepare_connected, transfer, .type = operation, .flags = PROBE_ARRIVES,  \
-	      __VA_ARGS__)
+	PROBE(probe_name, "io_uring", "handed-over",                                   \
+	      meaning " on an inherited connection", prepare_connected, transfer,      \
+	      .type = operation, .flags = PROBE_ARRIVES, __VA_ARGS__)
 #define RECEIVES(probe_name, meaning, operation, ...)                                  \
-	PROBE(probe_name, "io_uring", meaning " on an inherited connection with data", \
-	      prepare_echo, transfer, .type = operation, __VA_ARGS__)
+	PROBE(probe_name, "io_uring", "handed-over",                                   \
+	      meaning " on an inherited connection with data", prepare_echo, transfer, \
+	      .type = operation, __VA_ARGS__)
 #define ARRIVES .flags = PROBE_ARRIVES
 
 const struct probe probe_uring_files[] = {
@@ -261,15 +262,19 @@ const struct probe probe_uring_files[] = {
 	RECEIVES("recvmsg", "IORING_OP_RECVMSG", IORING_OP_RECVMSG, ),
 	RECEIVES("read", "IORING_OP_READ", IORING_OP_READ, ),
 	RECEIVES("readv", "IORING_OP_READV", IORING_OP_READV, ),
-	PROBE("splice", "splice", "IORING_OP_SPLICE from a pipe to an inherited connection",
-	      prepare_connected, splice_out, ARRIVES),
-	PROBE("splice-read", "splice-read", "IORING_OP_SPLICE from an inherited connection",
-	      prepare_echo, splice_in, ),
-	PROBE("inherited-ring", "io_uring", "send of a connection in an inherited ring's table",
-	      prepare_ring_with_socket, send_by_inherited_ring, ARRIVES),
-	PROBE("install", "receive-fd", "a connection of an inherited ring's table as descriptor",
-	      prepare_ring_with_socket, install, ),
-	PROBE("msg-ring", "io_uring", "IORING_MSG_SEND_FD of a connection, then send",
-	      prepare_ring_sender, send_by_passed_socket, ARRIVES),
+	PROBE("splice", "splice", "handed-over",
+	      "IORING_OP_SPLICE from a pipe to an inherited connection", prepare_connected,
+	      splice_out, ARRIVES),
+	PROBE("splice-read", "splice-read", "splice-read",
+	      "IORING_OP_SPLICE from an inherited connection", prepare_echo, splice_in, ),
+	PROBE("inherited-ring", "io_uring", "handed-over",
+	      "send of a connection in an inherited ring's table", prepare_ring_with_socket,
+	      send_by_inherited_ring, ARRIVES),
+	PROBE("install", "receive-fd", "handed-over",
+	      "a connection of an inherited ring's table as descriptor", prepare_ring_with_socket,
+	      install, ),
+	PROBE("msg-ring", "io_uring", "handed-over",
+	      "IORING_MSG_SEND_FD of a connection, then send", prepare_ring_sender,
+	      send_by_passed_socket, ARRIVES),
 	{},
 };

@@ -174,23 +174,32 @@ static void test_grant(void **state)
 	assert_int_equal(image_find_source(&image, grant->id)->line, 7);
 }
 
+/* A component whose name fits in two words. */
+static uint64_t component(unsigned level, const uint64_t words[2], size_t length)
+{
+	uint64_t hash = ph_cgroup_word(PH_CGROUP_ROOT, level);
+
+	for (size_t i = 0; i < 7; i++)
+		hash = ph_cgroup_word(hash, i < 2 ? words[i] : 0);
+	return ph_cgroup_word(hash, length);
+}
+
 static void test_cgroup_hash(void **state)
 {
 	uint64_t root = PH_CGROUP_ROOT, hash;
+	char path[64] = "/";
 	unsigned levels;
 
 	assert_true(cgroup_path_hash("/", &levels) == root);
 	assert_int_equal(levels, 0);
-	/* Nine bytes: a full word, one of a single byte, the length. */
-	hash = ph_cgroup_word(root, 0x6867666564636261);
-	hash = ph_cgroup_word(hash, 0x69);
-	hash = ph_cgroup_word(hash, 9);
+	hash = root ^ component(1, (uint64_t[]){ 0x6867666564636261, 0x69 }, 9);
 	assert_true(cgroup_path_hash("/abcdefghi", &levels) == hash);
-	assert_int_equal(levels, 1);
-	hash = ph_cgroup_word(ph_cgroup_word(hash, 'b'), 1);
+	hash ^= component(2, (uint64_t[]){ 'b', 0 }, 1);
 	assert_true(cgroup_path_hash("/abcdefghi/b", &levels) == hash);
 	assert_true(cgroup_path_hash("//abcdefghi//b/", &levels) == hash);
-	assert_int_equal(levels, 2);
+	/* A full chunk is followed by an empty one. */
+	memset(path + 1, 'x', 56);
+	assert_true(cgroup_path_hash(path, &levels) != cgroup_path_hash("/x", &levels));
 	assert_true(cgroup_path_hash("/abcdefghib", &levels) != hash);
 }
 

@@ -491,7 +491,7 @@ static void test_raw_flows(void **state)
 	make_set(&set, RULES("connect tcp 4040 to 10.0.0.0/8", "connect tcp any to 10.1.2.4"));
 	compile(&set, &image);
 	memcpy(word, mapped, 16);
-	ph_address_v6(&flow.remote, word);
+	ph_address(&flow.remote, PH_AF_INET6, 0, word);
 	assert_int_equal(flow.remote.v6, 0);
 	flow.remote_port = 4040;
 	assert_true(decide_policy(&image, &image.grants[0], &flow));

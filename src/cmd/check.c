@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* check: are these policies right? Needs neither root nor BPF, and changes nothing. */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "judge.h"
+#include "policy/check.h"
+#include "policy/paths.h"
+#include "policy/resolve.h"
+#include "util/cleanup.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
+
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_bench, bench_done);
+
+struct request {
+	const char *resolvers;
+	bool json;
+};
+
+struct findings {
+	struct ph_problems problems;
+	size_t files, policies, expects, failed;
+};
+
+static int parse_arguments(int argc, char **argv, struct request *request)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "resolvers", required_argument, NULL, 'r' },
+		{},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == '?')
+			return usage_error("check", "unknown option or missing value");
+		if (option == 'j')
+			request->json = true;
+		else if (access(optarg, R_OK))
+			return usage_error("check", "--resolvers %s: %s", optarg, strerror(errno));
+		else
+			request->resolvers = optarg;
+	}
+	return optind < argc ? 0 : usage_error("check", "expected PATH...");
+}
+
+/* Of the policies that could be read: lints, then the compiler's opinion, then their own tests. */
+static int check_set(const struct ph_policy_set *set, const struct ph_cidrs *resolvers,
+		     struct findings *findings)
+{
+	cleanup_(bench_donep) struct ph_bench bench = {};
+	int r = policy_set_check(set, resolvers, &findings->problems);
+
+	findings->policies = set->n;
+	if (!r)
+		r = bench_prepare(set, resolvers, &bench, &findings->problems);
+	if (!r)
+		r = bench_expect(&bench, &findings->problems, &findings->expects,
+				 &findings->failed);
+	return r;
+}
+
+static int check_paths(char **paths, const struct ph_cidrs *resolvers, struct findings *findings)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	int r = 0;
+
+	for (; *paths && (!r || r == -EINVAL); paths++)
+		r = policy_path_parse(*paths, &set, &findings->problems, &findings->files);
+	if (!r || r == -EINVAL)
+		r = check_set(&set, resolvers, findings);
+	if (!r || r == -EINVAL)
+		r = problems_add_lines(&findings->problems, 0);
+	return r;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct ph_problem *x = a, *y = b;
+	int order = strcmp(x->file, y->file);
+
+	if (order)
+		return order;
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return (x->column > y->column) - (x->column < y->column);
+}
+
+static json_t *problem_json(const struct ph_problem *problem)
+{
+	return json_pack("{s:s, s:i, s:i, s:s, s:s, s:s?, s:s?}", "file", problem->file, "line",
+			 (int)problem->line, "column", (int)problem->column, "severity",
+			 problem->severity == PH_ERROR ? "error" : "warning", "message",
+			 problem->message, "remedy", problem->remedy, "source", problem->source);
+}
+
+static void print_json(const struct findings *findings)
+{
+	const struct ph_problems *problems = &findings->problems;
+	json_t *list = json_array(), *object;
+
+	for (size_t i = 0; i < problems->n; i++)
+		(void)json_array_append_new(list, problem_json(&problems->v[i]));
+	object = json_pack("{s:b, s:I, s:I, s:{s:I, s:I}, s:I, s:I, s:I, s:o}", "valid",
+			   !problems->n_errors, "files", (json_int_t)findings->files, "policies",
+			   (json_int_t)findings->policies, "expectations", "tried",
+			   (json_int_t)findings->expects, "failed", (json_int_t)findings->failed,
+			   "errors", (json_int_t)problems->n_errors, "warnings",
+			   (json_int_t)problems->n_warnings, "left_out",
+			   (json_int_t)problems->n_left_out, "problems", list);
+	(void)json_dumpf(object, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(object);
+}
+
+static const char *plural(size_t n, const char *one, const char *more)
+{
+	return n == 1 ? one : more;
+}
+
+static int print_text(const struct findings *findings)
+{
+	const struct ph_problems *problems = &findings->problems;
+	cleanup_free char *text = NULL;
+	int r = problems_format(problems, &text);
+
+	if (r)
+		return r;
+	(void)fputs(text, stdout);
+	(void)printf("%zu file%s, %zu polic%s, %zu expectation%s tried", findings->files,
+		     plural(findings->files, "", "s"), findings->policies,
+		     plural(findings->policies, "y", "ies"), findings->expects,
+		     plural(findings->expects, "", "s"));
+	if (problems->n_errors || problems->n_warnings)
+		(void)printf(": %zu error%s, %zu warning%s\n", problems->n_errors,
+			     plural(problems->n_errors, "", "s"), problems->n_warnings,
+			     plural(problems->n_warnings, "", "s"));
+	else
+		(void)printf(": all is well\n");
+	return 0;
+}
+
+static int answer(struct findings *findings, bool json)
+{
+	struct ph_problems *problems = &findings->problems;
+	int r = 0;
+
+	if (problems->n)
+		qsort(problems->v, problems->n, sizeof(*problems->v), compare_places);
+	if (json)
+		print_json(findings);
+	else
+		r = print_text(findings);
+	if (r)
+		return r;
+	return problems->n_errors ? PH_EXIT_NO : PH_EXIT_OK;
+}
+
+static int complain(const char *what, int error)
+{
+	if (error == -ENOTRECOVERABLE)
+		(void)fprintf(stderr, "porthold check: internal error: the compiled decision and "
+				      "the reference differ; please report it with the policy\n");
+	else
+		(void)fprintf(stderr, "porthold check: %s: %s\n", what, strerror(-error));
+	return PH_EXIT_IMPOSSIBLE;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct request request = { .resolvers = RESOLV_CONF };
+	cleanup_free struct ph_cidr *owned = NULL;
+	struct ph_cidrs resolvers = {};
+	struct findings findings = {};
+	int r = parse_arguments(argc, argv, &request);
+
+	if (r)
+		return r;
+	r = resolvers_read(request.resolvers, &resolvers);
+	if (r)
+		return complain(request.resolvers, r);
+	owned = resolvers.v;
+	r = check_paths(argv + optind, &resolvers, &findings);
+	if (!r || r == -EINVAL)
+		r = answer(&findings, request.json);
+	problems_done(&findings.problems);
+	return r < 0 ? complain("cannot check", r) : r;
+}

@@ -1,0 +1,624 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * explain: what may this process do, and why? The policies are those of the files, whether or not
+ * they are in force. Everything that is told is gathered as JSON; the text is printed from it.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "judge.h"
+#include "policy/name.h"
+#include "policy/paths.h"
+#include "policy/resolve.h"
+#include "policy/store.h"
+#include "policy/text.h"
+#include "subject.h"
+#include "util/cleanup.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
+
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_bench, bench_done);
+DEFINE_CLEANUP_DONE(struct ph_subject, subject_done);
+
+struct request {
+	const char *name, *exe, *pid, *resolvers;
+	const char **paths; /* of policies */
+	size_t n_paths;
+	bool json;
+};
+
+/* A policy that matches, or may. */
+struct matching {
+	size_t position; /* in the set */
+	char *condition; /* NULL: it does match */
+};
+
+struct question {
+	struct ph_policy_set set;
+	struct ph_bench bench;
+	struct ph_subject subject;
+	struct matching *matching;
+	size_t n_matching;
+};
+
+static void question_done(struct question *question)
+{
+	for (size_t i = 0; i < question->n_matching; i++)
+		free(question->matching[i].condition);
+	free(question->matching);
+	subject_done(&question->subject);
+	bench_done(&question->bench);
+	policy_set_done(&question->set);
+}
+
+DEFINE_CLEANUP_DONE(struct question, question_done);
+
+/* --- Arguments */
+
+static int add_path(struct request *request, const char *path)
+{
+	const char **more = reallocarray(request->paths, request->n_paths + 1, sizeof(*more));
+
+	if (!more) {
+		(void)fprintf(stderr, "porthold explain: out of memory\n");
+		return PH_EXIT_IMPOSSIBLE;
+	}
+	request->paths = more;
+	more[request->n_paths++] = path;
+	return 0;
+}
+
+static int take_option(struct request *request, int option)
+{
+	switch (option) {
+	case 'n':
+		request->name = optarg;
+		return 0;
+	case 'e':
+		request->exe = optarg;
+		return 0;
+	case 'p':
+		request->pid = optarg;
+		return 0;
+	case 'P':
+		return add_path(request, optarg);
+	case 'r':
+		if (access(optarg, R_OK))
+			return usage_error("explain", "--resolvers %s: %s", optarg,
+					   strerror(errno));
+		request->resolvers = optarg;
+		return 0;
+	case 'j':
+		request->json = true;
+		return 0;
+	default:
+		return usage_error("explain", "unknown option or missing value");
+	}
+}
+
+static int parse_arguments(int argc, char **argv, struct request *request)
+{
+	static const struct option options[] = {
+		{ "name", required_argument, NULL, 'n' },
+		{ "exe", required_argument, NULL, 'e' },
+		{ "pid", required_argument, NULL, 'p' },
+		{ "policy", required_argument, NULL, 'P' },
+		{ "resolvers", required_argument, NULL, 'r' },
+		{ "json", no_argument, NULL, 'j' },
+		{},
+	};
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = take_option(request, option);
+		if (r)
+			return r;
+	}
+	if (!request->name + !request->exe + !request->pid != 2)
+		return usage_error("explain", "expected one of --name, --exe and --pid");
+	if (optind == argc)
+		return usage_error("explain", "expected FLOW, such as connect tcp 10.0.0.1:22");
+	return 0;
+}
+
+/*
+ * The words joined by blanks; an argument that holds a blank is a flow of its own. Commas part the
+ * flows. The text is the caller's to free.
+ */
+static char *join_flows(char **words)
+{
+	cleanup_free char *text = NULL;
+	FILE *stream;
+	size_t size;
+
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		return NULL;
+	for (; *words; words++)
+		(void)fprintf(stream, strchr(*words, ' ') ? ",%s," : "%s ", *words);
+	return fclose(stream) ? NULL : TAKE_PTR(text);
+}
+
+/* --- Whom, and which policies */
+
+static int name_subject(const char *name, struct ph_subject *ret)
+{
+	struct ph_text_error error;
+
+	if (comm_check(name, strlen(name), &error))
+		return report_text_error("explain", name, &error);
+	(void)snprintf(ret->comm, sizeof(ret->comm), "%s", name);
+	return 0;
+}
+
+static int exe_subject(const char *exe, struct ph_subject *ret)
+{
+	struct ph_text_error error;
+
+	if (exe_check(exe, strlen(exe), &error))
+		return report_text_error("explain", exe, &error);
+	if (!subject_of_exe(exe, ret))
+		return 0;
+	(void)fprintf(stderr, "porthold explain: out of memory\n");
+	return PH_EXIT_IMPOSSIBLE;
+}
+
+static int pid_subject(const char *text, struct ph_subject *ret)
+{
+	char *end;
+	long pid = strtol(text, &end, 10);
+	int r;
+
+	if (*end || pid <= 0 || pid > INT_MAX)
+		return usage_error("explain", "--pid %s: not a process number", text);
+	r = subject_of_pid((pid_t)pid, ret);
+	if (r)
+		(void)fprintf(stderr, "porthold explain: process %ld: %s\n", pid,
+			      r == -ENOENT ? "it does not run" : strerror(-r));
+	return r ? PH_EXIT_IMPOSSIBLE : 0;
+}
+
+static int find_subject(const struct request *request, struct ph_subject *ret)
+{
+	if (request->name)
+		return name_subject(request->name, ret);
+	return request->exe ? exe_subject(request->exe, ret) : pid_subject(request->pid, ret);
+}
+
+static int load_policies(const struct request *request, struct ph_policy_set *ret,
+			 struct ph_problems *problems)
+{
+	int r = 0;
+
+	if (!request->n_paths)
+		return store_load(NULL, ret, problems);
+	for (size_t i = 0; i < request->n_paths && (!r || r == -EINVAL); i++) {
+		int one = policy_path_parse(request->paths[i], ret, problems, NULL);
+
+		r = one ? one : r;
+	}
+	return r;
+}
+
+static int prepare(const struct request *request, struct question *question)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_free struct ph_cidr *owned = NULL;
+	struct ph_cidrs resolvers = {};
+	struct ph_fault f = {};
+	int r = load_policies(request, &question->set, &problems);
+
+	if (!r)
+		r = resolvers_read(request->resolvers, &resolvers);
+	owned = resolvers.v;
+	if (!r)
+		r = bench_prepare(&question->set, &resolvers, &question->bench, &problems);
+	if (!r)
+		return 0;
+	(void)fault(&f, r, PH_EXIT_IMPOSSIBLE, "the policies cannot be used%s%s",
+		    r == -EINVAL ? "; see porthold check" : ": ",
+		    r == -EINVAL ? "" : strerror(-r));
+	return report_failure(&problems, &f);
+}
+
+static int find_matching(struct question *question)
+{
+	question->matching = calloc(question->set.n + 1, sizeof(*question->matching));
+	if (!question->matching)
+		return -ENOMEM;
+	for (size_t i = 0; i < question->set.n; i++) {
+		struct matching *matching = &question->matching[question->n_matching];
+		int fit = subject_fits(&question->subject, question->subject.comm,
+				       &question->set.policies[i], &matching->condition);
+
+		if (fit < 0)
+			return fit;
+		matching->position = i;
+		question->n_matching += fit != PH_FIT_NO;
+	}
+	return 0;
+}
+
+/* --- Facts */
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+	(void)json_object_set_new(object, key, value);
+}
+
+/* What came from a process or a path may hold anything: where it does it is quoted, and cut. */
+static json_t *shown(const char *text)
+{
+	struct ph_word word = { .text = text, .len = strlen(text) };
+	uint32_t character;
+	size_t n;
+
+	for (size_t i = 0; i < word.len; i += n) {
+		n = utf8_decode(text + i, word.len - i, &character);
+		if (!n || is_control(character))
+			return json_string(quote_bare(&word).text);
+	}
+	return json_string(text);
+}
+
+static json_t *policy_json(const struct ph_policy *policy)
+{
+	json_t *object = json_object();
+
+	set(object, "policy", json_string(policy->name));
+	set(object, "file", shown(policy->file ? policy->file : ""));
+	set(object, "line", json_integer(policy->line));
+	set(object, "mode", json_string(policy_mode_name(policy->mode)));
+	return object;
+}
+
+static json_t *subject_json(const struct ph_subject *subject)
+{
+	json_t *object = json_object();
+
+	set(object, "comm", shown(subject->comm));
+	if (subject->pid)
+		set(object, "pid", json_integer(subject->pid));
+	if (subject->exe)
+		set(object, "exe", shown(subject->exe));
+	if (subject->has_uid)
+		set(object, "uid", json_integer(subject->uid));
+	if (subject->cgroup)
+		set(object, "cgroup", shown(subject->cgroup));
+	return object;
+}
+
+static json_t *matching_json(const struct question *question)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < question->n_matching; i++) {
+		const struct matching *matching = &question->matching[i];
+		json_t *object = policy_json(&question->set.policies[matching->position]);
+
+		if (matching->condition)
+			set(object, "if", json_string(matching->condition));
+		(void)json_array_append_new(list, object);
+	}
+	return list;
+}
+
+/* Threads that policies confine which do not confine their process. */
+static json_t *threads_json(const struct question *question)
+{
+	const struct ph_subject *subject = &question->subject;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < subject->n_threads; i++) {
+		for (size_t j = 0; j < question->set.n; j++) {
+			const struct ph_policy *policy = &question->set.policies[j];
+			cleanup_free char *condition = NULL;
+			json_t *object;
+
+			if (!*policy->match.comm ||
+			    subject_fits(subject, subject->threads[i].comm, policy, &condition) <=
+				    PH_FIT_NO)
+				continue;
+			object = policy_json(policy);
+			set(object, "tid", json_integer(subject->threads[i].tid));
+			set(object, "comm", shown(subject->threads[i].comm));
+			(void)json_array_append_new(list, object);
+		}
+	}
+	return list;
+}
+
+/* What the enforcing policies say together. */
+struct verdict {
+	size_t judges; /* how many there are */
+	size_t sure; /* how many of them certainly match */
+	bool sure_allows; /* one of these allows */
+	const struct ph_policy *allowing;
+	const struct ph_rule *rule;
+	unsigned door;
+};
+
+static const char *verdict_name(size_t judges, bool allows)
+{
+	return !judges ? "not confined" : allows ? "allow" : "deny";
+}
+
+static void add_answer(struct verdict *verdict, const struct matching *matching,
+		       const struct ph_policy *policy, const struct ph_answer *answer)
+{
+	/* Rules add up: the socket stops what no policy lets through there. */
+	if (!verdict->judges || (!verdict->allowing && verdict->door == PH_DOOR_SOCKET))
+		verdict->door = answer->door;
+	verdict->judges++;
+	verdict->sure += !matching->condition;
+	verdict->sure_allows |= answer->allows && !matching->condition;
+	if (!answer->allows || verdict->allowing)
+		return;
+	verdict->allowing = policy;
+	verdict->rule = answer->rule;
+	verdict->door = answer->door;
+}
+
+static void set_rule(json_t *object, const char *key, const struct ph_rule *rule)
+{
+	static const char *const keywords[] = {
+		[PH_RULE_DNS] = "dns",
+		[PH_RULE_LOOPBACK] = "loopback",
+	};
+	cleanup_free char *text = NULL;
+
+	if (!rule || rule_format(rule, &text))
+		return;
+	set(object, key, json_string(text));
+	set(object, "line", json_integer(rule->line));
+	if (rule->origin == PH_RULE_DNS || rule->origin == PH_RULE_LOOPBACK)
+		set(object, "keyword", json_string(keywords[rule->origin]));
+}
+
+static json_t *audit_json(const struct ph_policy *policy, const struct ph_answer *answer)
+{
+	json_t *object = policy_json(policy);
+
+	set(object, "verdict", json_string(answer->allows ? "allow" : "deny"));
+	return object;
+}
+
+/* The verdict holds if all conditions do; what holds if none does is said where it differs. */
+static void set_verdict(json_t *object, const struct verdict *verdict,
+			const struct ph_flow_spec *flow)
+{
+	const char *name = verdict_name(verdict->judges, verdict->allowing);
+	const char *otherwise = verdict_name(verdict->sure, verdict->sure_allows);
+	cleanup_free char *missing = NULL;
+
+	set(object, "verdict", json_string(name));
+	if (strcmp(name, otherwise))
+		set(object, "otherwise", json_string(otherwise));
+	if (!verdict->judges) {
+		set(object, "reason", json_string("no enforcing policy matches"));
+		return;
+	}
+	set(object, "door", json_string(door_name(verdict->door)));
+	if (verdict->allowing) {
+		(void)json_object_update_missing(object, policy_json(verdict->allowing));
+		set_rule(object, "rule", verdict->rule);
+		set(object, "reason", json_string(verdict->rule ? "a rule covers it" :
+						  "it passes under every policy"));
+		return;
+	}
+	set(object, "reason", json_string("no rule covers it"));
+	if (!flow_rule(flow, &missing))
+		set(object, "missing_rule", missing ? json_string(missing) : json_null());
+}
+
+/* One flow: 0 with the verdict added, or an error of bench_ask(). */
+static int explain_flow(const struct question *question, const struct ph_flow_spec *flow,
+			json_t *list, bool *denied)
+{
+	cleanup_(json_decrefp) json_t *object = json_object(), *audit = json_array();
+	cleanup_free char *text = NULL;
+	struct verdict verdict = {};
+
+	for (size_t i = 0; i < question->n_matching; i++) {
+		const struct matching *matching = &question->matching[i];
+		const struct ph_policy *policy = &question->set.policies[matching->position];
+		struct ph_answer answer;
+		int r = bench_ask(&question->bench, matching->position, flow, &answer);
+
+		if (r)
+			return r;
+		if (policy->mode == PH_POLICY_ENFORCE)
+			add_answer(&verdict, matching, policy, &answer);
+		else
+			(void)json_array_append_new(audit, audit_json(policy, &answer));
+	}
+	if (flow_format(flow, &text))
+		return -ENOMEM;
+	set(object, "flow", json_string(text));
+	set_verdict(object, &verdict, flow);
+	(void)json_object_set(object, "audit", audit);
+	(void)json_array_append(list, object);
+	*denied |= verdict.judges && !verdict.allowing;
+	return 0;
+}
+
+/* All flows of the text, which commas part; usage errors before anything is judged. */
+static int explain_flows(const struct question *question, char *text, json_t *list, bool *denied)
+{
+	char *rest = text, *one;
+	int r = 0;
+
+	while (!r && (one = strsep(&rest, ","))) {
+		struct ph_text_error error;
+		struct ph_flow_spec flow;
+
+		one += strspn(one, " \t");
+		for (size_t n = strlen(one); n && strchr(" \t", one[n - 1]); n--)
+			one[n - 1] = 0;
+		if (!*one)
+			continue;
+		if (flow_parse(one, strlen(one), &flow, &error))
+			return report_text_error("explain", one, &error);
+		r = explain_flow(question, &flow, list, denied);
+	}
+	if (r)
+		(void)fprintf(stderr, "porthold explain: %s\n",
+			      r == -ENOTRECOVERABLE ?
+				      "internal error: the compiled decision and the reference "
+				      "differ; please report it with the policy" :
+				      strerror(-r));
+	else if (!json_array_size(list))
+		return usage_error("explain", "expected FLOW, such as connect tcp 10.0.0.1:22");
+	return r ? PH_EXIT_IMPOSSIBLE : 0;
+}
+
+/* --- Text */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+/* NAME (FILE:LINE) */
+static void print_policy(const json_t *object)
+{
+	(void)printf("%s (%s:%lld)", text_of(object, "policy"), text_of(object, "file"),
+		     (long long)json_integer_value(json_object_get(object, "line")));
+}
+
+static void print_subject(const json_t *facts)
+{
+	const json_t *subject = json_object_get(facts, "subject"), *object;
+	const json_t *policies = json_object_get(facts, "policies");
+	json_int_t pid = json_integer_value(json_object_get(subject, "pid"));
+	size_t i;
+
+	if (pid)
+		(void)printf("process %lld, ", (long long)pid);
+	(void)printf("%s: %s\n", text_of(subject, "comm"),
+		     json_array_size(policies) ? "these policies match" : "no policy matches");
+	json_array_foreach(policies, i, object) {
+		(void)printf("  ");
+		print_policy(object);
+		(void)printf(", %s", text_of(object, "mode"));
+		if (*text_of(object, "if"))
+			(void)printf(", if %s", text_of(object, "if"));
+		(void)putchar('\n');
+	}
+	json_array_foreach(json_object_get(facts, "threads"), i, object) {
+		(void)printf("  thread %lld, %s, alone: ",
+			     (long long)json_integer_value(json_object_get(object, "tid")),
+			     text_of(object, "comm"));
+		print_policy(object);
+		(void)putchar('\n');
+	}
+	if (pid)
+		(void)printf("  (what it was named before sticks, and shows only in porthold "
+			     "status)\n");
+}
+
+static void print_allowed(const json_t *flow)
+{
+	(void)printf("  policy ");
+	print_policy(flow);
+	if (!*text_of(flow, "rule"))
+		(void)printf(": %s\n", text_of(flow, "reason"));
+	else if (*text_of(flow, "keyword"))
+		(void)printf(": %s, which means %s\n", text_of(flow, "keyword"),
+			     text_of(flow, "rule"));
+	else
+		(void)printf(": %s\n", text_of(flow, "rule"));
+}
+
+static void print_flow(const json_t *flow)
+{
+	const char *verdict = text_of(flow, "verdict"), *missing = text_of(flow, "missing_rule");
+	json_t *object;
+	size_t i;
+
+	(void)printf("\n%s: %s\n", text_of(flow, "flow"), verdict);
+	if (!strcmp(verdict, "allow"))
+		print_allowed(flow);
+	else
+		(void)printf("  %s\n", text_of(flow, "reason"));
+	if (*text_of(flow, "door"))
+		(void)printf("  decided at the door %s\n", text_of(flow, "door"));
+	if (*text_of(flow, "otherwise"))
+		(void)printf("  where no condition holds: %s\n", text_of(flow, "otherwise"));
+	if (!strcmp(verdict, "deny"))
+		(void)printf("  to allow it, add: %s\n", *missing ? missing :
+			     "a rule that names udp");
+	json_array_foreach(json_object_get(flow, "audit"), i, object) {
+		(void)printf("  audit policy ");
+		print_policy(object);
+		(void)printf(" would %s\n", text_of(object, "verdict"));
+	}
+}
+
+static void print_facts(const json_t *facts, bool json)
+{
+	json_t *flow;
+	size_t i;
+
+	if (json) {
+		(void)json_dumpf(facts, stdout, JSON_INDENT(2));
+		(void)putchar('\n');
+		return;
+	}
+	print_subject(facts);
+	json_array_foreach(json_object_get(facts, "flows"), i, flow)
+		print_flow(flow);
+}
+
+/* --- The verb */
+
+static int answer(const struct question *question, char *text, bool json)
+{
+	cleanup_(json_decrefp) json_t *facts = json_object(), *flows = json_array();
+	bool denied = false;
+	int r = explain_flows(question, text, flows, &denied);
+
+	if (r)
+		return r;
+	set(facts, "subject", subject_json(&question->subject));
+	set(facts, "policies", matching_json(question));
+	set(facts, "threads", threads_json(question));
+	(void)json_object_set(facts, "flows", flows);
+	print_facts(facts, json);
+	return denied ? PH_EXIT_NO : PH_EXIT_OK;
+}
+
+static int explain(const struct request *request, char **words)
+{
+	cleanup_(question_donep) struct question question = {};
+	cleanup_free char *text = join_flows(words);
+	int r = find_subject(request, &question.subject);
+
+	if (!r)
+		r = prepare(request, &question);
+	if (!r && (!text || find_matching(&question))) {
+		(void)fprintf(stderr, "porthold explain: out of memory\n");
+		r = PH_EXIT_IMPOSSIBLE;
+	}
+	return r ? r : answer(&question, text, request->json);
+}
+
+int cmd_explain(int argc, char **argv)
+{
+	struct request request = { .resolvers = RESOLV_CONF };
+	int r = parse_arguments(argc, argv, &request);
+
+	if (!r)
+		r = explain(&request, argv + optind);
+	free(request.paths);
+	return r;
+}

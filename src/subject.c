@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "subject.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/words.h"
+#include "util/cleanup.h"
+
+#define DELETED " (deleted)"
+
+DEFINE_CLEANUP_DONE(struct ph_subject, subject_done);
+
+void subject_done(struct ph_subject *subject)
+{
+	free(subject->exe);
+	free(subject->cgroup);
+	free(subject->threads);
+	*subject = (struct ph_subject){};
+}
+
+int subject_of_exe(const char *exe, struct ph_subject *ret)
+{
+	const char *slash = strrchr(exe, '/');
+	struct ph_subject subject = { .exe = strdup(exe) };
+
+	if (!subject.exe)
+		return -ENOMEM;
+	(void)snprintf(subject.comm, sizeof(subject.comm), "%s", slash ? slash + 1 : exe);
+	*ret = subject;
+	return 0;
+}
+
+/* --- /proc */
+
+/* A name may hold any byte but NUL; the kernel puts a line break behind it. */
+static int read_comm(const char *path, char ret[PH_COMM_MAX + 1])
+{
+	cleanup_fclose FILE *file = fopen(path, "re");
+	size_t n;
+
+	if (!file)
+		return -errno;
+	memset(ret, 0, PH_COMM_MAX + 1);
+	n = fread(ret, 1, PH_COMM_MAX + 1, file);
+	if (!n)
+		return -ESRCH;
+	ret[n - 1] = 0;
+	return 0;
+}
+
+/* The first line that begins with the word; what follows it is the caller's to free. */
+static int read_field(const char *path, const char *word, char **ret)
+{
+	cleanup_fclose FILE *file = fopen(path, "re");
+	cleanup_free char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	if (!file)
+		return -errno;
+	while ((n = getline(&line, &size, file)) > 0) {
+		if (strncmp(line, word, strlen(word)))
+			continue;
+		line[n - 1] = 0;
+		*ret = strdup(line + strlen(word));
+		return *ret ? 0 : -ENOMEM;
+	}
+	return 0;
+}
+
+/* Only whoever may trace the process sees its program. */
+static int read_exe(pid_t pid, char **ret)
+{
+	char link[64], path[PH_EXE_MAX + sizeof(DELETED)];
+	size_t tail = strlen(DELETED);
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return 0;
+	path[n] = 0;
+	if ((size_t)n > tail && !strcmp(path + n - tail, DELETED))
+		path[n - tail] = 0;
+	*ret = strdup(path);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int add_thread(struct ph_subject *subject, const char *tid)
+{
+	struct ph_thread thread = { .tid = atoi(tid) }, *more;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)subject->pid,
+		       (int)thread.tid);
+	if (read_comm(path, thread.comm) || !strcmp(thread.comm, subject->comm))
+		return 0;
+	more = reallocarray(subject->threads, subject->n_threads + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	subject->threads = more;
+	more[subject->n_threads++] = thread;
+	return 0;
+}
+
+static int read_threads(struct ph_subject *subject)
+{
+	cleanup_closedir DIR *dir = NULL;
+	char path[64];
+	int r = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)subject->pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	for (struct dirent *entry; !r && (entry = readdir(dir));)
+		if (isdigit((unsigned char)entry->d_name[0]))
+			r = add_thread(subject, entry->d_name);
+	return r;
+}
+
+static int read_uid(struct ph_subject *subject)
+{
+	cleanup_free char *field = NULL;
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)subject->pid);
+	r = read_field(path, "Uid:", &field);
+	if (r || !field)
+		return r;
+	subject->uid = strtoul(field, NULL, 10);
+	subject->has_uid = true;
+	return 0;
+}
+
+int subject_of_pid(pid_t pid, struct ph_subject *ret)
+{
+	cleanup_(subject_donep) struct ph_subject subject = { .pid = pid };
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	r = read_comm(path, subject.comm);
+	if (!r)
+		r = read_uid(&subject);
+	if (!r)
+		r = read_exe(pid, &subject.exe);
+	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	if (!r)
+		r = read_field(path, "0::", &subject.cgroup);
+	if (!r)
+		r = read_threads(&subject);
+	if (r)
+		return r == -ESRCH ? -ENOENT : r;
+	*ret = subject;
+	subject = (struct ph_subject){};
+	return 0;
+}
+
+/* --- Matching */
+
+/* Whether the cgroup is the one of this path or lies below it; empty components do not count. */
+static bool lies_below(const char *cgroup, const char *path)
+{
+	for (;;) {
+		size_t n;
+
+		path += strspn(path, "/");
+		cgroup += strspn(cgroup, "/");
+		n = strcspn(path, "/");
+		if (!n)
+			return true;
+		if (n != strcspn(cgroup, "/") || memcmp(path, cgroup, n))
+			return false;
+		path += n;
+		cgroup += n;
+	}
+}
+
+static bool has_component(const char *cgroup, const char *unit)
+{
+	size_t n;
+
+	for (cgroup += strspn(cgroup, "/"); *cgroup; cgroup += strspn(cgroup, "/")) {
+		n = strcspn(cgroup, "/");
+		if (n == strlen(unit) && !memcmp(cgroup, unit, n))
+			return true;
+		cgroup += n;
+	}
+	return false;
+}
+
+static bool contradicts(const struct ph_subject *subject, const char *comm,
+			const struct ph_match *match)
+{
+	if (*match->comm && strcmp(match->comm, comm))
+		return true;
+	if (match->exe && subject->exe && strcmp(match->exe, subject->exe))
+		return true;
+	if (match->has_uid && subject->has_uid && match->uid != subject->uid)
+		return true;
+	if (match->cgroup && subject->cgroup && !lies_below(subject->cgroup, match->cgroup))
+		return true;
+	return match->unit && subject->cgroup && !has_component(subject->cgroup, match->unit);
+}
+
+static void say_condition(FILE *stream, const char *what, const char *value, bool *first)
+{
+	(void)fprintf(stream, "%s%s %s", *first ? "" : " and ", what, value);
+	*first = false;
+}
+
+/* What would have to hold besides what is known; empty: nothing. */
+static int conditions(const struct ph_subject *subject, const struct ph_match *match, char **ret)
+{
+	cleanup_free char *text = NULL;
+	cleanup_fclose FILE *stream = NULL;
+	char uid[16];
+	bool first = true;
+	size_t size;
+
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		return -ENOMEM;
+	(void)snprintf(uid, sizeof(uid), "%u", match->uid);
+	if (match->exe && !subject->exe)
+		say_condition(stream, "its program is", match->exe, &first);
+	if (match->has_uid && !subject->has_uid)
+		say_condition(stream, "its uid is", uid, &first);
+	if (match->cgroup && !subject->cgroup)
+		say_condition(stream, "it runs below the cgroup", match->cgroup, &first);
+	if (match->unit && !subject->cgroup)
+		say_condition(stream, "it runs in the unit", match->unit, &first);
+	return stream_end(&stream, &text, ret);
+}
+
+int subject_fits(const struct ph_subject *subject, const char *comm, const struct ph_policy *policy,
+		 char **ret_if)
+{
+	cleanup_free char *text = NULL;
+	int r;
+
+	*ret_if = NULL;
+	if (contradicts(subject, comm, &policy->match))
+		return PH_FIT_NO;
+	r = conditions(subject, &policy->match, &text);
+	if (r)
+		return r;
+	if (!*text)
+		return PH_FIT_YES;
+	*ret_if = TAKE_PTR(text);
+	return PH_FIT_MAYBE;
+}

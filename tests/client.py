@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Does what it reads, a line each, and says "ok" or the name of the errno.
+
+connect ADDRESS PORT, listen ADDRESS PORT, pid.
+"""
+
+import errno
+import os
+import socket
+import sys
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def connect(address, port):
+    with socket.socket(family(address), socket.SOCK_STREAM) as s:
+        s.settimeout(10)
+        s.connect((address, int(port)))
+
+
+def listen(address, port):
+    s = socket.socket(family(address), socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((address, int(port)))
+    s.listen()
+    return s
+
+
+def answer(words):
+    try:
+        if words == ["pid"]:
+            return str(os.getpid())
+        if words[0] == "listen":
+            listen(*words[1:]).close()
+        else:
+            connect(*words[1:])
+        return "ok"
+    except OSError as e:
+        return errno.errorcode.get(e.errno, str(e))
+
+
+for line in sys.stdin:
+    print(answer(line.split()), flush=True)

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Connects as fast as it can, from many threads:
+ *
+ *	hammer serve PORT...			accepts and drops connections until it is killed
+ *	hammer SECONDS THREADS ALLOWED DENIED	half the threads connect to each of the two ports
+ *
+ * Run under a confined name, not one connection to ALLOWED may fail, and every one to DENIED has
+ * to fail with EPERM. Prints how many of each there were; exits with 1 when one was wrong.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS_MAX 64
+#define PORTS_MAX 8
+
+struct work {
+	pthread_t thread;
+	unsigned port;
+	bool v6;
+	int expect; /* errno, or 0 */
+	time_t until;
+	unsigned long done, wrong;
+	int last; /* what was wrong */
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static socklen_t loopback(union address *ret, bool v6, unsigned port)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (v6) {
+		ret->v6.sin6_family = AF_INET6;
+		ret->v6.sin6_port = htons(port);
+		ret->v6.sin6_addr = in6addr_loopback;
+		return sizeof(ret->v6);
+	}
+	ret->v4.sin_family = AF_INET;
+	ret->v4.sin_port = htons(port);
+	ret->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return sizeof(ret->v4);
+}
+
+/* A reset at close leaves nothing in TIME_WAIT: ports would run out. */
+static int attempt(bool v6, unsigned port)
+{
+	const struct linger reset = { .l_onoff = 1 };
+	union address address;
+	socklen_t length = loopback(&address, v6, port);
+	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	r = connect(fd, &address.any, length) ? errno : 0;
+	(void)close(fd);
+	return r;
+}
+
+static void *hammer(void *argument)
+{
+	struct work *work = argument;
+
+	while (time(NULL) < work->until) {
+		int r = attempt(work->v6, work->port);
+
+		work->done++;
+		if (r == work->expect)
+			continue;
+		work->wrong++;
+		work->last = r;
+	}
+	return NULL;
+}
+
+static int report(const struct work *works, unsigned n, int expect, const char *what)
+{
+	unsigned long done = 0, wrong = 0;
+	int last = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (works[i].expect != expect)
+			continue;
+		done += works[i].done;
+		wrong += works[i].wrong;
+		if (works[i].wrong)
+			last = works[i].last;
+	}
+	(void)printf("%s %lu wrong %lu", what, done, wrong);
+	if (wrong)
+		(void)printf(" (%s)", last ? strerror(last) : "connected");
+	(void)putchar('\n');
+	return wrong || !done;
+}
+
+static int run(unsigned seconds, unsigned threads, unsigned allowed, unsigned denied)
+{
+	struct work works[THREADS_MAX] = {};
+	time_t until = time(NULL) + seconds;
+	int r;
+
+	for (unsigned i = 0; i < threads; i++) {
+		works[i] = (struct work){ .port = i % 2 ? denied : allowed,
+					  .v6 = i / 2 % 2,
+					  .expect = i % 2 ? EPERM : 0,
+					  .until = until };
+		if (pthread_create(&works[i].thread, NULL, hammer, &works[i]))
+			return 2;
+	}
+	for (unsigned i = 0; i < threads; i++)
+		(void)pthread_join(works[i].thread, NULL);
+	r = report(works, threads, 0, "allowed");
+	return report(works, threads, EPERM, "denied") || r;
+}
+
+static int listen_on(unsigned port)
+{
+	const int yes = 1;
+	union address address;
+	socklen_t length = loopback(&address, true, port);
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	address.v6.sin6_addr = in6addr_any;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (fd < 0 || bind(fd, &address.any, length) || listen(fd, 4096))
+		return -1;
+	return fd;
+}
+
+static int serve(int n, char **ports)
+{
+	struct pollfd listeners[PORTS_MAX];
+
+	for (int i = 0; i < n; i++) {
+		listeners[i] = (struct pollfd){ .fd = listen_on((unsigned)atoi(ports[i])),
+						.events = POLLIN };
+		if (listeners[i].fd < 0) {
+			perror("hammer: cannot listen");
+			return 2;
+		}
+	}
+	(void)puts("ready");
+	(void)fflush(stdout);
+	while (poll(listeners, (nfds_t)n, -1) >= 0)
+		for (int i = 0; i < n; i++)
+			for (int fd; (fd = accept(listeners[i].fd, NULL, NULL)) >= 0;)
+				(void)close(fd);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 2 && argc - 2 <= PORTS_MAX && !strcmp(argv[1], "serve"))
+		return serve(argc - 2, argv + 2);
+	if (argc != 5 || atoi(argv[2]) < 2 || atoi(argv[2]) > THREADS_MAX) {
+		(void)fprintf(stderr, "usage: hammer SECONDS THREADS ALLOWED DENIED\n"
+				      "       hammer serve PORT...\n");
+		return 2;
+	}
+	return run((unsigned)atoi(argv[1]), (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]),
+		   (unsigned)atoi(argv[4]));
+}
