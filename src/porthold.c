@@ -18,6 +18,7 @@ static const struct verb {
 	{ "status", cmd_status, "[--json]", "what is in force, whom it confines, what it refused" },
 	{ "events", cmd_events, "[--follow] [--json]", "what was refused" },
 	{ "doctor", cmd_doctor, "[--json]", "what this kernel and this boot offer" },
+	{ "run", cmd_run, "PORTS|POLICY -- CMD...", "execute CMD confined from its first instruction" },
 	{ "stop", cmd_stop, "", "end enforcement and remove every trace from the kernel" },
 };
 

@@ -31,7 +31,7 @@ check() { # WHAT COMMAND...
 		ok "$1"
 	else
 		not_ok "$1"
-		sed 's/^/#   /' <<<"$output"
+		note "  ${output//$'\n'/$'\n'#   }"
 	fi
 }
 
@@ -296,6 +296,6 @@ ask() { # WORDS
 }
 
 end_client() {
-	exec {client_in}>&- {client_out}<&-
-	wait "$client" || true
+	kill "$client"
+	wait "$client" 2>/dev/null || true
 }

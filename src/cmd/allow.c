@@ -132,12 +132,8 @@ static int make_policy(const struct request *request, struct ph_policy *policy)
 	return 0;
 }
 
-/*
- * The files but the one of this name, and in its place `policy` (NULL: nothing), are put in force,
- * and that file is written or removed alike.
- */
-static int replace_policy(const char *path, struct ph_policy *policy,
-			  const struct ph_apply_options *options)
+int replace_policy(const char *path, struct ph_policy *policy,
+		   const struct ph_apply_options *options, struct ph_applied *ret)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
@@ -162,7 +158,7 @@ static int replace_policy(const char *path, struct ph_policy *policy,
 	edit.text = text;
 	if (apply_policies(&set, options, &edit, &applied, &problems, &f))
 		return report_failure(&problems, &f);
-	print_applied(&applied);
+	*ret = applied;
 	return PH_EXIT_OK;
 }
 
@@ -171,6 +167,7 @@ int cmd_allow(int argc, char **argv)
 	cleanup_(policy_donep) struct ph_policy policy = {};
 	cleanup_free char *path = NULL;
 	cleanup_close int lock = -1;
+	struct ph_applied applied = {};
 	struct request request = {};
 	struct ph_fault f = {};
 	int r = parse_arguments(argc, argv, &request);
@@ -188,11 +185,15 @@ int cmd_allow(int argc, char **argv)
 		return report_failure(NULL, &f);
 	if (store_path(PH_RUN_POLICIES, request.name, &path))
 		return usage_error("allow", "%s: the name is too long", request.name);
-	r = replace_policy(path, &policy, &request.apply);
-	if (!r)
-		(void)printf("%s may use TCP port %s and nothing else on the network.\n",
-			     request.name, request.ports);
-	return r;
+	policy.file = path;
+	policy.line = PH_ONE_POLICY_LINE;
+	r = replace_policy(path, &policy, &request.apply, &applied);
+	if (r)
+		return r;
+	print_applied(&applied);
+	(void)printf("%s may use TCP port %s and nothing else on the network.\n", request.name,
+		     request.ports);
+	return PH_EXIT_OK;
 }
 
 static int parse_remove(int argc, char **argv, struct ph_apply_options *apply)
@@ -214,6 +215,7 @@ int cmd_remove(int argc, char **argv)
 {
 	struct ph_apply_options apply = {};
 	cleanup_free char *path = NULL;
+	struct ph_applied applied = {};
 	cleanup_close int lock = -1;
 	struct ph_fault f = {};
 	int r = parse_remove(argc, argv, &apply);
@@ -230,5 +232,8 @@ int cmd_remove(int argc, char **argv)
 				      "see porthold status\n", argv[optind]);
 		return PH_EXIT_NO;
 	}
-	return replace_policy(path, NULL, &apply);
+	r = replace_policy(path, NULL, &apply, &applied);
+	if (!r)
+		print_applied(&applied);
+	return r;
 }

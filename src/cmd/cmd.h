@@ -20,6 +20,7 @@ int cmd_status(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 
 /* --- What several verbs share */
 
@@ -47,6 +48,14 @@ int report_failure(const struct ph_problems *problems, const struct ph_fault *f)
 
 /* Points at the character of an argument that is wrong; returns PH_EXIT_USAGE. */
 int report_text_error(const char *verb, const char *text, const struct ph_text_error *error);
+
+/*
+ * Puts in force all policy files but `path`, and in its place `policy` (taken over; NULL: nothing);
+ * writes or removes that file alike. The lock is the caller's. 0, or an exit status after a
+ * complaint.
+ */
+int replace_policy(const char *path, struct ph_policy *policy,
+		   const struct ph_apply_options *options, struct ph_applied *ret);
 
 /* PH_EXIT_OK, or complains that this needs root. */
 int require_root(const char *verb);

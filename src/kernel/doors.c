@@ -32,6 +32,7 @@ static bool by_file_permission(enum ph_backend backend, const struct ph_features
 	return backend == PH_BACKEND_LSM && !features->splice_sends;
 }
 
+/* The place is the bit that pinned state holds: new ones go to the end. */
 const struct ph_promise ph_promises[] = {
 	{ "connect", "connecting anywhere", always, false },
 	{ "bind", "taking any local port", always, false },
@@ -40,13 +41,18 @@ const struct ph_promise ph_promises[] = {
 	{ "fastopen", "connecting by a first send", always, false },
 	{ "listen", "the call succeeds on a port that nobody can reach", by_lsm, false },
 	{ "families", "packet, vsock, Bluetooth and other sockets that are not IP", by_lsm, false },
-	{ "handed-over", "using TCP sockets that were opened elsewhere or before", by_lsm, false },
+	{ "handed-over", "using sockets that were opened elsewhere or before", by_lsm, false },
 	{ "rename", "a process that takes another name is free", by_tracing, false },
 	{ "children", "a program that the process starts is free", by_tracing, false },
 	{ "label-loss", "a child is free if the kernel runs out of room for labels",
 	  by_task_storage, false },
 	{ "splice-read", "reading by splice from a socket that was handed over",
 	  by_file_permission, true },
+	{ "tun", "frames through a tun or tap device", by_lsm, false },
+	{ "ptrace", "making another process do it, by its memory", by_lsm, false },
+	{ "bpf", "BPF programs and maps, the policy's own among them", by_lsm, false },
+	{ "module", "loading kernel modules", by_lsm, false },
+	{ "pins", "removing the pins that hold the policy in the kernel", by_lsm, false },
 };
 
 const size_t ph_promises_n = sizeof(ph_promises) / sizeof(ph_promises[0]);
@@ -71,22 +77,33 @@ uint64_t doors_optional(void)
 	return optional;
 }
 
+static uint64_t find_bit(const char *name, size_t length)
+{
+	for (size_t i = 0; i < ph_promises_n; i++)
+		if (strlen(ph_promises[i].name) == length &&
+		    !strncmp(ph_promises[i].name, name, length))
+			return 1ull << i;
+	return 0;
+}
+
+uint64_t promise_bit(const char *name)
+{
+	return name ? find_bit(name, strlen(name)) : 0;
+}
+
 int doors_parse(const char *text, uint64_t *ret, char *ret_bad, size_t size)
 {
 	uint64_t doors = 0;
 
 	for (const char *at = text; *at; at += *at == ',') {
-		size_t length = strcspn(at, ","), i;
+		size_t length = strcspn(at, ",");
+		uint64_t bit = find_bit(at, length);
 
-		for (i = 0; i < ph_promises_n; i++)
-			if (strlen(ph_promises[i].name) == length &&
-			    !strncmp(ph_promises[i].name, at, length))
-				break;
-		if (i == ph_promises_n) {
+		if (!bit) {
 			(void)snprintf(ret_bad, size, "%.*s", (int)length, at);
 			return -EINVAL;
 		}
-		doors |= 1ull << i;
+		doors |= bit;
 		at += length;
 	}
 	*ret = doors;

@@ -16,7 +16,7 @@
 #include "kernel/features.h"
 
 struct ph_promise {
-	const char *name; /* as --accept-degraded takes it */
+	const char *name; /* as --accept-degraded takes it, and as the probes name it */
 	const char *what; /* what stays possible while it is open */
 	bool (*closed)(enum ph_backend backend, const struct ph_features *features);
 	bool optional; /* open by default; never a reason to refuse */
@@ -30,6 +30,9 @@ uint64_t doors_open(enum ph_backend backend, const struct ph_features *features)
 
 /* Of those, the ones that nobody has to accept. */
 uint64_t doors_optional(void);
+
+/* The bit of the promise of this name; 0: none is called so. */
+uint64_t promise_bit(const char *name);
 
 /* "a,b,c" to bits; 0, or -EINVAL with the unknown name in ret_bad. */
 int doors_parse(const char *text, uint64_t *ret, char *ret_bad, size_t size);

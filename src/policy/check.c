@@ -7,7 +7,6 @@
  */
 #include "policy/check.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -214,34 +213,32 @@ static const char *const guarded[] = {
 	"init", "porthold", "sshd", "sshd-auth", "sshd-session", "systemd", NULL,
 };
 
-static bool is_listed(const char *const *list, const char *name, size_t len)
+/* Whether the first len bytes of the name are on the list, with or without the tail of them. */
+static bool is_listed(const char *const *list, const char *name, size_t len, const char *tail)
 {
-	for (; *list; list++)
-		if (strlen(*list) == len && !memcmp(*list, name, len))
+	size_t body = len;
+
+	while (body && strchr(tail, name[body - 1]))
+		body--;
+	for (; *list; list++) {
+		size_t n = strlen(*list);
+
+		if ((n == len || n == body) && !memcmp(*list, name, n))
 			return true;
+	}
 	return false;
 }
 
 /* python3.11, ruby3.1, php8.2: the number does not count. */
 static bool is_interpreter(const char *name)
 {
-	size_t len = strlen(name);
-
-	if (is_listed(interpreters, name, len))
-		return true;
-	while (len && (isdigit((unsigned char)name[len - 1]) || name[len - 1] == '.'))
-		len--;
-	return is_listed(interpreters, name, len);
+	return is_listed(interpreters, name, strlen(name), "0123456789.");
 }
 
-/* kworker/0:1, ksoftirqd/0, irq/24-nvme, scsi_eh_0 */
+/* kworker, kswapd0, scsi_eh_0, irq-24: nor do numbers here. */
 static bool is_kernel_thread(const char *name)
 {
-	size_t len = strcspn(name, "/:-");
-
-	while (len && (isdigit((unsigned char)name[len - 1]) || name[len - 1] == '_'))
-		len--;
-	return is_listed(kernel_threads, name, len);
+	return is_listed(kernel_threads, name, strlen(name), "0123456789_-");
 }
 
 static int check_interpreter(struct check *check, const struct ph_policy *policy)
@@ -266,7 +263,7 @@ static int check_name(struct check *check, const struct ph_policy *policy)
 				   "policy %s: %s is the name of a thread of the kernel, which no "
 				   "policy confines", policy->name, match->comm);
 	if (policy->mode == PH_POLICY_ENFORCE && !match->cgroup &&
-	    is_listed(guarded, match->comm, strlen(match->comm)))
+	    is_listed(guarded, match->comm, strlen(match->comm), ""))
 		return WARN_POLICY(check, policy, "choose another name, or add a cgroup to the match",
 				   "policy %s: apply will refuse to confine %s, which can lock you "
 				   "out of the machine", policy->name, match->comm);

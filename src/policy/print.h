@@ -7,6 +7,8 @@
  */
 #include "policy/policy.h"
 
+#define PH_ONE_POLICY_LINE 3 /* where the policy stands in that file */
+
 int policy_format(const struct ph_policy *policy, char **ret); /* a whole file with this policy */
 int policy_set_format(const struct ph_policy_set *set, char **ret);
 

@@ -5,26 +5,30 @@
  *	probe list [--json]
  *	probe run NAME --as PATH [OPTIONS]	exit status: the answer (0 allowed, 1 denied,
  *						2 untried, 3 other)
- *	probe all --as PATH [--twin] [OPTIONS]	exit status: 0 when every answer is the expected
- *						one or untried, 1 when not
+ *	probe all --as PATH [--twin] [--open PROMISE,...] [OPTIONS]
+ *						exit status: 0 when no answer is WRONG, 1 when one
+ *						is
  *	probe serve --control PATH [--ports 4040,4041]
  *	probe count --control PATH		what has reached the server, one line per count
  *
  * PATH is executed for the attempt, so that its last part is the process' name; it has to be this
  * program, a link to it or a copy of it. A PATH without a slash means a link made for this run.
  * --twin: the name is one that no policy matches, and what is expected to be denied has to work.
+ *
+ * `all` prints one line per probe: ok, untried, WRONG or open; name; door; expected; answer; detail;
+ * promise (src/kernel/doors.c), or - for what has to work. `open` is what would be WRONG if --open
+ * did not name its promise.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
-#include <ftw.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "kernel/doors.h"
 #include "probe/probe.h"
 #include "probe/server.h"
+#include "probe/stand.h"
 
 #define EXIT_USAGE 64
 #define EXIT_BROKEN 70
@@ -34,15 +38,11 @@ static struct {
 	uint16_t ports[SERVER_PORTS];
 	size_t n_ports;
 	unsigned int timeout_ms;
+	uint64_t open; /* promises */
 	bool json, twin, exe_rule;
 } arg = { .ports = { 4040, 4041 }, .n_ports = 2, .timeout_ms = 10000 };
 
-/* What a run makes and removes. */
-static struct {
-	char dir[64], control[96], as[PROBE_PATH_SIZE], self[PROBE_PATH_SIZE];
-	pid_t server;
-} made;
-
+static struct probe_stand stand;
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int signal_number)
@@ -56,7 +56,8 @@ static int usage(const char *problem)
 		"probe: %s\n"
 		"usage: probe list [--json]\n"
 		"       probe run NAME --as PATH [OPTIONS]\n"
-		"       probe all --as PATH [--twin] [--json] [--door DOOR] [OPTIONS]\n"
+		"       probe all --as PATH [--twin] [--json] [--door DOOR] [--open PROMISE,...]\n"
+		"                 [OPTIONS]\n"
 		"       probe serve --control PATH [--ports ALLOWED,DENIED]\n"
 		"       probe count --control PATH\n"
 		"options: --allowed PORT --denied PORT --control PATH --pin PATH --gate DIRECTORY\n"
@@ -95,6 +96,7 @@ enum option_id {
 	OPTION_PIN,
 	OPTION_GATE,
 	OPTION_DOOR,
+	OPTION_OPEN,
 	OPTION_TIMEOUT,
 	OPTION_JSON,
 	OPTION_TWIN,
@@ -110,6 +112,7 @@ static const struct option options[] = {
 	{ "pin", required_argument, NULL, OPTION_PIN },
 	{ "gate", required_argument, NULL, OPTION_GATE },
 	{ "door", required_argument, NULL, OPTION_DOOR },
+	{ "open", required_argument, NULL, OPTION_OPEN },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "twin", no_argument, NULL, OPTION_TWIN },
@@ -119,6 +122,8 @@ static const struct option options[] = {
 
 static int parse_option(int option)
 {
+	char unknown[64];
+
 	switch (option) {
 	case OPTION_AS:
 		arg.as = optarg;
@@ -141,6 +146,8 @@ static int parse_option(int option)
 	case OPTION_DOOR:
 		arg.door = optarg;
 		return 0;
+	case OPTION_OPEN:
+		return doors_parse(optarg, &arg.open, unknown, sizeof(unknown));
 	case OPTION_TIMEOUT:
 		arg.timeout_ms = (unsigned int)atoi(optarg);
 		return arg.timeout_ms ? 0 : -1;
@@ -175,76 +182,18 @@ static int parse_arguments(int argc, char **argv)
 
 /* -- what a run needs ---------------------------------------------------------------------- */
 
-static int make_directory(void)
-{
-	const char *parent = getenv("TMPDIR") ?: "/tmp";
-
-	if (snprintf(made.dir, sizeof(made.dir), "%s/porthold-probe-XXXXXX", parent) >=
-		    (int)sizeof(made.dir) ||
-	    !mkdtemp(made.dir)) {
-		made.dir[0] = '\0';
-		return -errno;
-	}
-	return 0;
-}
-
-static int make_path_under_test(void)
-{
-	const char *as = arg.as ?: "probe-twin";
-	ssize_t n = readlink("/proc/self/exe", made.self, sizeof(made.self) - 1);
-
-	if (n < 0)
-		return -errno;
-	if (strchr(as, '/')) {
-		(void)snprintf(made.as, sizeof(made.as), "%s", as);
-		return access(as, X_OK) < 0 ? -errno : 0;
-	}
-	(void)snprintf(made.as, sizeof(made.as), "%s/%s", made.dir, as);
-	return symlink(made.self, made.as) < 0 ? -errno : 0;
-}
-
-static int make_server(void)
-{
-	if (arg.control)
-		return 0;
-	(void)snprintf(made.control, sizeof(made.control), "%s/control", made.dir);
-	arg.control = made.control;
-	return server_spawn(arg.ports, arg.n_ports, arg.control, &made.server);
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	(void)remove(path);
-	return 0;
-}
-
-static void remove_made(void)
-{
-	if (made.server > 0) {
-		(void)kill(made.server, SIGKILL);
-		(void)waitpid(made.server, NULL, 0);
-	}
-	if (made.dir[0])
-		(void)nftw(made.dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 static int make_all(void)
 {
-	int r = make_directory();
+	int r = stand_make(&stand, arg.as ?: "probe-twin");
 
 	if (r < 0) {
-		fprintf(stderr, "probe: cannot make a directory: %s\n", strerror(-r));
+		fprintf(stderr, "probe: cannot make %s in a directory of its own: %s\n",
+			arg.as ?: "a link", strerror(-r));
 		return r;
 	}
-	r = make_path_under_test();
-	if (r < 0) {
-		fprintf(stderr, "probe: %s: %s\n", made.as, strerror(-r));
-		return r;
-	}
-	r = make_server();
+	if (arg.control)
+		return 0;
+	r = stand_serve(&stand, arg.ports, arg.n_ports, true);
 	if (r < 0)
 		fprintf(stderr, "probe: cannot serve on ports %u and %u: %s\n", arg.ports[0],
 			arg.ports[1], strerror(-r));
@@ -253,10 +202,10 @@ static int make_all(void)
 
 static struct probe_options run_options(void)
 {
-	return (struct probe_options){ .as = made.as,
-				       .self = made.self,
-				       .dir = made.dir,
-				       .control = arg.control,
+	return (struct probe_options){ .as = stand.as,
+				       .self = stand.self,
+				       .dir = stand.dir,
+				       .control = arg.control ?: stand.control,
 				       .pin = arg.pin,
 				       .gate = arg.gate,
 				       .exe_rule = arg.exe_rule,
@@ -290,15 +239,19 @@ static const char *judge(const struct probe *probe, enum probe_answer answer)
 {
 	if (answer == expected(probe))
 		return "ok";
-	return answer == PROBE_UNTRIED ? "untried" : "WRONG";
+	if (answer == PROBE_UNTRIED)
+		return "untried";
+	return expected(probe) == PROBE_DENIED && arg.open & promise_bit(probe->promise) ?
+		       "open" : "WRONG";
 }
 
 static void print_result(const struct probe *probe, const struct probe_result *result)
 {
 	if (!arg.json) {
-		printf("%s\t%s\t%s\t%s\t%s\t%s\n", judge(probe, result->answer), probe->name,
+		printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", judge(probe, result->answer), probe->name,
 		       probe->door, probe_answer_name(expected(probe)),
-		       probe_answer_name(result->answer), result->detail);
+		       probe_answer_name(result->answer), result->detail,
+		       probe->promise ?: "-");
 		fflush(stdout);
 		return;
 	}
@@ -308,7 +261,8 @@ static void print_result(const struct probe *probe, const struct probe_result *r
 	print_json_string("expected", probe_answer_name(expected(probe)), ", ");
 	print_json_string("answer", probe_answer_name(result->answer), ", ");
 	print_json_string("verdict", judge(probe, result->answer), ", ");
-	print_json_string("detail", result->detail, "}");
+	print_json_string("detail", result->detail, ", ");
+	print_json_string("promise", probe->promise ?: "-", "}");
 }
 
 /* -- verbs --------------------------------------------------------------------------------- */
@@ -321,8 +275,9 @@ static int verb_list(void)
 		printf("[\n");
 	for (size_t i = 0; (probe = probe_at(i)); i++) {
 		if (!arg.json) {
-			printf("%s\t%s\t%s\t%s\n", probe->name, probe->door,
-			       probe_answer_name(probe->expect), probe->what);
+			printf("%s\t%s\t%s\t%s\t%s\n", probe->name, probe->door,
+			       probe_answer_name(probe->expect), probe->what,
+			       probe->promise ?: "-");
 			continue;
 		}
 		printf("%s  {", i ? ",\n" : "");
@@ -330,7 +285,8 @@ static int verb_list(void)
 		print_json_string("door", probe->door, ", ");
 		print_json_string("expected", probe_answer_name(probe->expect), ", ");
 		print_json_string("unconfined", probe_answer_name(probe->twin), ", ");
-		print_json_string("what", probe->what, "}");
+		print_json_string("what", probe->what, ", ");
+		print_json_string("promise", probe->promise ?: "-", "}");
 	}
 	if (arg.json)
 		printf("\n]\n");
@@ -378,7 +334,7 @@ static int verb_all(void)
 			printf(",\n");
 		first = false;
 		print_result(probe, &result);
-		wrong |= result.answer != expected(probe) && result.answer != PROBE_UNTRIED;
+		wrong |= strcmp(judge(probe, result.answer), "WRONG") == 0;
 	}
 	if (arg.json)
 		printf("\n]\n");
@@ -391,7 +347,7 @@ static int verb_serve(void)
 
 	if (!arg.control)
 		return usage("serve needs --control PATH");
-	r = server_run(arg.ports, arg.n_ports, arg.control, 0);
+	r = server_run(arg.ports, arg.n_ports, arg.control, true, 0);
 	fprintf(stderr, "probe: cannot serve: %s\n", strerror(-r));
 	return EXIT_BROKEN;
 }
@@ -436,7 +392,7 @@ static int with_all(int (*verb)(void))
 	(void)signal(SIGINT, interrupt);
 	(void)signal(SIGTERM, interrupt);
 	status = make_all() < 0 ? EXIT_BROKEN : verb();
-	remove_made();
+	stand_remove(&stand);
 	return status;
 }
 

@@ -1,0 +1,148 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# porthold explain, with the policies of --policy. PORTHOLD names the binary.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	: "${PORTHOLD:?}"
+	cd "$BATS_TEST_TMPDIR" || return
+	chmod 755 .
+	echo "nameserver 192.0.2.53" >resolv.conf
+	cat >p.yaml <<-'END'
+	porthold: 1
+	policies:
+	  - name: web
+	    match: {comm: web}
+	    allow:
+	      - connect tcp 5432 to 10.0.0.0/8 except 10.9.0.0/16
+	      - dns
+	  - name: more
+	    match: {comm: web}
+	    allow: [bind tcp 80]
+	  - name: strict
+	    match: {comm: web}
+	    mode: audit
+	    allow: [connect tcp 5432 to 10.0.0.1]
+	  - name: by-uid
+	    match: {comm: tool, uid: 4711}
+	    allow: [connect tcp 443]
+	  - name: tool
+	    match: {comm: tool}
+	    allow: [connect tcp 22]
+	END
+	chmod 644 p.yaml resolv.conf
+}
+
+explain() {
+	"$PORTHOLD" explain --policy p.yaml --resolvers resolv.conf "$@"
+}
+
+field() { # FLOW KEY
+	jq -r ".flows[$1].$2" <<<"$output"
+}
+
+@test "an allowed flow: which policy, which rule, where" {
+	run -0 explain --name web connect tcp 10.1.2.3:5432
+	[[ $output == *"connect tcp 10.1.2.3:5432: allow"* ]]
+	[[ $output == *"policy web (p.yaml:6): connect tcp 5432 to 10.0.0.0/8 except 10.9.0.0/16"* ]]
+	[[ $output == *"decided at the door connect"* ]]
+}
+
+@test "a denied flow: the smallest rule that would allow it" {
+	run -1 explain --name web connect tcp 10.9.0.1:5432
+	[[ $output == *"connect tcp 10.9.0.1:5432: deny"* ]]
+	[[ $output == *"to allow it, add: connect tcp 5432 to 10.9.0.1"* ]]
+}
+
+@test "the rule that is named does allow it" {
+	run -1 explain --json --name web listen tcp 127.0.0.1:8080
+	rule=$(field 0 missing_rule)
+	sed -i "s/\[bind tcp 80\]/[bind tcp 80, \"$rule\"]/" p.yaml
+	run -0 explain --name web listen tcp 127.0.0.1:8080
+}
+
+@test "several flows: parted by commas, or in quotes" {
+	run -1 explain --json --name web connect tcp 10.0.0.1:5432, bind tcp 80 , socket raw
+	[[ $(jq -c '[.flows[].verdict]' <<<"$output") == '["allow","allow","deny"]' ]]
+	run -0 explain --json --name web "connect tcp 10.0.0.1:5432" "bind tcp 80, bind tcp 0"
+	[[ $(jq -c '[.flows[].flow]' <<<"$output") == '["connect tcp 10.0.0.1:5432","bind tcp 80","bind tcp 0"]' ]]
+}
+
+@test "rules of policies of one name add up, and audit stands apart" {
+	run -0 explain --name web connect tcp 10.0.0.2:5432, listen tcp 80
+	[[ $output == *"policy more (p.yaml:10): bind tcp 80"* ]]
+	[[ $output == *"audit policy strict (p.yaml:11) would deny"* ]]
+	run -0 explain --json --name web connect tcp 10.0.0.1:5432
+	[[ $(field 0 'audit[0].verdict') == allow ]]
+}
+
+@test "a keyword says what it means" {
+	run -0 explain --name web connect udp 192.0.2.53:53
+	[[ $output == *"policy web (p.yaml:7): dns, which means connect udp 53 to 192.0.2.53"* ]]
+	[[ $output == *"decided at the door send"* ]]
+	run -1 explain --json --name tool connect udp 192.0.2.53:53
+	[[ $(field 0 door) == socket ]]
+}
+
+@test "nobody's name is not confined" {
+	run -0 explain --name other connect tcp 10.0.0.1:22
+	[[ $output == *"connect tcp 10.0.0.1:22: not confined"* ]]
+}
+
+@test "what is not known is a condition" {
+	run -0 explain --name tool connect tcp 10.0.0.1:443
+	[[ $output == *"by-uid (p.yaml:15), enforce, if its uid is 4711"* ]]
+	[[ $output == *"where no condition holds: deny"* ]]
+	run -0 explain --json --name tool connect tcp 10.0.0.1:22
+	[[ $(field 0 otherwise) == null ]]
+}
+
+@test "a program has the name that exec gives it" {
+	run -0 explain --exe /opt/web connect tcp 10.0.0.1:5432
+	[[ $output == *": allow"* ]]
+	run -2 explain --exe web connect tcp 10.0.0.1:5432
+}
+
+@test "a process: its name, its uid, its threads" {
+	cp "$(type -P sleep)" tool
+	./tool 100 &
+	pid=$!
+	until [[ $(<"/proc/$pid/comm") == tool ]]; do sleep 0.05; done
+	sed -i "s/uid: 4711/uid: $UID/" p.yaml
+	run explain --json --pid "$pid" connect tcp 10.0.0.1:443
+	kill "$pid"
+	((status == 0))
+	[[ $(jq -r '.subject.pid' <<<"$output") == "$pid" ]]
+	[[ $(jq -r '.subject.uid' <<<"$output") == "$UID" ]]
+	[[ $(field 0 policy) == by-uid && $(field 0 otherwise) == null ]]
+	run -3 explain --pid 4194305 connect tcp 10.0.0.1:443
+}
+
+@test "it needs no root" {
+	if ((EUID)); then
+		run -0 explain --name web bind tcp 80
+	else
+		cp "$PORTHOLD" ./porthold
+		chmod 755 porthold
+		run -0 setpriv --reuid 65534 --regid 65534 --clear-groups \
+			./porthold explain --policy p.yaml --name web bind tcp 80
+	fi
+}
+
+@test "a bad policy file explains nothing" {
+	echo "porthold: 2" >p.yaml
+	run -3 explain --name web bind tcp 80
+	[[ $output == *"p.yaml:1:"* ]]
+}
+
+@test "usage" {
+	run -2 explain --name web
+	run -2 explain connect tcp 10.0.0.1:22
+	run -2 explain --name web --pid 1 connect tcp 10.0.0.1:22
+	run -2 explain --name web connect sctp 10.0.0.1:22
+	run -2 explain --name web ,
+	run -2 explain --name sixteen-bytes-xxx connect tcp 10.0.0.1:22
+	run -2 explain --pid x connect tcp 10.0.0.1:22
+}
