@@ -99,7 +99,7 @@ enum ph_socket_kind {
 	PH_SOCKET_UDP = 1 << 4, /* set by any udp rule */
 	PH_SOCKET_TCP = 1 << 5, /* set in every grant */
 	PH_SOCKET_OTHER = 1 << 6, /* in no grant */
-	PH_SOCKET_LOCAL = 1 << 7, /* AF_UNIX, AF_NETLINK, AF_ALG: not network */
+	PH_SOCKET_LOCAL = 1 << 7, /* AF_UNIX, AF_NETLINK, AF_ALG: not network; set in every grant */
 };
 
 /* ph_header.features: which kinds of match the generation in force uses. */

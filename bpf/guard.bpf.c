@@ -92,12 +92,12 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 /* A confined caller is refused what no rule can grant. */
 static __always_inline int refuse(__u8 door)
 {
-	struct attempt attempt = { .door = door, .flow.kind = PH_SOCKET_OTHER };
+	struct attempt attempt = { .door = door };
 	struct who who;
 
 	if (!identify(&who))
 		return PH_PASS;
-	if (judge(&who, &attempt))
+	if (judge_forbidden(&who, &attempt))
 		return PH_DENY;
 	return PH_PASS;
 }
@@ -170,12 +170,12 @@ static __always_inline bool is_confined_alike(const struct who *who, struct task
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(ph_ptrace, struct task_struct *target, unsigned int mode)
 {
-	struct attempt attempt = { .door = PH_DOOR_PTRACE, .flow.kind = PH_SOCKET_OTHER };
+	struct attempt attempt = { .door = PH_DOOR_PTRACE };
 	struct who who;
 
 	if (!(mode & PTRACE_ATTACH) || !identify(&who) || is_confined_alike(&who, target))
 		return PH_PASS;
-	if (judge(&who, &attempt))
+	if (judge_forbidden(&who, &attempt))
 		return PH_DENY;
 	return PH_PASS;
 }

@@ -26,7 +26,7 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	bpf_probe_read_kernel_str(&name, sizeof(name), comm);
 	mask_name(&name);
 	read_name(&old, task);
-	if (!label_of(task) && !in_filter(header, &name) && !in_filter(header, &old))
+	if (!any_label_of(task) && !in_filter(header, &name) && !in_filter(header, &old))
 		return 0;
 	add_by_name(&fresh.policies, task, header);
 	relabel(task, &name, header, &fresh);
@@ -139,7 +139,7 @@ int ph_label_tasks(struct bpf_iter__task *ctx)
 	if (!task || !header)
 		return 0;
 	read_name(&name, task);
-	if (!label_of(task) && !in_filter(header, &name))
+	if (!any_label_of(task) && !in_filter(header, &name))
 		return 0;
 	relabel(task, &name, header, &fresh);
 	if (!fresh.policies.count)

@@ -16,6 +16,11 @@
  */
 #include "state.bpf.h"
 
+/* Of kernels with task storage: NULL says at once that there is no label. */
+struct task_struct___storage {
+	void *bpf_storage;
+} __attribute__((preserve_access_index));
+
 struct who {
 	__u64 generation;
 	ph_tables slot;
@@ -126,7 +131,7 @@ static __always_inline struct ph_label *label_of(struct task_struct *task)
 	if (!ph_has_labels)
 		return NULL;
 	if (ph_has_task_storage) {
-		if (!task->bpf_storage)
+		if (!((struct task_struct___storage *)task)->bpf_storage)
 			return NULL;
 		label = bpf_task_storage_get(&ph_labels, task, NULL, 0);
 		if (label)
@@ -137,6 +142,14 @@ static __always_inline struct ph_label *label_of(struct task_struct *task)
 	if (ph_has_task_storage && label)
 		count_health(PH_HEALTH_STORAGE_BUSY);
 	return label;
+}
+
+/* The same, also of a task that was labelled while the mirror was all there was. */
+static __always_inline struct ph_label *any_label_of(struct task_struct *task)
+{
+	struct ph_label *label = label_of(task);
+
+	return label || !ph_has_labels ? label : mirrored_label(TASK_READ(task, pid));
 }
 
 /*
@@ -199,7 +212,7 @@ static __always_inline void drop_label(struct task_struct *task)
 PH_SUBPROGRAM int relabel(struct task_struct *task, const struct ph_name *name,
 			  const struct ph_header *header, struct ph_label *fresh)
 {
-	struct ph_label *label = label_of(task);
+	struct ph_label *label = any_label_of(task);
 	const struct ph_ids *matched;
 
 	if (label)

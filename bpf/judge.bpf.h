@@ -196,20 +196,36 @@ enum weight {
 	WEIGHT_AUDIT_MISSED,
 };
 
+static __always_inline int weigh_grant(const struct ph_grant *grant, bool covers)
+{
+	if (grant->mode == PH_MODE_AUDIT)
+		return covers ? WEIGHT_NONE : WEIGHT_AUDIT_MISSED;
+	return covers ? WEIGHT_COVERED : WEIGHT_MISSED;
+}
+
 PH_SUBPROGRAM int weigh(const struct who *who, const struct attempt *attempt, __u64 id)
 {
 	const struct ph_grant *grant;
-	bool covers;
 
 	if (!who || !attempt)
 		return WEIGHT_NONE;
 	grant = find_grant(who->slot, id);
 	if (!grant || !in_scope(who, grant))
 		return WEIGHT_NONE;
-	covers = ph_covers(who->slot, grant, &attempt->flow);
-	if (grant->mode == PH_MODE_AUDIT)
-		return covers ? WEIGHT_NONE : WEIGHT_AUDIT_MISSED;
-	return covers ? WEIGHT_COVERED : WEIGHT_MISSED;
+	return weigh_grant(grant, ph_covers(who->slot, grant, &attempt->flow));
+}
+
+/* Of what no rule can grant. */
+PH_SUBPROGRAM int weigh_forbidden(const struct who *who, __u64 id)
+{
+	const struct ph_grant *grant;
+
+	if (!who)
+		return WEIGHT_NONE;
+	grant = find_grant(who->slot, id);
+	if (!grant || !in_scope(who, grant))
+		return WEIGHT_NONE;
+	return weigh_grant(grant, false);
 }
 
 /* One verification for all that the hooks may ask, not one for each constant they put in. */
@@ -223,8 +239,7 @@ static __always_inline void hide_attempt(struct attempt *attempt, __u64 unknown)
 	attempt->door = hide(attempt->door, unknown);
 }
 
-/* Nonzero: refuse. */
-PH_SUBPROGRAM int judge(const struct who *who, struct attempt *attempt)
+static __always_inline int judge_by(const struct who *who, struct attempt *attempt, bool grantable)
 {
 	struct finding finding = { .generation = who->generation, .reason = PH_REASON_NO_RULE };
 	__u64 allowed = 0, missed = 0;
@@ -236,7 +251,8 @@ PH_SUBPROGRAM int judge(const struct who *who, struct attempt *attempt)
 		if (i >= count)
 			break;
 		finding.policy = who->policies.id[i];
-		switch (weigh(who, attempt, finding.policy)) {
+		switch (grantable ? weigh(who, attempt, finding.policy) :
+				    weigh_forbidden(who, finding.policy)) {
 		case WEIGHT_COVERED:
 			if (!(who->features & PH_FEATURE_AUDIT) &&
 			    count <= PH_LABEL_MAX)
@@ -262,6 +278,18 @@ PH_SUBPROGRAM int judge(const struct who *who, struct attempt *attempt)
 	finding.policy = missed;
 	record(attempt, &finding);
 	return 1;
+}
+
+/* Nonzero: refuse. */
+PH_SUBPROGRAM int judge(const struct who *who, struct attempt *attempt)
+{
+	return judge_by(who, attempt, true);
+}
+
+/* The same, of what no rule can grant. */
+PH_SUBPROGRAM int judge_forbidden(const struct who *who, struct attempt *attempt)
+{
+	return judge_by(who, attempt, false);
 }
 
 #endif

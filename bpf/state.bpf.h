@@ -6,7 +6,10 @@
  * The maps that all programs share, and access to the generation in force. The loader sizes the
  * maps marked with "placeholder" and shares every map between the objects by its name.
  */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-declarations" /* newer BTF than bpftool knows */
 #include "vmlinux.h"
+#pragma GCC diagnostic pop
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "probe/probe.h"
 
 static const struct verb {
 	const char *name;
@@ -19,6 +20,7 @@ static const struct verb {
 	{ "events", cmd_events, "[--follow] [--json]", "what was refused" },
 	{ "doctor", cmd_doctor, "[--json]", "what this kernel and this boot offer" },
 	{ "run", cmd_run, "PORTS|POLICY -- CMD...", "execute CMD confined from its first instruction" },
+	{ "selftest", cmd_selftest, "[--door NAME]", "try every way out on this host, harmlessly" },
 	{ "stop", cmd_stop, "", "end enforcement and remove every trace from the kernel" },
 };
 
@@ -34,10 +36,10 @@ static int help(FILE *to)
 {
 	(void)fprintf(to, "porthold holds a process to its port.\n\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		(void)fprintf(to, "  porthold %-7s %-20s %s\n", verbs[i].name, verbs[i].arguments,
+		(void)fprintf(to, "  porthold %-8s %-20s %s\n", verbs[i].name, verbs[i].arguments,
 			      verbs[i].what);
 	(void)fprintf(to,
-		      "\nallow and remove take\n"
+		      "\nallow, remove and selftest take\n"
 		      "  --backend auto|best|lsm|cgroup   auto: lsm with every door closed, or nothing\n"
 		      "  --accept-degraded DOOR,...       lsm on a kernel that lacks something\n"
 		      "  --attach PATH                    the cgroup to cover (default: all)\n"
@@ -60,6 +62,8 @@ int main(int argc, char **argv)
 {
 	const struct verb *verb;
 
+	if (argc > 1 && !strcmp(argv[1], PROBE_ATTEMPT_VERB))
+		return probe_attempt_main(argc, argv);
 	if (argc < 2) {
 		(void)help(stderr);
 		return PH_EXIT_USAGE;

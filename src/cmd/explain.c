@@ -268,14 +268,19 @@ static json_t *shown(const char *text)
 	return json_string(text);
 }
 
-static json_t *policy_json(const struct ph_policy *policy)
+static void set_policy(json_t *object, const struct ph_policy *policy)
 {
-	json_t *object = json_object();
-
 	set(object, "policy", json_string(policy->name));
 	set(object, "file", shown(policy->file ? policy->file : ""));
 	set(object, "line", json_integer(policy->line));
 	set(object, "mode", json_string(policy_mode_name(policy->mode)));
+}
+
+static json_t *policy_json(const struct ph_policy *policy)
+{
+	json_t *object = json_object();
+
+	set_policy(object, policy);
 	return object;
 }
 
@@ -407,7 +412,7 @@ static void set_verdict(json_t *object, const struct verdict *verdict,
 	}
 	set(object, "door", json_string(door_name(verdict->door)));
 	if (verdict->allowing) {
-		(void)json_object_update_missing(object, policy_json(verdict->allowing));
+		set_policy(object, verdict->allowing);
 		set_rule(object, "rule", verdict->rule);
 		set(object, "reason", json_string(verdict->rule ? "a rule covers it" :
 						  "it passes under every policy"));

@@ -62,7 +62,7 @@ static uint16_t sockets_of(const struct ph_policy *policy)
 		[PH_KIND_PACKET] = PH_SOCKET_PACKET,
 		[PH_KIND_VSOCK] = PH_SOCKET_VSOCK,
 	};
-	uint16_t sockets = PH_SOCKET_TCP;
+	uint16_t sockets = PH_SOCKET_TCP | PH_SOCKET_LOCAL;
 
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct ph_rule *rule = &policy->rules[i];

@@ -155,7 +155,10 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 		objects->identity = identity_bpf__open();
 		if (!objects->identity)
 			return -errno;
-		CONFIGURE_LSM(objects->identity, plan);
+		/* Without LSM hooks nobody copies what lies in task storage. */
+		CONFIGURE(objects->identity, plan,
+			  features->task_storage && plan->backend == PH_BACKEND_LSM,
+			  features->lsm_task_btf, features->lsm_spin_lock);
 	}
 	objects->cgroup = cgroup_bpf__open();
 	objects->packet = packet_bpf__open();

@@ -264,7 +264,7 @@ static int check_name(struct check *check, const struct ph_policy *policy)
 				   "policy confines", policy->name, match->comm);
 	if (policy->mode == PH_POLICY_ENFORCE && !match->cgroup &&
 	    is_listed(guarded, match->comm, strlen(match->comm), ""))
-		return WARN_POLICY(check, policy, "choose another name, or add a cgroup to the match",
+		return WARN_POLICY(check, policy, "take another name, or add a cgroup to the match",
 				   "policy %s: apply will refuse to confine %s, which can lock you "
 				   "out of the machine", policy->name, match->comm);
 	return check_interpreter(check, policy);
@@ -310,7 +310,7 @@ static int check_except(struct check *check, const struct ph_policy *policy,
 			continue;
 		cidr_format(&rule->except.v[i], text);
 		return WARN_RULE(check, policy, rule, "correct it or leave it out",
-				 "except %s takes nothing away: it lies outside of the list before it",
+				 "except %s takes nothing away: the list before it has none of it",
 				 text);
 	}
 	for (size_t i = 0; i < list->n; i++)

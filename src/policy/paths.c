@@ -13,9 +13,10 @@
 
 static int is_policy_file(const struct dirent *entry)
 {
-	size_t length = strlen(entry->d_name);
+	const char *name = entry->d_name;
+	size_t length = strlen(name);
 
-	return entry->d_name[0] != '.' && length > 5 && !strcmp(entry->d_name + length - 5, ".yaml");
+	return *name != '.' && length > 5 && !strcmp(name + length - 5, ".yaml");
 }
 
 /* The first failure that is not merely a bad file counts. */

@@ -555,7 +555,7 @@ hold_sockets() {
 	local in out
 
 	coproc HOLD { exec "$(held "$program")" 4040 100 hold; }
-	exec {in}>&"${HOLD[1]}" {out}<&"${HOLD[0]}"
+	exec {in}>&"${HOLD[1]}"- {out}<&"${HOLD[0]}"- # moved: it ends when its input does
 	read -r -t "$patience" _ <&"$out" || true
 	check "storage: 100 connections, held, have 200 values ($(labelled_sockets))" \
 		test "$(labelled_sockets)" -ge 200

@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# In a machine of its own, as root: what the command line refuses, and why, with a
+# policy in force that must stay as it is; then what it does.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+	"$PORTHOLD" allow 4040 standing
+	mkdir -p /sys/fs/cgroup/part
+}
+
+setup() {
+	before=$(everything)
+}
+
+unchanged() {
+	[[ $(everything) == "$before" ]] || fail "something changed: $(everything)"
+}
+
+# Status 4, and the message says that one could be locked out.
+locks_out() { # PORT NAME
+	complains 4 "can lock you out" porthold allow "$@"
+	unchanged
+}
+
+@test "allow 22 sshd" {
+	locks_out 22 sshd
+	locks_out 22 sshd-session
+}
+
+@test "allow 80 systemd" {
+	locks_out 80 systemd
+	locks_out 80 init
+}
+
+@test "a name of an ancestor of the caller" {
+	locks_out 4040 bash
+	[[ $output == *"an ancestor of this command"* ]]
+}
+
+@test "a name of the first process" {
+	locks_out 4040 "$(cat /proc/1/comm)"
+}
+
+@test "porthold itself" {
+	locks_out 4040 porthold
+}
+
+@test "the same names are possible within a cgroup" {
+	porthold allow --in-cgroup /sys/fs/cgroup/part 22 sshd
+	[[ $(in_force) == "sshd standing" ]]
+	porthold remove sshd
+	[[ $(in_force) == standing ]]
+}
+
+@test "--in-cgroup: a path that is no cgroup" {
+	complains 2 "cgroup" porthold allow --in-cgroup /sys/fs/cgroup/missing 4040 myprocess
+	unchanged
+}
+
+@test "--attach: a path that is no cgroup" {
+	complains 2 "is no cgroup; name a directory of the cgroup2 hierarchy" \
+		porthold allow --attach /tmp 4040 myprocess
+	complains 2 "No such file" porthold allow --attach /sys/fs/cgroup/missing 4040 myprocess
+	complains 2 "Not a directory" \
+		porthold allow --attach /sys/fs/cgroup/cgroup.procs 4040 myprocess
+	unchanged
+}
+
+@test "--accept-degraded: a door that is none" {
+	complains 2 "no door is called gate" porthold allow --accept-degraded gate 4040 myprocess
+	unchanged
+}
+
+@test "remove: a policy that is not there" {
+	complains 1 "allow made no policy called myprocess" porthold remove myprocess
+	unchanged
+}
+
+@test "a private mount namespace" {
+	complains 3 "private mount namespace" unshare -m "$PORTHOLD" allow 4040 myprocess
+	unchanged
+}
+
+@test "a user namespace" {
+	run unshare -Ur "$PORTHOLD" allow 4040 myprocess
+	[[ $status == 3 && -n $output ]]
+	unchanged
+}
+
+@test "root without privilege" {
+	run setpriv --bounding-set -all --inh-caps -all "$PORTHOLD" allow 4040 myprocess
+	[[ $status == 3 && $output == porthold* ]]
+	unchanged
+}
+
+@test "no BTF" {
+	mount -t tmpfs hidden /sys/kernel/btf
+	run porthold allow 4040 myprocess
+	umount /sys/kernel/btf
+	[[ $status == 3 ]] || fail "status $status: $output"
+	[[ $output == *"no BTF"*CONFIG_DEBUG_INFO_BTF* ]] || fail "$output"
+	unchanged
+}
+
+@test "a bad policy file blocks neither allow nor remove" {
+	echo 'nonsense: [' >/run/porthold/policy.d/bad.yaml
+	run porthold allow 4040 myprocess
+	added=$status message=$output
+	run porthold remove myprocess
+	rm /run/porthold/policy.d/bad.yaml
+	[[ $added == 0 ]] || fail "allow: status $added: $message"
+	[[ $message == *bad.yaml* ]] || fail "not a word about bad.yaml: $message"
+	[[ $status == 0 ]] || fail "remove: status $status: $output"
+}
+
+@test "no port is port 4040, and it is said" {
+	run -0 porthold allow myprocess
+	[[ $output == *"myprocess may use TCP port 4040 and nothing else"* ]]
+	[[ $(porthold status --json | jq -r '.policies[] | select(.name == "myprocess").rules[]') \
+		== "tcp 4040" ]]
+	run -0 porthold remove myprocess
+}
+
+@test "lists and ranges; the same again is no new generation" {
+	run -0 porthold allow 4040,8080-8090 myprocess
+	generation=$(porthold status --json | jq .generation)
+	run -0 porthold allow 4040,8080-8090 myprocess
+	[[ $output == *unchanged* ]]
+	[[ $(porthold status --json | jq .generation) == "$generation" ]]
+	run -0 porthold allow 4040 myprocess
+	[[ $(porthold status --json | jq .generation) == $((generation + 1)) ]]
+	run -0 porthold remove myprocess
+}
+
+@test "names that are odd but right" {
+	for name in "two words" "日本" "a%b" "..." "-x" "*"; do
+		porthold allow 4040 -- "$name" >/dev/null || fail "allow $name"
+		[[ $(in_force) == *"$name"* ]] || fail "$name is not in force: $(in_force)"
+		porthold remove -- "$name" >/dev/null || fail "remove $name"
+	done
+	[[ $(in_force) == standing ]]
+}
+
+# Twenty at a time: each works or says that another is at work.
+@test "many at once" {
+	for i in {1..20}; do
+		{
+			porthold allow $((5000 + i)) "many$i"
+			(( i % 2 )) || porthold remove "many$i"
+		} >"$BATS_TEST_TMPDIR/$i" 2>&1 || echo "$i" >>"$BATS_TEST_TMPDIR/failed" &
+	done
+	wait
+	touch "$BATS_TEST_TMPDIR/failed"
+	while read -r i _; do
+		grep -q "another porthold is at work" "$BATS_TEST_TMPDIR/$i" ||
+			fail "$(cat "$BATS_TEST_TMPDIR/$i")"
+	done <"$BATS_TEST_TMPDIR/failed"
+	# What is in force is what the files say.
+	files=$(find /run/porthold/policy.d -name '*.yaml' -exec basename {} .yaml \; | sort | tr '\n' ' ')
+	[[ "$(in_force) " == "$files" ]] || fail "in force: $(in_force); files: $files"
+	for name in $files; do
+		[[ $name == standing ]] || porthold remove "$name"
+	done
+	[[ $(in_force) == standing ]]
+}
+
+@test "remove the last one: nothing is attached, and status says no" {
+	run -0 porthold remove standing
+	[[ $output == *"No policy is in force"* ]]
+	run -1 porthold status
+	[[ $(porthold status --json | jq .in_force) == false ]]
+	[[ -z $(find /sys/fs/bpf/porthold/links -type f) ]]
+}
+
+@test "stop, with nothing there" {
+	run -0 porthold stop
+	run -0 porthold stop
+	[[ ! -e /sys/fs/bpf/porthold ]]
+	complains 1 "nothing is in force" porthold events
+}
+
+@test "a cgroup namespace" {
+	before=$(everything)
+	complains 4 "cgroup namespace" unshare -C "$PORTHOLD" allow 4040 myprocess
+	unchanged
+}
+
+@test "no cgroup2 hierarchy" {
+	before=$(everything)
+	umount -l /sys/fs/cgroup
+	run porthold allow 4040 myprocess
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	[[ $status == 3 && $output == *"mount -t cgroup2"* ]] || fail "status $status: $output"
+	unchanged
+}
+
+@test "bpffs is not mounted: allow mounts it" {
+	umount /sys/fs/bpf
+	run -0 porthold allow 4040 myprocess
+	[[ $(stat -f -c %T /sys/fs/bpf) == bpf* ]]
+	[[ $(in_force) == myprocess ]]
+}
+
+@test "bpffs cannot be mounted" {
+	run -0 porthold stop
+	umount /sys/fs/bpf
+	mount -t tmpfs hidden /sys/fs/bpf
+	mkdir /sys/fs/bpf/in-the-way
+	run -0 porthold allow 4040 myprocess # a mount goes over it
+	run -0 porthold stop
+}
