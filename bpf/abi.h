@@ -107,6 +107,7 @@ enum ph_feature {
 	PH_FEATURE_COMM = 1 << 0,
 	PH_FEATURE_CGROUP = 1 << 1,
 	PH_FEATURE_AUDIT = 1 << 2, /* some policy is in audit mode */
+	PH_FEATURE_KEEP = 1 << 3, /* some sockets may be exempt: --existing=keep */
 };
 
 /* ph_grant.flags */

@@ -24,6 +24,91 @@ static __always_inline bool is_concerned(struct sock *sk, enum sock_pointer poin
 	return sk && !is_local_family(sk, pointer) && identify(who);
 }
 
+/* --- Sockets that were open before a policy, and are kept: --existing=keep */
+
+/* Where there is no bpf_sock_from_file(): the kernel's own list of what is stored on a socket. */
+struct bpf_local_storage_data___list {
+	void *smap;
+	__u8 data[];
+} __attribute__((preserve_access_index));
+
+struct bpf_local_storage_elem___list {
+	struct hlist_node snode;
+	struct bpf_local_storage_data___list sdata;
+} __attribute__((preserve_access_index));
+
+struct bpf_local_storage___list {
+	struct hlist_head list;
+} __attribute__((preserve_access_index));
+
+enum { STORED_MAX = 8 }; /* maps that store something on one socket */
+
+static __always_inline bool is_exempt_in_list(struct sock *sk)
+{
+	struct bpf_local_storage___list *storage = (void *)BPF_CORE_READ(sk, sk_bpf_storage);
+	struct hlist_node *node = BPF_CORE_READ(storage, list.first);
+	struct bpf_local_storage_elem___list *element;
+	struct ph_sock_label *label;
+	__u16 flags = 0;
+
+	for (__u32 i = 0; i < STORED_MAX && node; i++) {
+		element = (void *)node - bpf_core_field_offset(element->snode);
+		if (BPF_CORE_READ(element, sdata.smap) == (void *)&ph_socks) {
+			label = (void *)&element->sdata.data;
+			bpf_probe_read_kernel(&flags, sizeof(flags), &label->flags);
+			break;
+		}
+		node = BPF_CORE_READ(node, next);
+	}
+	return flags & PH_SOCK_EXEMPT;
+}
+
+static __always_inline bool is_kept(const struct who *who, struct sock *sk,
+				    enum sock_pointer pointer)
+{
+	struct ph_sock_label *label;
+
+	if (!(who->features & PH_FEATURE_KEEP))
+		return false;
+	if (pointer == SOCK_OF_FILE && !ph_has_sock_from_file)
+		return is_exempt_in_list(sk);
+	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
+	return label && label->flags & PH_SOCK_EXEMPT;
+}
+
+/* A socket that gets another peer, or none, is no longer the one that was kept. */
+static __always_inline void end_keep(const struct who *who, struct sock *sk)
+{
+	struct ph_sock_label *label;
+
+	if (!(who->features & PH_FEATURE_KEEP))
+		return;
+	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
+	if (label)
+		label->flags &= ~PH_SOCK_EXEMPT;
+}
+
+/* Of what a socket is used for as it is. */
+static __always_inline int verdict_on_use(const struct who *who, struct attempt *attempt,
+					  struct sock *sk, enum sock_pointer pointer)
+{
+	if (is_kept(who, sk, pointer))
+		return PH_PASS;
+	return verdict(who, attempt);
+}
+
+/* Of what makes a socket another one. */
+static __always_inline int verdict_on_change(const struct who *who, struct attempt *attempt,
+					     struct sock *sk)
+{
+	if (judge(who, attempt))
+		return PH_DENY;
+	end_keep(who, sk);
+	return PH_PASS;
+}
+
+/* --- Hooks */
+
 SEC("lsm/socket_create")
 int BPF_PROG(ph_create, int family, int type, int protocol, int kern)
 {
@@ -95,11 +180,12 @@ int BPF_PROG(ph_connect, struct socket *sock, void *address, int addrlen)
 	case ADDRESS_SHORT:
 		return PH_INVALID;
 	case ADDRESS_NONE: /* dissolves a connection */
+		end_keep(&who, sk);
 		return PH_PASS;
 	}
 	/* A UDP connect sends nothing; each send is judged. */
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
-	return verdict(&who, &attempt);
+	return verdict_on_change(&who, &attempt, sk);
 }
 
 SEC("lsm/socket_listen")
@@ -113,7 +199,7 @@ int BPF_PROG(ph_listen, struct socket *sock, int backlog)
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
-	return verdict(&who, &attempt);
+	return verdict_on_change(&who, &attempt, sk);
 }
 
 /* The new socket has no sock yet; its data is judged when it moves. */
@@ -128,7 +214,7 @@ int BPF_PROG(ph_accept, struct socket *sock, struct socket *new_sock)
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
-	return verdict(&who, &attempt);
+	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
 }
 
 SEC("lsm/socket_sendmsg")
@@ -143,7 +229,12 @@ int BPF_PROG(ph_sendmsg, struct socket *sock, struct msghdr *msg, int size)
 	view_socket(&attempt, sk, SOCK_TYPED);
 	if (view_message(&attempt, sk, msg))
 		return PH_INVALID;
-	return verdict(&who, &attempt);
+	if (attempt.door == PH_DOOR_FASTOPEN)
+		return verdict_on_change(&who, &attempt, sk);
+	/* A datagram that is named to somebody else than the peer that was kept. */
+	if (attempt.flow.udp && msg->msg_name && sk->__sk_common.skc_dport)
+		return verdict(&who, &attempt);
+	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
 }
 
 SEC("lsm/socket_recvmsg")
@@ -157,7 +248,7 @@ int BPF_PROG(ph_recvmsg, struct socket *sock, struct msghdr *msg, int size, int 
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
-	return verdict(&who, &attempt);
+	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
 }
 
 /* TCP_ZEROCOPY_RECEIVE is a read that only this hook sees. */
@@ -172,7 +263,7 @@ int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
-	return verdict(&who, &attempt);
+	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
 }
 
 /* SCTP binds and connects by socket options. Larger numbers come from peers, in anybody's context. */
@@ -202,7 +293,7 @@ int BPF_PROG(ph_receive_fd, struct file *file)
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
-	return verdict(&who, &attempt);
+	return verdict_on_use(&who, &attempt, sk, SOCK_OF_FILE);
 }
 
 /*
@@ -220,5 +311,5 @@ int BPF_PROG(ph_splice, struct file *file, int mask)
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
-	return verdict(&who, &attempt);
+	return verdict_on_use(&who, &attempt, sk, SOCK_OF_FILE);
 }

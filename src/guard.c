@@ -31,22 +31,27 @@ static int refuse(const struct ph_policy *policy, const char *what, struct ph_fa
 		     policy->name, what);
 }
 
+static bool is_meant(const struct ph_policy *policy, const struct ph_process *process)
+{
+	return !policy->match.cgroup || process_in_cgroup(process->pid, policy->match.cgroup);
+}
+
 static int check_policy(const struct ph_policy *policy, const struct ph_processes *processes,
 			struct ph_fault *f)
 {
 	const char *comm = policy->match.comm;
 
-	/* A policy for a part of the machine says itself whom it means. */
-	if (policy->mode != PH_POLICY_ENFORCE || !*comm || policy->match.cgroup)
+	if (policy->mode != PH_POLICY_ENFORCE || !*comm)
 		return 0;
-	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+	/* In a part of the machine, a name may well be somebody else's. */
+	for (size_t i = 0; !policy->match.cgroup && i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (!strcmp(comm, reserved[i].comm))
 			return refuse(policy, reserved[i].what, f);
 	for (size_t i = 0; i < processes->n; i++) {
 		const struct ph_process *process = &processes->v[i];
 		char what[128];
 
-		if (strcmp(process->comm, comm) ||
+		if (strcmp(process->comm, comm) || !is_meant(policy, process) ||
 		    !process_descends(processes, getpid(), process->pid))
 			continue;
 		(void)snprintf(what, sizeof(what), "process %d, an ancestor of this command",

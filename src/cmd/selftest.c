@@ -385,7 +385,7 @@ static const char *shown_door(const struct probe *probe)
 static void print_head(const struct selftest *test)
 {
 	if (!test->json)
-		(void)printf("%-12s %-25s %-9s %s\n", "DOOR", "PROBE", "EXPECTED", "ANSWER");
+		(void)printf("%-12s %-27s %-9s %s\n", "DOOR", "PROBE", "EXPECTED", "ANSWER");
 }
 
 static void print_result(struct selftest *test, const struct probe *probe,
@@ -403,7 +403,7 @@ static void print_result(struct selftest *test, const struct probe *probe,
 				  verdict_names[verdict], "detail", result->detail));
 		return;
 	}
-	(void)printf("%-12s %-25s %-9s ", shown_door(probe), probe->name, expected);
+	(void)printf("%-12s %-27s %-9s ", shown_door(probe), probe->name, expected);
 	if (verdict == VERDICT_OK)
 		(void)printf("%s\n", answer);
 	else
