@@ -29,6 +29,7 @@
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 int apply_lock(struct ph_fault *f)
@@ -281,6 +282,63 @@ static int label_running(struct ph_applied *applied, struct ph_fault *f)
 	return 0;
 }
 
+/* --- Sockets that are open */
+
+/* What is kept stays so under later generations: whether this one must be made for it. */
+static bool carry_keep(const struct ph_kernel *kernel, struct ph_image *image,
+		       const struct ph_apply_options *options)
+{
+	bool keep = options->existing == PH_EXISTING_KEEP, kept = false;
+	struct ph_header current;
+
+	if (!generation_current(kernel, &current))
+		kept = current.features & PH_FEATURE_KEEP;
+	if (keep || kept)
+		image->header.features |= PH_FEATURE_KEEP;
+	return keep && !kept;
+}
+
+/* Before the generation, so that no call on them fails meanwhile; what is missed here comes after. */
+static void keep_early(const struct ph_image *image, const struct ph_apply_options *options,
+		       struct ph_sockets *ret)
+{
+	cleanup_(labels_donep) struct ph_labels labels = {};
+
+	if (options->existing == PH_EXISTING_KEEP && !labels_expect(image, &labels) &&
+	    !sockets_refused(image, &labels, ret))
+		(void)sockets_keep(ret);
+}
+
+static int treat_existing(const struct ph_image *image, const struct ph_apply_options *options,
+			  struct ph_fault *f)
+{
+	cleanup_(sockets_donep) struct ph_sockets sockets = {};
+	cleanup_(labels_donep) struct ph_labels labels = {};
+	int r;
+
+	if (options->existing == PH_EXISTING_REPORT && !options->refused)
+		return 0;
+	r = labels_pass(&labels);
+	if (r == -ENOENT)
+		r = labels_expect(image, &labels);
+	if (!r)
+		r = sockets_refused(image, &labels, &sockets);
+	if (!r && options->existing == PH_EXISTING_KEEP)
+		r = sockets_keep(&sockets);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the policies are in force, but the open "
+			     "sockets cannot be listed: %s", strerror(-r));
+	if (options->existing == PH_EXISTING_KILL)
+		sockets_kill(&sockets);
+	if (options->refused) {
+		*options->refused = sockets;
+		sockets = (struct ph_sockets){};
+	}
+	return 0;
+}
+
+/* --- Step by step */
+
 static bool same_plan(const struct ph_state *state, enum ph_backend backend, const char *attach)
 {
 	return state->abi == PH_ABI_VERSION && state->backend == backend &&
@@ -308,20 +366,26 @@ static int record_state(const struct ph_kernel *kernel, enum ph_backend backend,
 }
 
 static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
-			const struct ph_edit *edit, struct ph_applied *applied, struct ph_fault *f)
+			const struct ph_apply_options *options, const struct ph_edit *edit,
+			struct ph_applied *applied, struct ph_fault *f)
 {
+	cleanup_(sockets_donep) struct ph_sockets kept = {};
+	bool anew = carry_keep(kernel, image, options);
 	struct undo undo = {};
 	struct ph_state state = {};
 	int r = edit_make(edit, &undo, f);
 
 	if (!r && kernel_state_read(kernel, &state))
 		r = fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read the state");
-	if (!r && state.hash != image->hash) {
+	if (!r && (anew || state.hash != image->hash)) {
+		keep_early(image, options, &kept);
 		r = generation_install(kernel, image, f);
 		applied->changed = !r;
 	}
-	if (r)
+	if (r) {
+		sockets_unkeep(&kept);
 		edit_revert(&undo);
+	}
 	free(undo.before);
 	if (r)
 		return r;
@@ -331,7 +395,8 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 }
 
 static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t accepted,
-		   const struct ph_edit *edit, struct ph_applied *applied, struct ph_fault *f)
+		   const struct ph_apply_options *options, const struct ph_edit *edit,
+		   struct ph_applied *applied, struct ph_fault *f)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 	bool fresh = !kernel_attached();
@@ -356,7 +421,7 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 		r = fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read the cgroups below %s",
 			  plan->features->cgroup_root);
 	if (!r)
-		r = put_in_force(&kernel, image, edit, applied, f);
+		r = put_in_force(&kernel, image, options, edit, applied, f);
 	if (r && fresh)
 		(void)kernel_detach(&(struct ph_fault){});
 	return r;
@@ -430,7 +495,7 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 	cgroup = plan.cgroup = cgroup_open(applied.attach, f);
 	if (cgroup < 0)
 		return cgroup;
-	r = enforce(&image, &plan, accepted, edit, &applied, f);
+	r = enforce(&image, &plan, accepted, options, edit, &applied, f);
 	if (r)
 		return r;
 	applied.backend = plan.backend;
@@ -439,5 +504,5 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 	if (!strcmp(applied.attach, features.cgroup_root))
 		*applied.attach = 0;
 	*ret = applied;
-	return 0;
+	return treat_existing(&image, options, f);
 }

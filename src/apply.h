@@ -11,6 +11,7 @@
 #include "kernel/doors.h"
 #include "kernel/labels.h"
 #include "kernel/load.h"
+#include "kernel/sockets.h"
 #include "policy/policy.h"
 #include "policy/problem.h"
 #include "util/fault.h"
@@ -27,6 +28,8 @@ struct ph_apply_options {
 	enum ph_backend_choice backend;
 	const char *attach; /* cgroup to hang the cgroup programs on; NULL: recorded, else the root */
 	const char *accept; /* doors, "a,b"; NULL: recorded, else none */
+	enum ph_existing existing;
+	struct ph_sockets *refused; /* gets the open sockets that are refused; NULL: nobody asks */
 };
 
 /* What becomes of a policy file together with the kernel's state. */

@@ -17,6 +17,7 @@
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 
 struct request {
 	const char *ports;
@@ -58,6 +59,7 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = {
 		PH_APPLY_OPTIONS,
+		PH_EXISTING_OPTION,
 		{ "in-cgroup", required_argument, NULL, OPTION_IN_CGROUP },
 		{ "children", required_argument, NULL, OPTION_CHILDREN },
 		{},
@@ -164,6 +166,7 @@ int replace_policy(const char *path, struct ph_policy *policy,
 
 int cmd_allow(int argc, char **argv)
 {
+	cleanup_(sockets_donep) struct ph_sockets refused = {};
 	cleanup_(policy_donep) struct ph_policy policy = {};
 	cleanup_free char *path = NULL;
 	cleanup_close int lock = -1;
@@ -187,13 +190,14 @@ int cmd_allow(int argc, char **argv)
 		return usage_error("allow", "%s: the name is too long", request.name);
 	policy.file = path;
 	policy.line = PH_ONE_POLICY_LINE;
+	request.apply.refused = &refused;
 	r = replace_policy(path, &policy, &request.apply, &applied);
 	if (r)
 		return r;
 	print_applied(&applied);
 	(void)printf("%s may use TCP port %s and nothing else on the network.\n", request.name,
 		     request.ports);
-	return PH_EXIT_OK;
+	return print_refused(&refused, request.apply.existing, applied.backend);
 }
 
 static int parse_remove(int argc, char **argv, struct ph_apply_options *apply)

@@ -31,6 +31,7 @@ enum ph_option {
 	PH_OPTION_BACKEND = 256,
 	PH_OPTION_ATTACH,
 	PH_OPTION_ACCEPT,
+	PH_OPTION_EXISTING,
 	PH_OPTION_OWN,
 };
 
@@ -39,7 +40,10 @@ enum ph_option {
 	{ "attach", required_argument, NULL, PH_OPTION_ATTACH },                 \
 	{ "accept-degraded", required_argument, NULL, PH_OPTION_ACCEPT }
 
-/* Takes one of PH_APPLY_OPTIONS: 0, or an exit status after a complaint. */
+/* For verbs that hand over a list for what is refused, and print it: print_refused(). */
+#define PH_EXISTING_OPTION { "existing", required_argument, NULL, PH_OPTION_EXISTING }
+
+/* Takes one of PH_APPLY_OPTIONS or PH_EXISTING_OPTION: 0, or an exit status after a complaint. */
 int take_apply_option(struct ph_apply_options *options, int option, const char *value);
 
 /* "porthold VERB: …", and how to ask for more; returns PH_EXIT_USAGE. */
@@ -64,6 +68,10 @@ int require_root(const char *verb);
 
 /* What is in force after a change, with its open doors. */
 void print_applied(const struct ph_applied *applied);
+
+/* The open sockets that are refused and what became of them; the exit status. */
+int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
+		  enum ph_backend backend);
 
 /* "  door   what stays possible", a line each. */
 void print_doors(uint64_t doors);

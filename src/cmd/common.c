@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "policy/text.h"
 #include "util/cleanup.h"
 
 int usage_error(const char *verb, const char *format, ...)
@@ -40,6 +43,24 @@ static int take_backend(struct ph_apply_options *options, const char *value)
 	return PH_EXIT_USAGE;
 }
 
+static int take_existing(struct ph_apply_options *options, const char *value)
+{
+	static const char *const names[] = {
+		[PH_EXISTING_REPORT] = "report",
+		[PH_EXISTING_KEEP] = "keep",
+		[PH_EXISTING_KILL] = "kill",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		options->existing = i;
+		return 0;
+	}
+	(void)fprintf(stderr, "porthold: --existing %s: report, keep or kill\n", value);
+	return PH_EXIT_USAGE;
+}
+
 int take_apply_option(struct ph_apply_options *options, int option, const char *value)
 {
 	switch (option) {
@@ -48,6 +69,8 @@ int take_apply_option(struct ph_apply_options *options, int option, const char *
 	case PH_OPTION_ATTACH:
 		options->attach = value;
 		return 0;
+	case PH_OPTION_EXISTING:
+		return take_existing(options, value);
 	default:
 		options->accept = value;
 		return 0;
@@ -103,4 +126,117 @@ void print_applied(const struct ph_applied *applied)
 		(void)printf("Open doors:\n");
 		print_doors(applied->open);
 	}
+}
+
+/* --- Open sockets that are refused */
+
+static const char *kind_name(const struct ph_socket *socket)
+{
+	switch (socket->flow.kind) {
+	case PH_SOCKET_TCP:
+		return "tcp";
+	case PH_SOCKET_UDP:
+		return "udp";
+	case PH_SOCKET_ICMP:
+		return "icmp";
+	case PH_SOCKET_RAW:
+		return "raw";
+	case PH_SOCKET_PACKET:
+		return "packet";
+	case PH_SOCKET_VSOCK:
+		return "vsock";
+	default:
+		return "other";
+	}
+}
+
+/* As in linux/tcp_states.h. */
+static const char *state_name(uint8_t state)
+{
+	static const char *const names[] = {
+		"", "established", "syn-sent", "syn-received", "fin-wait-1", "fin-wait-2",
+		"time-wait", "closed", "close-wait", "last-ack", "listening", "closing",
+	};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "";
+}
+
+static void print_end(const struct ph_address *address, uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	(void)inet_ntop(address->v6 ? AF_INET6 : AF_INET, address->word, text, sizeof(text));
+	(void)printf(address->v6 ? "[%s]:%u" : "%s:%u", text, port);
+}
+
+static void print_socket(const struct ph_socket *socket)
+{
+	struct ph_word comm = { .text = socket->comm, .len = strlen(socket->comm) };
+	const struct ph_flow *flow = &socket->flow;
+
+	(void)printf("  pid %d, %s, fd %d: %s", (int)socket->pid, quote_bare(&comm).text, socket->fd,
+		     kind_name(socket));
+	if (!(flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP))) {
+		(void)printf(" (family %u, type %u, protocol %u)", socket->family, socket->type,
+			     socket->protocol);
+		return;
+	}
+	(void)putchar(' ');
+	print_end(&flow->local, flow->local_port);
+	if (flow->remote_port) {
+		(void)printf(" -> ");
+		print_end(&flow->remote, flow->remote_port);
+	}
+	if (socket->state)
+		(void)printf(", %s", state_name(socket->state));
+}
+
+/* Whether what was asked for became of the socket, or cannot by design. */
+static bool print_outcome(const struct ph_socket *socket, enum ph_existing existing)
+{
+	bool shared = socket->sharer && existing == PH_EXISTING_KILL;
+
+	if (socket->sharer)
+		(void)printf(", shared with pid %d", (int)socket->sharer);
+	if (existing != PH_EXISTING_REPORT && !socket->error)
+		(void)printf(", %s", existing == PH_EXISTING_KEEP ? "kept" : "killed");
+	else if (shared)
+		(void)printf(", not killed: that process may use it");
+	else if (existing != PH_EXISTING_REPORT)
+		(void)printf(", not %s: %s", existing == PH_EXISTING_KEEP ? "kept" : "killed",
+			     strerror(-socket->error));
+	(void)putchar('\n');
+	return !socket->error || shared;
+}
+
+static const char *heading(enum ph_existing existing, enum ph_backend backend)
+{
+	if (existing == PH_EXISTING_KEEP)
+		return "Open sockets that no rule grants, kept until they close:";
+	/* Its hooks see no use of a connection that is there. */
+	if (backend == PH_BACKEND_CGROUP)
+		return "Open sockets that no rule grants; this backend cannot refuse all use of "
+		       "them:";
+	return "Open sockets that are refused from now on:";
+}
+
+int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
+		  enum ph_backend backend)
+{
+	bool done = true;
+
+	if (sockets->n)
+		(void)printf("%s\n", heading(existing, backend));
+	for (size_t i = 0; i < sockets->n; i++) {
+		print_socket(&sockets->v[i]);
+		done &= print_outcome(&sockets->v[i], existing);
+	}
+	if (sockets->unseen)
+		(void)printf("%zu open sockets cannot be looked at (is kernel.yama.ptrace_scope "
+			     "3?); they are judged at each use.\n", sockets->unseen);
+	if (existing == PH_EXISTING_REPORT || (done && !sockets->unseen))
+		return PH_EXIT_OK;
+	(void)fprintf(stderr, "porthold: the policies are in force, but not all open sockets were "
+			      "%s\n", existing == PH_EXISTING_KEEP ? "kept" : "killed");
+	return existing == PH_EXISTING_KEEP ? PH_EXIT_IMPOSSIBLE : PH_EXIT_REFUSED;
 }

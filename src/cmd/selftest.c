@@ -202,8 +202,8 @@ static int check_options(const struct selftest *test, struct ph_fault *f)
 	    !test->apply.accept)
 		return 0;
 	return fault(f, -EBUSY, PH_EXIT_REFUSED,
-		     "policies are in force with backend %s on %s, and are tested as they are; leave "
-		     "out --backend, --attach and --accept-degraded, or porthold stop first",
+		     "policies are in force with backend %s on %s, and are tested as they are; "
+		     "leave out --backend, --attach and --accept-degraded, or porthold stop first",
 		     backend_name(before->backend), before->attach);
 }
 
@@ -352,7 +352,8 @@ static int serve(struct selftest *test, struct ph_fault *f)
 			r = stand_serve(&test->stand, test->ports, 2, false);
 	}
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot serve on loopback: %s", strerror(-r));
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot serve on loopback: %s",
+			     strerror(-r));
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
+#include "kernel/sockets.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
 
@@ -28,6 +29,7 @@ struct facts {
 	struct ph_policy_set set;
 	struct ph_labels labels;
 	bool has_labels;
+	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
 };
 
@@ -158,12 +160,12 @@ static json_t *facts_json(const struct facts *facts)
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:o, s:o, s:o}", "in_force", 1, "backend",
+	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:o, s:o, s:o}", "in_force", 1, "backend",
 			 backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded",
 			 (open & ~doors_optional()) != 0, "covers", whole ? "" : facts->state.attach,
-			 "open_doors", doors_json(open), "policies", policies, "health",
-			 health_json(facts));
+			 "kept_sockets", (json_int_t)facts->kept, "open_doors", doors_json(open),
+			 "policies", policies, "health", health_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -205,6 +207,7 @@ static void print_policy(const json_t *policy)
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
+	json_int_t kept = json_integer_value(json_object_get(object, "kept_sockets"));
 	json_t *list = json_object_get(object, "open_doors"), *entry;
 	size_t i;
 
@@ -214,6 +217,8 @@ static void print_text(const json_t *object)
 		     (long long)json_integer_value(json_object_get(object, "generation")));
 	if (*covers)
 		(void)printf("covers only %s\n", covers);
+	if (kept)
+		(void)printf("exempt until they close: %lld open sockets\n", (long long)kept);
 	if (json_array_size(list))
 		(void)printf("open doors:\n");
 	json_array_foreach(list, i, entry)
@@ -252,6 +257,8 @@ static int gather(struct facts *facts, struct ph_problems *problems, struct ph_f
 	facts->has_labels = !labels_pass(&facts->labels);
 	if (!facts->has_labels && processes_read(&facts->processes))
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read /proc");
+	if (facts->header.features & PH_FEATURE_KEEP)
+		(void)sockets_count_kept(&facts->labels, &facts->kept);
 	return 0;
 }
 

@@ -15,9 +15,9 @@
  * program, a link to it or a copy of it. A PATH without a slash means a link made for this run.
  * --twin: the name is one that no policy matches, and what is expected to be denied has to work.
  *
- * `all` prints one line per probe: ok, untried, WRONG or open; name; door; expected; answer; detail;
- * promise (src/kernel/doors.c), or - for what has to work. `open` is what would be WRONG if --open
- * did not name its promise.
+ * `all` prints one line per probe: ok, untried, WRONG or open; name; door; expected; answer;
+ * detail; promise (src/kernel/doors.c), or - for what has to work. `open` is what would be WRONG
+ * if --open did not name its promise.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
