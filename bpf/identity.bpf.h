@@ -277,12 +277,12 @@ PH_SUBPROGRAM int identify_slowly(struct who *who, const struct ph_header *heade
 	if (label)
 		who->policies = label->policies;
 	add_by_name(&who->policies, leader, header);
-	if (task == leader)
-		return who->policies.count;
-	label = label_of(task);
-	if (label)
-		add_ids(&who->policies, &label->policies);
-	add_by_name(&who->policies, task, header);
+	if (task != leader) {
+		label = label_of(task);
+		if (label)
+			add_ids(&who->policies, &label->policies);
+		add_by_name(&who->policies, task, header);
+	}
 	return who->policies.count;
 }
 

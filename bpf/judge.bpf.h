@@ -254,8 +254,7 @@ static __always_inline int judge_by(const struct who *who, struct attempt *attem
 		switch (grantable ? weigh(who, attempt, finding.policy) :
 				    weigh_forbidden(who, finding.policy)) {
 		case WEIGHT_COVERED:
-			if (!(who->features & PH_FEATURE_AUDIT) &&
-			    count <= PH_LABEL_MAX)
+			if (!(who->features & PH_FEATURE_AUDIT) && count <= PH_LABEL_MAX)
 				return 0;
 			allowed = 1;
 			break;

@@ -41,7 +41,9 @@ struct bpf_local_storage___list {
 	struct hlist_head list;
 } __attribute__((preserve_access_index));
 
-enum { STORED_MAX = 8 }; /* maps that store something on one socket */
+enum {
+	STORED_MAX = 8
+}; /* maps that store something on one socket */
 
 static __always_inline bool is_exempt_in_list(struct sock *sk)
 {
@@ -222,6 +224,7 @@ int BPF_PROG(ph_sendmsg, struct socket *sock, struct msghdr *msg, int size)
 {
 	struct attempt attempt = { .door = PH_DOOR_SEND };
 	struct sock *sk = sock->sk;
+	bool changes, elsewhere;
 	struct who who;
 
 	if (!is_concerned(sk, SOCK_TYPED, &who))
@@ -229,12 +232,16 @@ int BPF_PROG(ph_sendmsg, struct socket *sock, struct msghdr *msg, int size)
 	view_socket(&attempt, sk, SOCK_TYPED);
 	if (view_message(&attempt, sk, msg))
 		return PH_INVALID;
-	if (attempt.door == PH_DOOR_FASTOPEN)
-		return verdict_on_change(&who, &attempt, sk);
-	/* A datagram that is named to somebody else than the peer that was kept. */
-	if (attempt.flow.udp && msg->msg_name && sk->__sk_common.skc_dport)
-		return verdict(&who, &attempt);
-	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
+	changes = attempt.door == PH_DOOR_FASTOPEN;
+	/* A datagram may be named to somebody else than the peer that was kept. */
+	elsewhere = attempt.flow.udp && msg->msg_name && sk->__sk_common.skc_dport;
+	if (!changes && !elsewhere && is_kept(&who, sk, SOCK_TYPED))
+		return PH_PASS;
+	if (judge(&who, &attempt))
+		return PH_DENY;
+	if (changes)
+		end_keep(&who, sk);
+	return PH_PASS;
 }
 
 SEC("lsm/socket_recvmsg")
@@ -259,7 +266,8 @@ int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 	struct sock *sk = sock->sk;
 	struct who who;
 
-	if (level != PH_TCP || name != OPTION_ZEROCOPY_RECEIVE || !is_concerned(sk, SOCK_TYPED, &who))
+	if (level != PH_TCP || name != OPTION_ZEROCOPY_RECEIVE ||
+	    !is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);

@@ -67,8 +67,7 @@ PH_SUBPROGRAM int view_packet(struct ph_flow *flow, struct __sk_buff *skb, bool 
 		size = 4;
 	}
 	if (bpf_skb_load_bytes(skb, protocol_at, &protocol, 1) ||
-	    bpf_skb_load_bytes(skb, at, word, size) ||
-	    protocol != (flow->udp ? PH_UDP : PH_TCP) ||
+	    bpf_skb_load_bytes(skb, at, word, size) || protocol != (flow->udp ? PH_UDP : PH_TCP) ||
 	    bpf_skb_load_bytes(skb, transport, ports, sizeof(ports)))
 		return -1;
 	ph_address(&flow->remote, family, word[0], word);

@@ -45,9 +45,8 @@ enum sock_pointer {
 	SOCK_OF_FILE,
 };
 
-#define READ_SOCK(sk, pointer, field)                                         \
-	((pointer) == SOCK_TYPED || ph_has_sock_from_file ? (sk)->field :       \
-							  BPF_CORE_READ(sk, field))
+#define READ_SOCK(sk, pointer, field) \
+	((pointer) == SOCK_TYPED || ph_has_sock_from_file ? (sk)->field : BPF_CORE_READ(sk, field))
 
 static __always_inline bool is_local_family(struct sock *sk, enum sock_pointer pointer)
 {
@@ -83,11 +82,11 @@ static __always_inline void view_socket(struct attempt *attempt, struct sock *sk
 	flow->local_port = READ_SOCK(sk, pointer, __sk_common.skc_num);
 	flow->remote_port = bpf_ntohs(READ_SOCK(sk, pointer, __sk_common.skc_dport));
 	READ_V6(word, sk, pointer, __sk_common.skc_v6_rcv_saddr);
-	ph_address(&flow->local, attempt->family,
-		   READ_SOCK(sk, pointer, __sk_common.skc_rcv_saddr), word);
+	ph_address(&flow->local, attempt->family, READ_SOCK(sk, pointer, __sk_common.skc_rcv_saddr),
+		   word);
 	READ_V6(word, sk, pointer, __sk_common.skc_v6_daddr);
-	ph_address(&flow->remote, attempt->family,
-		   READ_SOCK(sk, pointer, __sk_common.skc_daddr), word);
+	ph_address(&flow->remote, attempt->family, READ_SOCK(sk, pointer, __sk_common.skc_daddr),
+		   word);
 }
 
 /* Never reads past `length`: what lies there is stale. */

@@ -101,12 +101,12 @@ struct prefix_map {
 	__uint(value_size, sizeof(struct ph_prefix));
 };
 
-#define PH_OUTER(name, inner, entries)                   \
-	struct {                                         \
+#define PH_OUTER(name, inner, entries)                    \
+	struct {                                          \
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); \
-		__uint(max_entries, entries);            \
-		__type(key, __u32);                      \
-		__array(values, struct inner);           \
+		__uint(max_entries, entries);             \
+		__type(key, __u32);                       \
+		__array(values, struct inner);            \
 	} name SEC(".maps")
 
 PH_OUTER(ph_current, header_map, PH_CURRENT_MAX);

@@ -79,7 +79,6 @@ static __always_inline __u16 ph_socket_kind(__u32 family, __u32 type, __u32 prot
 	return PH_SOCKET_OTHER;
 }
 
-
 /* All ones if a == b, else 0: without a branch, of which the verifier would follow both sides. */
 static __always_inline __u64 ph_mask_equal(__u64 a, __u64 b)
 {
@@ -159,8 +158,8 @@ static __always_inline bool ph_ports_have(ph_tables tables, const struct ph_port
 	return chunk->bits[port % PH_CHUNK_PORTS / 64] >> (port % 64) & 1;
 }
 
-static __always_inline const struct ph_prefix *
-ph_prefix_of(ph_tables tables, __u32 scope, const struct ph_address *address)
+static __always_inline const struct ph_prefix *ph_prefix_of(ph_tables tables, __u32 scope,
+							    const struct ph_address *address)
 {
 	struct ph_prefix_key key = { .prefixlen = 64 + 96 * (address->v6 & 1) };
 

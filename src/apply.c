@@ -68,8 +68,8 @@ static int lsm_missing(const struct ph_features *features, struct ph_fault *f)
 		     "the BPF LSM is not active: %s%s. LSM programs would load and do nothing. "
 		     "Add lsm=%s%sbpf to the kernel's command line and boot; "
 		     "until then accept the weaker cgroup hooks: --backend best",
-		     *list ? "the active list is " : "/sys/kernel/security/lsm cannot be read", list,
-		     list, *list ? "," : "");
+		     *list ? "the active list is " : "/sys/kernel/security/lsm cannot be read",
+		     list, list, *list ? "," : "");
 }
 
 static void name_doors(uint64_t doors, char *ret, size_t size)
@@ -131,7 +131,8 @@ int backend_choose(const struct ph_apply_options *options, const struct ph_featu
 		name_doors(open & ~accepted, names, sizeof(names));
 		return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
 			     "this kernel leaves doors open: %s; to accept that: "
-			     "--accept-degraded=%s", names, names);
+			     "--accept-degraded=%s",
+			     names, names);
 	}
 	*ret = PH_BACKEND_LSM;
 	*ret_accepted = accepted;
@@ -146,11 +147,15 @@ int cgroup_open(const char *path, struct ph_fault *f)
 	struct statfs fs;
 
 	if (fd < 0)
-		return fault(f, -errno, PH_EXIT_USAGE, "%s: %s; name a directory of the cgroup2 "
-			     "hierarchy", path, strerror(errno));
+		return fault(f, -errno, PH_EXIT_USAGE,
+			     "%s: %s; name a directory of the cgroup2 "
+			     "hierarchy",
+			     path, strerror(errno));
 	if (fstatfs(fd, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
-		return fault(f, -EINVAL, PH_EXIT_USAGE, "%s is no cgroup; name a directory of the "
-			     "cgroup2 hierarchy", path);
+		return fault(f, -EINVAL, PH_EXIT_USAGE,
+			     "%s is no cgroup; name a directory of the "
+			     "cgroup2 hierarchy",
+			     path);
 	return TAKE_FD(fd);
 }
 
@@ -162,17 +167,17 @@ static bool sees_root_cgroup(void)
 	return stat("/proc/self/ns/cgroup", &st) || st.st_ino == INITIAL_CGROUP_NAMESPACE;
 }
 
-static int choose_attach(const struct ph_apply_options *options,
-			 const struct ph_features *features, const struct ph_state *recorded,
-			 char ret[PH_PATH_LEN], struct ph_fault *f)
+static int choose_attach(const struct ph_apply_options *options, const struct ph_features *features,
+			 const struct ph_state *recorded, char ret[PH_PATH_LEN], struct ph_fault *f)
 {
 	const char *path = options->attach;
 
 	if (!path && *recorded->attach)
 		path = recorded->attach;
 	if (!path && !*features->cgroup_root)
-		return fault(f, -ENOENT, PH_EXIT_IMPOSSIBLE,
-			     "no cgroup2 hierarchy is mounted; mount -t cgroup2 none /sys/fs/cgroup");
+		return fault(
+			f, -ENOENT, PH_EXIT_IMPOSSIBLE,
+			"no cgroup2 hierarchy is mounted; mount -t cgroup2 none /sys/fs/cgroup");
 	if (!path && !sees_root_cgroup())
 		return fault(f, -EXDEV, PH_EXIT_REFUSED,
 			     "this is a cgroup namespace: a policy made here would cover only its "
@@ -298,7 +303,7 @@ static bool carry_keep(const struct ph_kernel *kernel, struct ph_image *image,
 	return keep && !kept;
 }
 
-/* Before the generation, so that no call on them fails meanwhile; what is missed here comes after. */
+/* Before the generation, so that no call on them fails meanwhile; what this misses comes after. */
 static void keep_early(const struct ph_image *image, const struct ph_apply_options *options,
 		       struct ph_sockets *ret)
 {
@@ -326,8 +331,10 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 	if (!r && options->existing == PH_EXISTING_KEEP)
 		r = sockets_keep(&sockets);
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the policies are in force, but the open "
-			     "sockets cannot be listed: %s", strerror(-r));
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "the policies are in force, but the open "
+			     "sockets cannot be listed: %s",
+			     strerror(-r));
 	if (options->existing == PH_EXISTING_KILL)
 		sockets_kill(&sockets);
 	if (options->refused) {
@@ -360,8 +367,7 @@ static int record_state(const struct ph_kernel *kernel, enum ph_backend backend,
 		r = kernel_state_write(kernel, &state);
 	}
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot record the state: %s",
-			     strerror(-r));
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot record the state: %s", strerror(-r));
 	return 0;
 }
 
@@ -460,8 +466,8 @@ static void read_recorded(struct ph_state *ret)
 }
 
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
-		   const struct ph_edit *edit, struct ph_applied *ret,
-		   struct ph_problems *problems, struct ph_fault *f)
+		   const struct ph_edit *edit, struct ph_applied *ret, struct ph_problems *problems,
+		   struct ph_fault *f)
 {
 	cleanup_(image_donep) struct ph_image image = {};
 	struct ph_applied applied = {};

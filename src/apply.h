@@ -56,8 +56,8 @@ int apply_lock(struct ph_fault *f);
  * cannot be compiled; another -errno with the fault.
  */
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
-		   const struct ph_edit *edit, struct ph_applied *ret,
-		   struct ph_problems *problems, struct ph_fault *f);
+		   const struct ph_edit *edit, struct ph_applied *ret, struct ph_problems *problems,
+		   struct ph_fault *f);
 
 /* Opens a cgroup2 directory: a descriptor, or -errno with the fault. */
 int cgroup_open(const char *path, struct ph_fault *f);

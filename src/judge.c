@@ -101,8 +101,7 @@ static bool is_wildcard(const struct ph_endpoint *endpoint)
 static bool is_server(const struct ph_flow_spec *flow)
 {
 	return flow->door == PH_FLOW_BIND || flow->door == PH_FLOW_LISTEN ||
-	       flow->door == PH_FLOW_ACCEPT ||
-	       (flow->door == PH_FLOW_RECEIVE && flow->local.port);
+	       flow->door == PH_FLOW_ACCEPT || (flow->door == PH_FLOW_RECEIVE && flow->local.port);
 }
 
 int flow_rule(const struct ph_flow_spec *flow, char **ret)
@@ -145,13 +144,14 @@ static int note_denied(const struct ph_policy *policy, const struct ph_expect *e
 
 	if (r)
 		return r;
-	if (asprintf(&remedy, "%s%s", rule ? "this rule would allow it: " :
-		     "a rule that names udp would allow it", rule ? rule : "") < 0) {
+	if (asprintf(&remedy, "%s%s",
+		     rule ? "this rule would allow it: " : "a rule that names udp would allow it",
+		     rule ? rule : "") < 0) {
 		remedy = NULL;
 		return -ENOMEM;
 	}
-	return problems_note(problems, PH_ERROR, policy->file, expect->line, expect->column,
-			     remedy, "policy %s denies %s: no rule covers it", policy->name, flow);
+	return problems_note(problems, PH_ERROR, policy->file, expect->line, expect->column, remedy,
+			     "policy %s denies %s: no rule covers it", policy->name, flow);
 }
 
 static int note_allowed(const struct ph_policy *policy, const struct ph_expect *expect,
@@ -164,16 +164,18 @@ static int note_allowed(const struct ph_policy *policy, const struct ph_expect *
 		return r;
 	if (!rule)
 		return problems_note(problems, PH_ERROR, policy->file, expect->line, expect->column,
-				     "expect allow", "policy %s allows %s: it passes under every "
-				     "policy", policy->name, flow);
+				     "expect allow",
+				     "policy %s allows %s: it passes under every "
+				     "policy",
+				     policy->name, flow);
 	return problems_note(problems, PH_ERROR, policy->file, expect->line, expect->column,
 			     "narrow that rule, or expect allow",
 			     "policy %s allows %s by \"%.200s\" in line %u", policy->name, flow,
 			     text, rule->line);
 }
 
-static int try_expect(const struct ph_bench *bench, size_t position,
-		      const struct ph_expect *expect, struct ph_problems *problems, bool *ret_holds)
+static int try_expect(const struct ph_bench *bench, size_t position, const struct ph_expect *expect,
+		      struct ph_problems *problems, bool *ret_holds)
 {
 	const struct ph_policy *policy = &bench->resolved.policies[position];
 	cleanup_free char *flow = NULL;

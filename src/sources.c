@@ -65,8 +65,8 @@ bool sources_find(const json_t *sources, uint64_t id, struct ph_source *ret)
 	key_of(id, key);
 	entry = sources ? json_object_get(sources, key) : NULL;
 	*ret = (struct ph_source){};
-	if (!entry || json_unpack(entry, "{s:s, s:s, s:i}", "name", &name, "file", &file, "line",
-				  &line)) {
+	if (!entry ||
+	    json_unpack(entry, "{s:s, s:s, s:i}", "name", &name, "file", &file, "line", &line)) {
 		(void)snprintf(ret->name, sizeof(ret->name), "%s", key);
 		return false;
 	}

@@ -16,7 +16,7 @@ struct ph_thread {
 
 struct ph_subject {
 	char comm[PH_COMM_MAX + 1]; /* any bytes: not fit to be shown */
-	char *exe;		    /* NULL: not known; so are the others */
+	char *exe; /* NULL: not known; so are the others */
 	char *cgroup;
 	bool has_uid;
 	uint32_t uid;

@@ -78,8 +78,10 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	request->ports = argc == 2 ? argv[0] : DEFAULT_PORTS;
 	request->name = argv[argc - 1];
 	if (argc == 1 && *request->name && is_ports(request->name))
-		return usage_error("allow", "%s looks like ports: which process may use them? "
-				   "porthold allow %s NAME", request->name, request->name);
+		return usage_error("allow",
+				   "%s looks like ports: which process may use them? "
+				   "porthold allow %s NAME",
+				   request->name, request->name);
 	return 0;
 }
 
@@ -117,7 +119,8 @@ static int make_policy(const struct request *request, struct ph_policy *policy)
 
 	if (r)
 		return report_text_error("allow", request->name, &error);
-	r = ports_parse(request->ports, strlen(request->ports), &rule.ranges, &rule.n_ranges, &error);
+	r = ports_parse(request->ports, strlen(request->ports), &rule.ranges, &rule.n_ranges,
+			&error);
 	if (r)
 		return report_text_error("allow", request->ports, &error);
 	policy->name = strdup(request->name);
@@ -146,8 +149,10 @@ int replace_policy(const char *path, struct ph_policy *policy,
 	int r = store_load(path, &set, &problems);
 
 	if (r) {
-		(void)fault(&f, r, PH_EXIT_NO, "the policy files cannot be read (%s); nothing was "
-			    "changed", strerror(-r));
+		(void)fault(&f, r, PH_EXIT_NO,
+			    "the policy files cannot be read (%s); nothing was "
+			    "changed",
+			    strerror(-r));
 		return report_failure(&problems, &f);
 	}
 	if (policy) {
@@ -232,8 +237,10 @@ int cmd_remove(int argc, char **argv)
 	if (lock < 0)
 		return report_failure(NULL, &f);
 	if (store_path(PH_RUN_POLICIES, argv[optind], &path) || access(path, F_OK)) {
-		(void)fprintf(stderr, "porthold remove: allow made no policy called %s; "
-				      "see porthold status\n", argv[optind]);
+		(void)fprintf(stderr,
+			      "porthold remove: allow made no policy called %s; "
+			      "see porthold status\n",
+			      argv[optind]);
 		return PH_EXIT_NO;
 	}
 	r = replace_policy(path, NULL, &apply, &applied);

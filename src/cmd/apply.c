@@ -21,8 +21,10 @@ static int apply_directories(const struct ph_apply_options *options)
 	int r = store_load(NULL, &set, &problems);
 
 	if (r) {
-		(void)fault(&f, r, PH_EXIT_NO, "the policy files cannot be read (%s); what was in "
-			    "force stays", strerror(-r));
+		(void)fault(&f, r, PH_EXIT_NO,
+			    "the policy files cannot be read (%s); what was in "
+			    "force stays",
+			    strerror(-r));
 		return report_failure(&problems, &f);
 	}
 	if (apply_policies(&set, options, &nothing, &applied, &problems, &f))
@@ -48,7 +50,7 @@ int cmd_apply(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage_error("apply", "takes no arguments: files lie in " PH_ETC_POLICIES
-				   " and " PH_RUN_POLICIES);
+					    " and " PH_RUN_POLICIES);
 	r = require_root("apply");
 	if (r)
 		return r;

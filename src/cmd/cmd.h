@@ -35,13 +35,18 @@ enum ph_option {
 	PH_OPTION_OWN,
 };
 
-#define PH_APPLY_OPTIONS                                                         \
-	{ "backend", required_argument, NULL, PH_OPTION_BACKEND },               \
-	{ "attach", required_argument, NULL, PH_OPTION_ATTACH },                 \
-	{ "accept-degraded", required_argument, NULL, PH_OPTION_ACCEPT }
+#define PH_APPLY_OPTIONS                                                     \
+	{ "backend", required_argument, NULL, PH_OPTION_BACKEND },           \
+		{ "attach", required_argument, NULL, PH_OPTION_ATTACH },     \
+	{                                                                    \
+		"accept-degraded", required_argument, NULL, PH_OPTION_ACCEPT \
+	}
 
 /* For verbs that hand over a list for what is refused, and print it: print_refused(). */
-#define PH_EXISTING_OPTION { "existing", required_argument, NULL, PH_OPTION_EXISTING }
+#define PH_EXISTING_OPTION                                              \
+	{                                                               \
+		"existing", required_argument, NULL, PH_OPTION_EXISTING \
+	}
 
 /* Takes one of PH_APPLY_OPTIONS or PH_EXISTING_OPTION: 0, or an exit status after a complaint. */
 int take_apply_option(struct ph_apply_options *options, int option, const char *value);

@@ -38,7 +38,8 @@ static int take_backend(struct ph_apply_options *options, const char *value)
 		options->backend = i;
 		return 0;
 	}
-	(void)fprintf(stderr, "porthold: --backend %s: no such backend; auto, best, lsm or cgroup\n",
+	(void)fprintf(stderr,
+		      "porthold: --backend %s: no such backend; auto, best, lsm or cgroup\n",
 		      value);
 	return PH_EXIT_USAGE;
 }
@@ -98,8 +99,10 @@ int require_root(const char *verb)
 {
 	if (!geteuid())
 		return PH_EXIT_OK;
-	(void)fprintf(stderr, "porthold %s: needs root (CAP_BPF, CAP_NET_ADMIN and more); "
-			      "try sudo porthold %s\n", verb, verb);
+	(void)fprintf(stderr,
+		      "porthold %s: needs root (CAP_BPF, CAP_NET_ADMIN and more); "
+		      "try sudo porthold %s\n",
+		      verb, verb);
 	return PH_EXIT_IMPOSSIBLE;
 }
 
@@ -154,8 +157,9 @@ static const char *kind_name(const struct ph_socket *socket)
 static const char *state_name(uint8_t state)
 {
 	static const char *const names[] = {
-		"", "established", "syn-sent", "syn-received", "fin-wait-1", "fin-wait-2",
-		"time-wait", "closed", "close-wait", "last-ack", "listening", "closing",
+		"",	      "established", "syn-sent",  "syn-received",
+		"fin-wait-1", "fin-wait-2",  "time-wait", "closed",
+		"close-wait", "last-ack",    "listening", "closing",
 	};
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "";
@@ -174,8 +178,8 @@ static void print_socket(const struct ph_socket *socket)
 	struct ph_word comm = { .text = socket->comm, .len = strlen(socket->comm) };
 	const struct ph_flow *flow = &socket->flow;
 
-	(void)printf("  pid %d, %s, fd %d: %s", (int)socket->pid, quote_bare(&comm).text, socket->fd,
-		     kind_name(socket));
+	(void)printf("  pid %d, %s, fd %d: %s", (int)socket->pid, quote_bare(&comm).text,
+		     socket->fd, kind_name(socket));
 	if (!(flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP))) {
 		(void)printf(" (family %u, type %u, protocol %u)", socket->family, socket->type,
 			     socket->protocol);
@@ -233,10 +237,13 @@ int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
 	}
 	if (sockets->unseen)
 		(void)printf("%zu open sockets cannot be looked at (is kernel.yama.ptrace_scope "
-			     "3?); they are judged at each use.\n", sockets->unseen);
+			     "3?); they are judged at each use.\n",
+			     sockets->unseen);
 	if (existing == PH_EXISTING_REPORT || (done && !sockets->unseen))
 		return PH_EXIT_OK;
-	(void)fprintf(stderr, "porthold: the policies are in force, but not all open sockets were "
-			      "%s\n", existing == PH_EXISTING_KEEP ? "kept" : "killed");
+	(void)fprintf(stderr,
+		      "porthold: the policies are in force, but not all open sockets were "
+		      "%s\n",
+		      existing == PH_EXISTING_KEEP ? "kept" : "killed");
 	return existing == PH_EXISTING_KEEP ? PH_EXIT_IMPOSSIBLE : PH_EXIT_REFUSED;
 }

@@ -14,7 +14,9 @@ struct finding {
 	const char *remedy;
 };
 
-enum { FINDINGS = 8 };
+enum {
+	FINDINGS = 8
+};
 
 static void examine(const struct ph_features *features, struct finding ret[FINDINGS])
 {
@@ -22,7 +24,8 @@ static void examine(const struct ph_features *features, struct finding ret[FINDI
 		{ "BPF programs may be loaded", features->permitted && features->cgroup_programs,
 		  "run as root in the initial user namespace, on a kernel with CONFIG_CGROUP_BPF" },
 		{ "BTF of the kernel", features->btf, "a kernel with CONFIG_DEBUG_INFO_BTF" },
-		{ "cgroup2 hierarchy", *features->cgroup_root, "mount -t cgroup2 none /sys/fs/cgroup" },
+		{ "cgroup2 hierarchy", *features->cgroup_root,
+		  "mount -t cgroup2 none /sys/fs/cgroup" },
 		{ "BPF LSM programs load", features->lsm_programs, "a kernel with CONFIG_BPF_LSM" },
 		{ "BPF LSM is active", features->lsm_active,
 		  "add bpf to lsm= on the kernel's command line, and boot" },
@@ -55,11 +58,10 @@ static void print_json(const struct ph_features *features, const struct finding 
 	json_t *object = json_object(), *list = json_array(), *backends = json_object();
 
 	for (int i = 0; i < FINDINGS; i++)
-		(void)json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "what",
-							    findings[i].what, "there",
-							    findings[i].there, "remedy",
-							    findings[i].there ? "" :
-							    findings[i].remedy));
+		(void)json_array_append_new(list,
+					    json_pack("{s:s, s:b, s:s}", "what", findings[i].what,
+						      "there", findings[i].there, "remedy",
+						      findings[i].there ? "" : findings[i].remedy));
 	print_backend_json(backends, PH_BACKEND_LSM, features,
 			   features->lsm_programs && features->lsm_active);
 	print_backend_json(backends, PH_BACKEND_CGROUP, features, features->cgroup_programs);
@@ -117,5 +119,7 @@ int cmd_doctor(int argc, char **argv)
 		print_text(&features, findings);
 	/* Yes: everything that auto promises can be had. */
 	return features.lsm_programs && features.lsm_active &&
-	       !(doors_open(PH_BACKEND_LSM, &features) & ~doors_optional()) ? PH_EXIT_OK : PH_EXIT_NO;
+			       !(doors_open(PH_BACKEND_LSM, &features) & ~doors_optional()) ?
+		       PH_EXIT_OK :
+		       PH_EXIT_NO;
 }

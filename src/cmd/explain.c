@@ -223,8 +223,7 @@ static int prepare(const struct request *request, struct question *question)
 	if (!r)
 		return 0;
 	(void)fault(&f, r, PH_EXIT_IMPOSSIBLE, "the policies cannot be used%s%s",
-		    r == -EINVAL ? "; see porthold check" : ": ",
-		    r == -EINVAL ? "" : strerror(-r));
+		    r == -EINVAL ? "; see porthold check" : ": ", r == -EINVAL ? "" : strerror(-r));
 	return report_failure(&problems, &f);
 }
 
@@ -327,9 +326,8 @@ static json_t *threads_json(const struct question *question)
 			cleanup_free char *condition = NULL;
 			json_t *object;
 
-			if (!*policy->match.comm ||
-			    subject_fits(subject, subject->threads[i].comm, policy, &condition) <=
-				    PH_FIT_NO)
+			if (!*policy->match.comm || subject_fits(subject, subject->threads[i].comm,
+								 policy, &condition) <= PH_FIT_NO)
 				continue;
 			object = policy_json(policy);
 			set(object, "tid", json_integer(subject->threads[i].tid));
@@ -414,8 +412,9 @@ static void set_verdict(json_t *object, const struct verdict *verdict,
 	if (verdict->allowing) {
 		set_policy(object, verdict->allowing);
 		set_rule(object, "rule", verdict->rule);
-		set(object, "reason", json_string(verdict->rule ? "a rule covers it" :
-						  "it passes under every policy"));
+		set(object, "reason",
+		    json_string(verdict->rule ? "a rule covers it" :
+						"it passes under every policy"));
 		return;
 	}
 	set(object, "reason", json_string("no rule covers it"));
@@ -560,8 +559,8 @@ static void print_flow(const json_t *flow)
 	if (*text_of(flow, "otherwise"))
 		(void)printf("  where no condition holds: %s\n", text_of(flow, "otherwise"));
 	if (!strcmp(verdict, "deny"))
-		(void)printf("  to allow it, add: %s\n", *missing ? missing :
-			     "a rule that names udp");
+		(void)printf("  to allow it, add: %s\n",
+			     *missing ? missing : "a rule that names udp");
 	json_array_foreach(json_object_get(flow, "audit"), i, object) {
 		(void)printf("  audit policy ");
 		print_policy(object);

@@ -106,13 +106,17 @@ static int find_policy(const char *name, char ret_comm[PH_COMM_MAX + 1])
 	}
 	policy = policy_set_find(&set, name);
 	if (!policy || !*policy->match.comm) {
-		(void)fprintf(stderr, "porthold run: %s: neither ports nor a policy that matches a "
-				      "name; see porthold status\n", name);
+		(void)fprintf(stderr,
+			      "porthold run: %s: neither ports nor a policy that matches a "
+			      "name; see porthold status\n",
+			      name);
 		return PH_EXIT_NO;
 	}
 	if (policy->children == PH_CHILDREN_LEAVE) {
-		(void)fprintf(stderr, "porthold run: policy %s says children: leave, so the command "
-				      "would be free; say children: confine\n", name);
+		(void)fprintf(stderr,
+			      "porthold run: policy %s says children: leave, so the command "
+			      "would be free; say children: confine\n",
+			      name);
 		return PH_EXIT_REFUSED;
 	}
 	(void)snprintf(ret_comm, PH_COMM_MAX + 1, "%s", policy->match.comm);
@@ -166,8 +170,9 @@ static bool take_label(const char *comm)
 static int execute(const struct request *request, const char *comm)
 {
 	if (!take_label(comm)) {
-		(void)fprintf(stderr, "porthold run: the kernel did not label this process: %s is not "
-				      "run; this host keeps no labels, see porthold doctor\n",
+		(void)fprintf(stderr,
+			      "porthold run: the kernel did not label this process: %s is not "
+			      "run; this host keeps no labels, see porthold doctor\n",
 			      request->command[0]);
 		return PH_EXIT_REFUSED;
 	}

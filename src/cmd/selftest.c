@@ -99,8 +99,10 @@ static int check_door(const char *door)
 	for (size_t i = 0; (probe = probe_at(i)); i++)
 		if (is_chosen(door, probe))
 			return 0;
-	return usage_error("selftest", "--door %s: nothing tries a door of this name; "
-			   "porthold doctor names the doors", door);
+	return usage_error("selftest",
+			   "--door %s: nothing tries a door of this name; "
+			   "porthold doctor names the doors",
+			   door);
 }
 
 static int parse_arguments(int argc, char **argv, struct selftest *test)
@@ -163,8 +165,10 @@ static int put_in_force(struct selftest *test, struct ph_policy *policy, struct 
 	if (test->in_force)
 		r = store_load(TEST_POLICY, &set, &problems);
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the policy files cannot be read (%s); see "
-			     "porthold check " PH_RUN_POLICIES " " PH_ETC_POLICIES, strerror(-r));
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "the policy files cannot be read (%s); see "
+			     "porthold check " PH_RUN_POLICIES " " PH_ETC_POLICIES,
+			     strerror(-r));
 	if (policy) {
 		(void)policy_set_remove(&set, TEST_NAME);
 		if (policy_format(policy, &text) || policy_set_add(&set, policy))
@@ -344,9 +348,9 @@ static int serve(struct selftest *test, struct ph_fault *f)
 	r = -EADDRINUSE;
 	for (int i = 0; r == -EADDRINUSE && i < PORT_ROUNDS; i++) {
 		r = find_port(&test->ports[0]) ?: find_port(&test->ports[1]);
-		if (!r && (test->ports[0] == test->ports[1] ||
-			   htons(test->ports[0]) == test->ports[0] ||
-			   htons(test->ports[0]) == test->ports[1]))
+		if (!r &&
+		    (test->ports[0] == test->ports[1] || htons(test->ports[0]) == test->ports[0] ||
+		     htons(test->ports[0]) == test->ports[1]))
 			r = -EADDRINUSE;
 		if (!r)
 			r = stand_serve(&test->stand, test->ports, 2, false);
@@ -464,9 +468,8 @@ static int check_allowed(const struct selftest *test, struct ph_fault *f)
 
 	if (r || result.answer == PROBE_ALLOWED)
 		return r;
-	return fault(f, -EPERM, PH_EXIT_NO,
-		     "what the test's policy allows does not work (%s): %s", FIRST_PROBE,
-		     result.detail);
+	return fault(f, -EPERM, PH_EXIT_NO, "what the test's policy allows does not work (%s): %s",
+		     FIRST_PROBE, result.detail);
 }
 
 static int run_all(struct selftest *test, struct ph_fault *f)

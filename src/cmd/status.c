@@ -114,8 +114,8 @@ static json_t *policy_json(const struct facts *facts, const struct ph_policy *po
 	size_t processes, threads;
 
 	count_confined(facts, policy, &processes, &threads);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}", "name", policy->name,
-			 "mode", policy_mode_name(policy->mode), "children",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}", "name",
+			 policy->name, "mode", policy_mode_name(policy->mode), "children",
 			 policy_children_name(policy->children), "comm", policy->match.comm, "file",
 			 policy->file, "line", (int)policy->line, "rules", rules_json(policy),
 			 "processes", (json_int_t)processes, "threads_only", (json_int_t)threads,
@@ -163,9 +163,10 @@ static json_t *facts_json(const struct facts *facts)
 	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:o, s:o, s:o}", "in_force", 1, "backend",
 			 backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded",
-			 (open & ~doors_optional()) != 0, "covers", whole ? "" : facts->state.attach,
-			 "kept_sockets", (json_int_t)facts->kept, "open_doors", doors_json(open),
-			 "policies", policies, "health", health_json(facts));
+			 (open & ~doors_optional()) != 0, "covers",
+			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
+			 "open_doors", doors_json(open), "policies", policies, "health",
+			 health_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -247,12 +248,14 @@ static int gather(struct facts *facts, struct ph_problems *problems, struct ph_f
 	if (!r)
 		r = generation_current(&facts->kernel, &facts->header);
 	if (r)
-		return r == -ENOENT ? r : fault(f, r, PH_EXIT_IMPOSSIBLE,
-						"cannot read what is in force: %s", strerror(-r));
+		return r == -ENOENT ? r :
+				      fault(f, r, PH_EXIT_IMPOSSIBLE,
+					    "cannot read what is in force: %s", strerror(-r));
 	features_probe(&facts->features);
 	r = store_load(NULL, &facts->set, problems);
 	if (r)
-		return fault(f, r, PH_EXIT_NO, "the policy files cannot be read; what was in force "
+		return fault(f, r, PH_EXIT_NO,
+			     "the policy files cannot be read; what was in force "
 			     "stays in force");
 	facts->has_labels = !labels_pass(&facts->labels);
 	if (!facts->has_labels && processes_read(&facts->processes))

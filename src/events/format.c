@@ -55,7 +55,9 @@ static const char *protocol_name(const struct ph_event *event)
 	case IPPROTO_IP:
 		if (event->family != AF_INET && event->family != AF_INET6)
 			return "other";
-		return event->type == SOCK_STREAM ? "tcp" : event->type == SOCK_DGRAM ? "udp" : "raw";
+		return event->type == SOCK_STREAM ? "tcp" :
+		       event->type == SOCK_DGRAM  ? "udp" :
+						    "raw";
 	default:
 		return "other";
 	}
@@ -78,13 +80,16 @@ char *event_rule(const struct ph_event *event)
 	char address[INET6_ADDRSTRLEN], *rule = NULL;
 
 	if (!strcmp(protocol, "other") || !strcmp(protocol, "raw")) {
-		if (event->family == AF_PACKET || event->family == AF_VSOCK || !strcmp(protocol, "raw"))
-			rule = strdup(event->family == AF_PACKET  ? "socket packet" :
-				      event->family == AF_VSOCK ? "socket vsock" : "socket raw");
+		if (event->family == AF_PACKET || event->family == AF_VSOCK ||
+		    !strcmp(protocol, "raw"))
+			rule = strdup(event->family == AF_PACKET ? "socket packet" :
+				      event->family == AF_VSOCK	 ? "socket vsock" :
+								   "socket raw");
 		return rule;
 	}
 	if (is_local_question(event)) {
-		if (event->local_port && asprintf(&rule, "bind %s %u", protocol, event->local_port) < 0)
+		if (event->local_port &&
+		    asprintf(&rule, "bind %s %u", protocol, event->local_port) < 0)
 			rule = NULL;
 		return rule;
 	}
@@ -171,8 +176,9 @@ json_t *event_json(const struct ph_event *event, const json_t *sources)
 	set(object, "leader", comm_json(event->leader));
 	set(object, "uid", json_integer(event->uid));
 	set(object, "cgroup", json_integer((json_int_t)event->cgroup));
-	set(object, "exe", json_pack("{s:I, s:I}", "device", (json_int_t)event->exe_device,
-				     "inode", (json_int_t)event->exe_inode));
+	set(object, "exe",
+	    json_pack("{s:I, s:I}", "device", (json_int_t)event->exe_device, "inode",
+		      (json_int_t)event->exe_inode));
 	if (rule)
 		set(object, "rule", json_string(rule));
 	return object;

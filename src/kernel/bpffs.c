@@ -38,7 +38,8 @@ int bpffs_ready(struct ph_fault *f)
 	if (mount("bpf", BPFFS_DIR, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return fault(f, -errno, PH_EXIT_IMPOSSIBLE,
 			     "bpffs is not mounted on " BPFFS_DIR " and cannot be (%s); "
-			     "mount -t bpf bpf " BPFFS_DIR, strerror(errno));
+			     "mount -t bpf bpf " BPFFS_DIR,
+			     strerror(errno));
 	return 0;
 }
 

@@ -95,7 +95,7 @@ static void make_conditions(const struct ph_policy *policy, struct ph_grant *gra
 }
 
 int grant_make(struct builder *builder, const struct ph_policy *policy, uint64_t id,
-		      struct ph_grant *grant)
+	       struct ph_grant *grant)
 {
 	*grant = (struct ph_grant){ .id = id };
 	make_conditions(policy, grant);

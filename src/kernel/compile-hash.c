@@ -107,7 +107,6 @@ uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels)
 	return hash;
 }
 
-
 void image_hash(struct ph_image *image)
 {
 	uint64_t hash = hash_more(PH_ABI_VERSION, &image->header, sizeof(image->header));
@@ -115,6 +114,6 @@ void image_hash(struct ph_image *image)
 	hash = hash_more(hash, image->names, image->n_names * sizeof(*image->names));
 	hash = hash_more(hash, image->grants, image->n_grants * sizeof(*image->grants));
 	hash = hash_more(hash, image->chunks, image->n_chunks * sizeof(*image->chunks));
-	image->hash = hash_more(hash, image->prefixes,
-				image->n_prefixes * sizeof(*image->prefixes));
+	image->hash =
+		hash_more(hash, image->prefixes, image->n_prefixes * sizeof(*image->prefixes));
 }

@@ -24,7 +24,7 @@ struct lists {
 	struct list {
 		size_t first, n;
 		uint64_t hash;
-	} *v;
+	} * v;
 	size_t n, n_allocated;
 	uint32_t *index; /* hash -> position + 1; open addressing */
 	size_t n_index;
@@ -54,8 +54,8 @@ struct walk {
 	struct frame frames[FRAMES_MAX];
 	size_t n_frames;
 	struct words states;
-	struct words active;  /* the rules that grant at the present network */
-	struct lists known;   /* sets of such rules, and what each grants */
+	struct words active; /* the rules that grant at the present network */
+	struct lists known; /* sets of such rules, and what each grants */
 	struct ph_prefix *values;
 	size_t n_values_allocated;
 };
@@ -67,9 +67,9 @@ struct builder {
 	size_t n_touched;
 	uint32_t last_scope;
 	struct words spans; /* first << 16 | last */
-	struct lists sets;  /* lists of spans: set number - 1 */
-	struct walk outer;  /* the addresses of a plane */
-	struct walk peers;  /* the peers in one region of it */
+	struct lists sets; /* lists of spans: set number - 1 */
+	struct walk outer; /* the addresses of a plane */
+	struct walk peers; /* the peers in one region of it */
 };
 
 /* --- compile-lists.c */

@@ -75,8 +75,8 @@ static int add_chunks(struct builder *builder, uint32_t set, uint32_t span)
 {
 	struct ph_image *image = &builder->image;
 
-	for (uint32_t i = span_first(span) / PH_CHUNK_PORTS;
-	     i <= span_last(span) / PH_CHUNK_PORTS; i++) {
+	for (uint32_t i = span_first(span) / PH_CHUNK_PORTS; i <= span_last(span) / PH_CHUNK_PORTS;
+	     i++) {
 		uint32_t base = i * PH_CHUNK_PORTS, end = base + PH_CHUNK_PORTS - 1;
 		struct ph_chunk_key key = { .set = set, .chunk = i };
 
@@ -146,8 +146,8 @@ int ports_make(struct builder *builder, struct ph_ports *ret)
 	normalize_spans(spans);
 	if (spans->n <= PH_SPANS) {
 		for (size_t i = 0; i < spans->n; i++)
-			ports.span[i] = (struct ph_span){ span_first(spans->v[i]),
-							  span_last(spans->v[i]) };
+			ports.span[i] =
+				(struct ph_span){ span_first(spans->v[i]), span_last(spans->v[i]) };
 	} else {
 		int r;
 

@@ -68,15 +68,13 @@ static int add_touches(struct walk *walk, uint32_t rule, const struct ph_cidrs *
 		       uint8_t family, uint8_t flag)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i].family == family &&
-		    add_touch(walk, rule, &list->v[i], flag) < 0)
+		if (list->v[i].family == family && add_touch(walk, rule, &list->v[i], flag) < 0)
 			return -ENOMEM;
 	return 0;
 }
 
 /* The networks that a rule names on this side; without a list, the network of all addresses. */
-static int touch_rule(struct builder *builder, struct walk *walk, uint32_t position,
-		      uint8_t family)
+static int touch_rule(struct builder *builder, struct walk *walk, uint32_t position, uint8_t family)
 {
 	const struct ph_rule *rule = &builder->policy->rules[position];
 	const struct ph_cidrs *list = side_list(rule, walk->side);
@@ -128,8 +126,8 @@ static int push_frame(struct walk *walk, const struct touch *touches, size_t n_t
 	i = parent->state;
 	end = parent->state + parent->n_state;
 	walk->states.n = end;
-	if (RESERVE(walk->states.v, walk->states.n_allocated,
-		    end + parent->n_state + n_touches) < 0)
+	if (RESERVE(walk->states.v, walk->states.n_allocated, end + parent->n_state + n_touches) <
+	    0)
 		return -ENOMEM;
 	*frame = (struct frame){ .len = touches->len, .state = end };
 	memcpy(frame->addr, touches->addr, sizeof(frame->addr));

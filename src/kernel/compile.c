@@ -285,8 +285,9 @@ static int make_grants(struct builder *builder, const struct named *named, size_
 			return complain(problems, named[i].policy,
 					"use fewer or wider networks and port ranges",
 					"policy %s does not fit: the tables hold %u networks and "
-					"%u blocks of ports in all", named[i].policy->name,
-					PH_IMAGE_PREFIXES_MAX, PH_IMAGE_CHUNKS_MAX);
+					"%u blocks of ports in all",
+					named[i].policy->name, PH_IMAGE_PREFIXES_MAX,
+					PH_IMAGE_CHUNKS_MAX);
 		if (r < 0)
 			return r;
 		image->n_grants++;

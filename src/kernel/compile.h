@@ -23,8 +23,8 @@
 
 /* Limits on what comes from outside: more is a problem of the set. */
 #define PH_IMAGE_PREFIXES_MAX (1U << 20) /* entries of the prefix table */
-#define PH_IMAGE_CHUNKS_MAX   (1U << 18) /* entries of the port table */
-#define PH_IMAGE_TOUCHES_MAX  (1U << 25) /* networks looked at, the same one for each region anew */
+#define PH_IMAGE_CHUNKS_MAX (1U << 18) /* entries of the port table */
+#define PH_IMAGE_TOUCHES_MAX (1U << 25) /* networks looked at, the same one for each region anew */
 
 struct ph_image_name {
 	struct ph_name key;
@@ -60,8 +60,8 @@ struct ph_image {
 	size_t n_prefixes;
 	struct ph_image_source *sources;
 	size_t n_sources;
-	char *strings;	/* private: what sources point to */
-	uint64_t hash;	/* of all that the kernel gets; names, files and lines do not count */
+	char *strings; /* private: what sources point to */
+	uint64_t hash; /* of all that the kernel gets; names, files and lines do not count */
 };
 
 /* Takes a zeroed object or a made one, and leaves a zeroed one. */

@@ -20,8 +20,7 @@ const struct ph_chunk *image_find_chunk(const struct ph_image *image,
 const struct ph_prefix *image_find_prefix(const struct ph_image *image,
 					  const struct ph_prefix_key *key);
 
-static inline const struct ph_chunk *ph_find_chunk(ph_tables tables,
-						   const struct ph_chunk_key *key)
+static inline const struct ph_chunk *ph_find_chunk(ph_tables tables, const struct ph_chunk_key *key)
 {
 	return image_find_chunk(tables, key);
 }

@@ -14,9 +14,18 @@
 
 DEFINE_CLEANUP(struct btf *, btf__free);
 
-#define CALL(helper) { .code = BPF_JMP | BPF_CALL, .imm = (helper) }
-#define RETURN_(value) { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = (value) }
-#define EXIT_ { .code = BPF_JMP | BPF_EXIT }
+#define CALL(helper)                                        \
+	{                                                   \
+		.code = BPF_JMP | BPF_CALL, .imm = (helper) \
+	}
+#define RETURN_(value)                                                                    \
+	{                                                                                 \
+		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = (value) \
+	}
+#define EXIT_                              \
+	{                                  \
+		.code = BPF_JMP | BPF_EXIT \
+	}
 
 static bool loads(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id,
 		  const struct bpf_insn *insns, size_t n)
@@ -57,16 +66,16 @@ static void probe_typed(struct ph_features *features)
 	if (hook > 0) {
 		features->lsm_programs = returns(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook, 0);
 		/* A helper that is known is refused for its missing argument alone. */
-		features->lsm_spin_lock = !calls(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook,
-						 BPF_FUNC_spin_lock, 0) && errno == EACCES;
+		features->lsm_spin_lock =
+			!calls(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook, BPF_FUNC_spin_lock, 0) &&
+			errno == EACCES;
 		features->lsm_task_btf = calls(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook,
 					       BPF_FUNC_get_current_task_btf, 0);
 	}
 	if (rename > 0)
-		features->tracing_programs = returns(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
-						     rename, 0);
-	features->splice_sends =
-		btf__find_by_name_kind(btf, "splice_to_socket", BTF_KIND_FUNC) > 0;
+		features->tracing_programs =
+			returns(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, rename, 0);
+	features->splice_sends = btf__find_by_name_kind(btf, "splice_to_socket", BTF_KIND_FUNC) > 0;
 	features->socket_from_file = features->lsm_task_btf;
 }
 
@@ -123,13 +132,12 @@ void features_probe(struct ph_features *ret)
 	struct ph_features features = {};
 
 	features.btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
-	features.cgroup_programs = returns(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-					   BPF_CGROUP_INET4_CONNECT, 0, 1);
+	features.cgroup_programs =
+		returns(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT, 0, 1);
 	features.permitted = features.cgroup_programs || errno != EPERM;
 	features.cgroup_task_btf = calls(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
 					 0, BPF_FUNC_get_current_task_btf, 1);
-	features.task_storage =
-		libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
+	features.task_storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
 	if (features.btf)
 		probe_typed(&features);
 	read_lsm_list(&features);

@@ -77,11 +77,11 @@ static int place_header(const struct ph_kernel *kernel, const struct ph_header *
 	return place_table(kernel, &table, PH_CURRENT);
 }
 
-#define HASH_TABLE(label, map, array, count, key_type, value_type, value_offset)            \
-	{                                                                                   \
-		.name = label, .outer = map, .type = BPF_MAP_TYPE_HASH,                     \
-		.key_size = sizeof(key_type), .value_size = sizeof(value_type),             \
-		.entries = array, .n = count, .stride = sizeof(*(array)), .value = value_offset, \
+#define HASH_TABLE(label, map, array, count, key_type, value_type, value_offset)                  \
+	{                                                                                         \
+		.name = label, .outer = map, .type = BPF_MAP_TYPE_HASH,                           \
+		.key_size = sizeof(key_type), .value_size = sizeof(value_type), .entries = array, \
+		.n = count, .stride = sizeof(*(array)), .value = value_offset,                    \
 	}
 
 static int place_tables(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
@@ -144,8 +144,10 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 	if (!r)
 		r = place_header(kernel, &image->header);
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the kernel does not take the policies: %s; "
-			     "what was in force stays", strerror(-r));
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "the kernel does not take the policies: %s; "
+			     "what was in force stays",
+			     strerror(-r));
 	return 0;
 }
 

@@ -16,18 +16,12 @@
 #include "util/cleanup.h"
 
 static const char *const map_names[PH_MAPS] = {
-	[PH_MAP_CURRENT] = "ph_current",
-	[PH_MAP_NAMES] = "ph_names",
-	[PH_MAP_GRANTS] = "ph_grants",
-	[PH_MAP_CHUNKS] = "ph_chunks",
-	[PH_MAP_PREFIXES] = "ph_prefixes",
-	[PH_MAP_MIRROR] = "ph_mirror",
-	[PH_MAP_COUNTERS] = "ph_counters",
-	[PH_MAP_HEALTH] = "ph_health",
-	[PH_MAP_EVENTS] = "ph_events",
-	[PH_MAP_EVENT_HEAD] = "ph_event_head",
-	[PH_MAP_STATE] = "ph_state",
-	[PH_MAP_CGROUPS] = "ph_cgroups",
+	[PH_MAP_CURRENT] = "ph_current",   [PH_MAP_NAMES] = "ph_names",
+	[PH_MAP_GRANTS] = "ph_grants",	   [PH_MAP_CHUNKS] = "ph_chunks",
+	[PH_MAP_PREFIXES] = "ph_prefixes", [PH_MAP_MIRROR] = "ph_mirror",
+	[PH_MAP_COUNTERS] = "ph_counters", [PH_MAP_HEALTH] = "ph_health",
+	[PH_MAP_EVENTS] = "ph_events",	   [PH_MAP_EVENT_HEAD] = "ph_event_head",
+	[PH_MAP_STATE] = "ph_state",	   [PH_MAP_CGROUPS] = "ph_cgroups",
 };
 
 /* --- Maps */
@@ -76,7 +70,9 @@ int kernel_state_write(const struct ph_kernel *kernel, const struct ph_state *st
 
 /* --- Objects: open, configure, load, attach */
 
-enum { OBJECTS = 5 };
+enum {
+	OBJECTS = 5
+};
 
 struct objects {
 	struct lsm_bpf *lsm;
@@ -109,19 +105,19 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 	return 0;
 }
 
-#define CONFIGURE(skeleton, plan, storage, typed, lock)                                      \
-	do {                                                                                 \
-		(skeleton)->rodata->ph_has_task_storage = (storage);                         \
-		(skeleton)->rodata->ph_has_task_btf = (typed);                               \
-		(skeleton)->rodata->ph_has_spin_lock = (lock);                               \
+#define CONFIGURE(skeleton, plan, storage, typed, lock)                                         \
+	do {                                                                                    \
+		(skeleton)->rodata->ph_has_task_storage = (storage);                            \
+		(skeleton)->rodata->ph_has_task_btf = (typed);                                  \
+		(skeleton)->rodata->ph_has_spin_lock = (lock);                                  \
 		(skeleton)->rodata->ph_has_sock_from_file = (plan)->features->socket_from_file; \
-		(skeleton)->rodata->ph_has_labels = (plan)->features->tracing_programs;      \
-		(skeleton)->rodata->ph_backend = (plan)->backend;                            \
+		(skeleton)->rodata->ph_has_labels = (plan)->features->tracing_programs;         \
+		(skeleton)->rodata->ph_backend = (plan)->backend;                               \
 	} while (0)
 
-#define CONFIGURE_LSM(skeleton, plan)                                                  \
-	CONFIGURE(skeleton, plan, (plan)->features->task_storage,                      \
-		  (plan)->features->lsm_task_btf, (plan)->features->lsm_spin_lock)
+#define CONFIGURE_LSM(skeleton, plan)                                                             \
+	CONFIGURE(skeleton, plan, (plan)->features->task_storage, (plan)->features->lsm_task_btf, \
+		  (plan)->features->lsm_spin_lock)
 
 /* Task storage cannot be read in the cgroup hooks before 7.x: the mirror serves them all. */
 #define CONFIGURE_CGROUP(skeleton, plan) \
@@ -193,7 +189,9 @@ static int share_maps(struct bpf_object *object, const struct ph_plan *plan)
 /* PORTHOLD_DEBUG: what libbpf says, and what each program cost the verifier. */
 static void ask_statistics(struct bpf_object *object)
 {
-	enum { VERIFIER_STATISTICS = 4 };
+	enum {
+		VERIFIER_STATISTICS = 4
+	};
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, object)
@@ -320,8 +318,8 @@ bool kernel_attached(void)
 static int removed(int r, struct ph_fault *f)
 {
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot remove the pins below " PH_PIN_DIR
-			     ": %s", strerror(-r));
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "cannot remove the pins below " PH_PIN_DIR ": %s", strerror(-r));
 	return 0;
 }
 

@@ -38,7 +38,10 @@ struct ph_kernel {
 	int map[PH_MAPS]; /* file descriptors, -1: not open */
 };
 
-#define PH_KERNEL_NULL { .map = { [0 ... PH_MAPS - 1] = -1 } }
+#define PH_KERNEL_NULL                              \
+	{                                           \
+		.map = { [0 ... PH_MAPS - 1] = -1 } \
+	}
 
 void kernel_close(struct ph_kernel *kernel);
 

@@ -194,9 +194,11 @@ static int await_answer(int diag)
 static int destroy(int fd, const struct ph_socket *socket)
 {
 	struct destroy_request request = {
-		.header = { .nlmsg_len = sizeof(request), .nlmsg_type = SOCK_DESTROY,
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = SOCK_DESTROY,
 			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
-		.body = { .sdiag_family = socket->family, .sdiag_protocol = socket->protocol,
+		.body = { .sdiag_family = socket->family,
+			  .sdiag_protocol = socket->protocol,
 			  .idiag_states = -1 },
 	};
 	cleanup_close int diag = open_diag(fd);

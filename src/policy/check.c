@@ -116,13 +116,13 @@ int problems_add_lines(struct ph_problems *problems, size_t first)
 	return 0;
 }
 
-#define WARN_POLICY(check, policy, remedy, ...)                                        \
-	problems_note((check)->problems, PH_WARNING, (policy)->file, (policy)->line,   \
+#define WARN_POLICY(check, policy, remedy, ...)                                      \
+	problems_note((check)->problems, PH_WARNING, (policy)->file, (policy)->line, \
 		      (policy)->column, remedy, __VA_ARGS__)
 
-#define WARN_RULE(check, policy, rule, remedy, ...)                                    \
-	problems_note((check)->problems, PH_WARNING, (policy)->file, (rule)->line,     \
-		      (rule)->column, remedy, __VA_ARGS__)
+#define WARN_RULE(check, policy, rule, remedy, ...)                                                \
+	problems_note((check)->problems, PH_WARNING, (policy)->file, (rule)->line, (rule)->column, \
+		      remedy, __VA_ARGS__)
 
 /* --- Networks */
 
@@ -194,18 +194,18 @@ static bool lists_nest(const struct ph_cidrs *inner, const struct ph_cidrs *inne
 /* --- Names */
 
 static const char *const interpreters[] = {
-	"ash",	"awk",	"bash",	  "beam.smp", "bun",  "busybox", "dash", "deno",  "dotnet",
-	"erl",	"fish",	"gawk",	  "guile",    "java", "ksh",	 "lua",	 "luajit", "mawk",
-	"mono",	"node",	"nodejs", "perl",     "php",  "php-fpm", "pwsh", "pypy",  "python",
-	"ruby",	"sh",	"tclsh",  "zsh",      NULL,
+	"ash",	  "awk",  "bash",   "beam.smp", "bun",	  "busybox", "dash", "deno",
+	"dotnet", "erl",  "fish",   "gawk",	"guile",  "java",    "ksh",  "lua",
+	"luajit", "mawk", "mono",   "node",	"nodejs", "perl",    "php",  "php-fpm",
+	"pwsh",	  "pypy", "python", "ruby",	"sh",	  "tclsh",   "zsh",  NULL,
 };
 
 static const char *const kernel_threads[] = {
-	"cpuhp",    "idle_inject", "irq",	"jbd2",	       "kauditd",     "kblockd",
-	"kcompactd", "kdevtmpfs",  "khugepaged", "khungtaskd", "kintegrityd", "ksmd",
-	"ksoftirqd", "kswapd",	   "kthreadd",	"kthrotld",    "kworker",     "migration",
-	"oom_reaper", "rcu_gp",	   "rcu_preempt", "rcu_sched", "scsi_eh",     "watchdogd",
-	"xfsaild",  NULL,
+	"cpuhp",      "idle_inject", "irq",	    "jbd2",	  "kauditd",	 "kblockd",
+	"kcompactd",  "kdevtmpfs",   "khugepaged",  "khungtaskd", "kintegrityd", "ksmd",
+	"ksoftirqd",  "kswapd",	     "kthreadd",    "kthrotld",	  "kworker",	 "migration",
+	"oom_reaper", "rcu_gp",	     "rcu_preempt", "rcu_sched",  "scsi_eh",	 "watchdogd",
+	"xfsaild",    NULL,
 };
 
 /* What guard_check() refuses. */
@@ -261,12 +261,14 @@ static int check_name(struct check *check, const struct ph_policy *policy)
 	if (is_kernel_thread(match->comm))
 		return WARN_POLICY(check, policy, "name a program",
 				   "policy %s: %s is the name of a thread of the kernel, which no "
-				   "policy confines", policy->name, match->comm);
+				   "policy confines",
+				   policy->name, match->comm);
 	if (policy->mode == PH_POLICY_ENFORCE && !match->cgroup &&
 	    is_listed(guarded, match->comm, strlen(match->comm), ""))
 		return WARN_POLICY(check, policy, "take another name, or add a cgroup to the match",
 				   "policy %s: apply will refuse to confine %s, which can lock you "
-				   "out of the machine", policy->name, match->comm);
+				   "out of the machine",
+				   policy->name, match->comm);
 	return check_interpreter(check, policy);
 }
 
@@ -276,7 +278,8 @@ static int check_children(struct check *check, const struct ph_policy *policy)
 		return 0;
 	return WARN_POLICY(check, policy, "write children: confine, or nothing, to close it",
 			   "policy %s: an open door: children: leave lets out whatever the process "
-			   "executes", policy->name);
+			   "executes",
+			   policy->name);
 }
 
 /* --- Rules */
@@ -335,7 +338,7 @@ static bool ranges_nest(const struct ph_rule *inner, const struct ph_rule *outer
 	return true;
 }
 
-#define SIDE_NESTS(inner, outer, side)                                            \
+#define SIDE_NESTS(inner, outer, side)                                               \
 	lists_nest(&(inner)->side, except_of(inner, &(inner)->side), &(outer)->side, \
 		   except_of(outer, &(outer)->side))
 
@@ -589,8 +592,8 @@ static int warn_dns(struct check *check, const struct ph_policy *policy)
 	address_format(first->family, first->addr, address);
 	(void)snprintf(remedy, sizeof(remedy),
 		       "add dns to the rules; or say under expect: that it is meant: "
-		       "deny connect udp %s%s%s:53", first->family == 6 ? "[" : "", address,
-		       first->family == 6 ? "]" : "");
+		       "deny connect udp %s%s%s:53",
+		       first->family == 6 ? "[" : "", address, first->family == 6 ? "]" : "");
 	return WARN_POLICY(check, policy, remedy,
 			   "policy %s denies DNS (port 53 of %s%s): no name can be resolved",
 			   policy->name, address, check->resolvers->n > 1 ? " and others" : "");

@@ -99,7 +99,8 @@ static int wrong_address(struct ph_scanner *scanner, const struct ph_word *word)
 	struct ph_word before = *word;
 
 	if (has(word, '%')) {
-		before.len = (size_t)((const char *)memchr(word->text, '%', word->len) - word->text);
+		before.len =
+			(size_t)((const char *)memchr(word->text, '%', word->len) - word->text);
 		text_wrong(scanner, word->offset, "%s names an interface", quote(word).text);
 		return text_right(scanner, "leave out what follows the address: %s",
 				  quote_bare(&before).text);
@@ -117,7 +118,8 @@ static int wrong_address(struct ph_scanner *scanner, const struct ph_word *word)
 		before.len = (size_t)(colon - word->text);
 		if (has(&before, '.')) {
 			text_wrong(scanner, word->offset, "%s holds a port", quote(word).text);
-			return text_right(scanner, "ports stand before the addresses: write %s here",
+			return text_right(scanner,
+					  "ports stand before the addresses: write %s here",
 					  quote_bare(&before).text);
 		}
 		text_wrong(scanner, word->offset, "%s is not an IPv6 address", quote(word).text);
@@ -125,10 +127,12 @@ static int wrong_address(struct ph_scanner *scanner, const struct ph_word *word)
 	}
 	text_wrong(scanner, word->offset, "%s is not an address", quote(word).text);
 	if (word_is(word, "any") || word_is(word, "all") || word_is(word, "*"))
-		return text_right(scanner,
-				  "for every address write 0.0.0.0/0,::/0, or leave the addresses out");
-	return text_right(scanner,
-			  "names are not looked up: write an address such as 10.1.2.3 or 2001:db8::1, or a network such as 10.0.0.0/8");
+		return text_right(
+			scanner,
+			"for every address write 0.0.0.0/0,::/0, or leave the addresses out");
+	return text_right(
+		scanner,
+		"names are not looked up: write an address such as 10.1.2.3 or 2001:db8::1, or a network such as 10.0.0.0/8");
 }
 
 static int wrong_length(struct ph_scanner *scanner, const struct ph_word *address, uint8_t family,
@@ -141,8 +145,9 @@ static int wrong_length(struct ph_scanner *scanner, const struct ph_word *addres
 	}
 	if (has(length, '.')) {
 		text_wrong(scanner, length->offset, "%s is a netmask", quote(length).text);
-		return text_right(scanner,
-				  "write the prefix length, such as /8 for 255.0.0.0 and /24 for 255.255.255.0");
+		return text_right(
+			scanner,
+			"write the prefix length, such as /8 for 255.0.0.0 and /24 for 255.255.255.0");
 	}
 	text_wrong(scanner, length->offset, "%s is not a prefix length of IPv%u",
 		   quote(length).text, family);
@@ -191,8 +196,9 @@ int cidr_parse(const char *text, size_t len, struct ph_cidr *ret, struct ph_text
 
 	if (word.len == 0) {
 		text_wrong(&scanner, word.offset, "an address is missing");
-		return text_right(&scanner,
-				  "write an address such as 10.1.2.3, or a network such as 10.0.0.0/8");
+		return text_right(
+			&scanner,
+			"write an address such as 10.1.2.3, or a network such as 10.0.0.0/8");
 	}
 	if (!scanner_at_end(&scanner)) {
 		text_wrong(&scanner, scanner.pos, "more follows the address");

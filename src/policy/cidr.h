@@ -7,8 +7,8 @@
  */
 #include "policy/text.h"
 
-#define PH_ADDRESS_TEXT_MAX 46			      /* with the NUL; INET6_ADDRSTRLEN */
-#define PH_CIDR_TEXT_MAX    (PH_ADDRESS_TEXT_MAX + 4) /* "/128" */
+#define PH_ADDRESS_TEXT_MAX 46 /* with the NUL; INET6_ADDRSTRLEN */
+#define PH_CIDR_TEXT_MAX (PH_ADDRESS_TEXT_MAX + 4) /* "/128" */
 
 /* An address of either family, as it is written. */
 bool address_parse(const char *text, size_t len, uint8_t *ret_family, uint8_t ret[16]);

@@ -20,9 +20,9 @@ enum {
 /* Policies and rules are borrowed from the two sets. */
 struct ph_change {
 	const struct ph_policy *before; /* NULL: added */
-	const struct ph_policy *after;	/* NULL: removed */
-	unsigned changed;		/* PH_CHANGED_*; 0 for added and removed */
-	const struct ph_rule **added;	/* of changed policies: rules that before lacks */
+	const struct ph_policy *after; /* NULL: removed */
+	unsigned changed; /* PH_CHANGED_*; 0 for added and removed */
+	const struct ph_rule **added; /* of changed policies: rules that before lacks */
 	size_t n_added;
 	const struct ph_rule **removed;
 	size_t n_removed;

@@ -35,7 +35,10 @@ struct door_form {
 };
 
 static const struct door_form door_forms[] = {
-	{ .door = PH_FLOW_CONNECT, .udp = true, .first = REMOTE, .example = "connect tcp 10.1.2.3:5432" },
+	{ .door = PH_FLOW_CONNECT,
+	  .udp = true,
+	  .first = REMOTE,
+	  .example = "connect tcp 10.1.2.3:5432" },
 	{ .door = PH_FLOW_BIND, .udp = true, .first = LOCAL_BIND, .example = "bind tcp 8080" },
 	{ .door = PH_FLOW_LISTEN, .first = LOCAL, .example = "listen tcp 8080" },
 	{ .door = PH_FLOW_ACCEPT,
@@ -85,7 +88,8 @@ static bool parse_address(const struct ph_word *word, struct ph_endpoint *endpoi
 	bool brackets = in_brackets(word);
 	uint8_t family;
 
-	if (!address_parse(word->text + brackets, word->len - 2 * brackets, &family, endpoint->addr))
+	if (!address_parse(word->text + brackets, word->len - 2 * brackets, &family,
+			   endpoint->addr))
 		return false;
 	if (brackets && family != 6)
 		return false;
@@ -101,8 +105,8 @@ static int wrong_endpoint(struct ph_scanner *scanner, const struct ph_word *word
 
 	if (word->len == 0)
 		text_wrong(scanner, word->offset,
-			   form == LOCAL || form == LOCAL_BIND ? "the port is missing"
-							       : "the address is missing");
+			   form == LOCAL || form == LOCAL_BIND ? "the port is missing" :
+								 "the address is missing");
 	else if (word_is_number(word))
 		text_wrong(scanner, word->offset, "%s has no address", quote(word).text);
 	else if (parse_address(word, &endpoint) && endpoint.family)
@@ -111,8 +115,9 @@ static int wrong_endpoint(struct ph_scanner *scanner, const struct ph_word *word
 		text_wrong(scanner, word->offset, "%s is not an address with a port",
 			   quote(word).text);
 	if (form == LOCAL || form == LOCAL_BIND)
-		return text_right(scanner,
-				  "write a port such as 8080, or an address with a port such as 127.0.0.1:8080 or [::1]:8080");
+		return text_right(
+			scanner,
+			"write a port such as 8080, or an address with a port such as 127.0.0.1:8080 or [::1]:8080");
 	return text_right(scanner, "write it like 10.1.2.3:5432 or [2001:db8::1]:5432");
 }
 
@@ -182,9 +187,9 @@ static int parse_door_flow(struct ph_scanner *scanner, const struct door_form *f
 			text_wrong(scanner, word.offset, "%s does not belong here",
 				   quote(&word).text);
 		return text_right(scanner, "write it like %s%s", form->example,
-				  form->more_needed
-					  ? ""
-					  : ", with on and the local port behind it if that matters");
+				  form->more_needed ?
+					  "" :
+					  ", with on and the local port behind it if that matters");
 	}
 	return parse_endpoint(scanner, form->second, second);
 }
@@ -224,8 +229,9 @@ static int wrong_door(struct ph_scanner *scanner, const struct ph_word *word)
 		return text_right(scanner,
 				  "write connect or bind before it, as in connect %s 10.1.2.3:5432",
 				  proto_name(proto));
-	return text_right(scanner,
-			  "write what the process would do, such as connect tcp 10.1.2.3:5432 or bind tcp 8080");
+	return text_right(
+		scanner,
+		"write what the process would do, such as connect tcp 10.1.2.3:5432 or bind tcp 8080");
 }
 
 static int parse_flow(struct ph_scanner *scanner, struct ph_flow_spec *ret)
@@ -275,8 +281,9 @@ int expect_parse(const char *text, size_t len, struct ph_expect *ret, struct ph_
 		else
 			text_wrong(&scanner, word.offset, "%s does not begin an expectation",
 				   quote(&word).text);
-		return text_right(&scanner,
-				  "write allow or deny and a flow, such as deny connect tcp 10.1.2.3:22");
+		return text_right(
+			&scanner,
+			"write allow or deny and a flow, such as deny connect tcp 10.1.2.3:22");
 	}
 	r = parse_flow(&scanner, &expect.flow);
 	if (r < 0)

@@ -77,8 +77,9 @@ int comm_check(const char *text, size_t len, struct ph_text_error *error)
 		base.text = slash + 1;
 		text_wrong(&scanner, 0, "%s is a path, not a process name", quote(&word).text);
 		if (base.len == 0 || base.len > PH_COMM_MAX)
-			return text_right(&scanner,
-					  "write the name of the process, or exe: and the path of its program");
+			return text_right(
+				&scanner,
+				"write the name of the process, or exe: and the path of its program");
 		return text_right(&scanner,
 				  "write %s for the process name, or exe: %s for the program file",
 				  quote_bare(&base).text,
@@ -89,9 +90,10 @@ int comm_check(const char *text, size_t len, struct ph_text_error *error)
 		text_wrong(&scanner, 0,
 			   "the process name %s is %zu bytes long, and the kernel keeps %u",
 			   quote(&word).text, len, PH_COMM_MAX);
-		return text_right(&scanner,
-				  "write %s, which is what the kernel would hold, or match the program file with exe: /path/to/%s",
-				  quote(&kept).text, quote_bare(&word).text);
+		return text_right(
+			&scanner,
+			"write %s, which is what the kernel would hold, or match the program file with exe: /path/to/%s",
+			quote(&kept).text, quote_bare(&word).text);
 	}
 	return check_not_canary(&scanner, &word);
 }
@@ -193,8 +195,9 @@ int unit_check(const char *text, size_t len, struct ph_text_error *error)
 		return r;
 	if (memchr(text, '/', len)) {
 		text_wrong(&scanner, 0, "the unit %s holds a slash", quote(&word).text);
-		return text_right(&scanner,
-				  "write the unit's name, such as web.service, or cgroup: and the path");
+		return text_right(
+			&scanner,
+			"write the unit's name, such as web.service, or cgroup: and the path");
 	}
 	if (!ends_with(&word, ".service") && !ends_with(&word, ".scope") &&
 	    !ends_with(&word, ".slice")) {

@@ -305,7 +305,8 @@ static bool is_empty(const struct ph_match *match)
 
 static int parse_match(struct parser *parser, const struct ph_yaml_item *value, void *object)
 {
-	static const char remedy[] = "write match: and below it, indented, comm: and a process name; or exe:, cgroup:, unit:, uid:";
+	static const char remedy[] =
+		"write match: and below it, indented, comm: and a process name; or exe:, cgroup:, unit:, uid:";
 	size_t n_errors = parser->source.problems->n_errors;
 	struct ph_policy *policy = object;
 	bool fits;
@@ -447,18 +448,18 @@ static int parse_text_list(struct parser *parser, const struct ph_yaml_item *lis
 
 static int parse_allow(struct parser *parser, const struct ph_yaml_item *value, void *object)
 {
-	return parse_text_list(parser, value, object, "allow",
-			       "write each rule on its own line, as in '- tcp 4040'; to allow nothing, write allow: []",
-			       "write a rule such as tcp 4040; put one that holds ': ' in quotes",
-			       add_rule);
+	return parse_text_list(
+		parser, value, object, "allow",
+		"write each rule on its own line, as in '- tcp 4040'; to allow nothing, write allow: []",
+		"write a rule such as tcp 4040; put one that holds ': ' in quotes", add_rule);
 }
 
 static int parse_expect(struct parser *parser, const struct ph_yaml_item *value, void *object)
 {
-	return parse_text_list(parser, value, object, "expect",
-			       "write each on its own line, as in '- deny connect tcp 10.1.2.3:22'",
-			       "write allow or deny and a flow, such as deny connect tcp 10.1.2.3:22",
-			       add_expect);
+	return parse_text_list(
+		parser, value, object, "expect",
+		"write each on its own line, as in '- deny connect tcp 10.1.2.3:22'",
+		"write allow or deny and a flow, such as deny connect tcp 10.1.2.3:22", add_expect);
 }
 
 static const struct field policy_fields[] = {
@@ -466,7 +467,8 @@ static const struct field policy_fields[] = {
 	{ "match", parse_match, "add match: {comm: PROCESS} to say whom it confines" },
 	{ "mode", parse_mode, NULL },
 	{ "children", parse_children, NULL },
-	{ "allow", parse_allow, "add allow: and a list of rules; to allow nothing, write allow: []" },
+	{ "allow", parse_allow,
+	  "add allow: and a list of rules; to allow nothing, write allow: []" },
 	{ "expect", parse_expect, NULL },
 };
 

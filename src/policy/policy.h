@@ -21,19 +21,19 @@
 #include <stdint.h>
 
 /* Limits on what comes from outside. More is an error of the file, never a truncation. */
-#define PH_FILE_SIZE_MAX   (64U << 20) /* bytes of one policy file */
-#define PH_LINE_SIZE_MAX   (256U << 10) /* bytes of one line of it */
-#define PH_POLICIES_MAX    131072U     /* policies in a set */
-#define PH_RULES_MAX       4096U       /* rules in a policy */
-#define PH_EXPECTS_MAX     4096U       /* expectations in a policy */
-#define PH_RANGES_MAX      4096U       /* port ranges in a rule, as written */
-#define PH_CIDRS_MAX       4096U       /* addresses in one list of a rule, as written */
-#define PH_RULE_TEXT_MAX   (256U << 10) /* bytes of the text of one rule */
-#define PH_POLICY_NAME_MAX 63U	       /* bytes of a policy's name */
-#define PH_COMM_MAX	   15U	       /* bytes of a process name that the kernel keeps */
-#define PH_EXE_MAX	   4095U       /* bytes of a path */
-#define PH_CGROUP_MAX	   4095U
-#define PH_UNIT_MAX	   255U
+#define PH_FILE_SIZE_MAX (64U << 20) /* bytes of one policy file */
+#define PH_LINE_SIZE_MAX (256U << 10) /* bytes of one line of it */
+#define PH_POLICIES_MAX 131072U /* policies in a set */
+#define PH_RULES_MAX 4096U /* rules in a policy */
+#define PH_EXPECTS_MAX 4096U /* expectations in a policy */
+#define PH_RANGES_MAX 4096U /* port ranges in a rule, as written */
+#define PH_CIDRS_MAX 4096U /* addresses in one list of a rule, as written */
+#define PH_RULE_TEXT_MAX (256U << 10) /* bytes of the text of one rule */
+#define PH_POLICY_NAME_MAX 63U /* bytes of a policy's name */
+#define PH_COMM_MAX 15U /* bytes of a process name that the kernel keeps */
+#define PH_EXE_MAX 4095U /* bytes of a path */
+#define PH_CGROUP_MAX 4095U
+#define PH_UNIT_MAX 255U
 
 /* The policy and the process name that porthold keeps for its own watchdog. */
 #define PH_CANARY_NAME "porthold-canary"
@@ -44,7 +44,7 @@ struct ph_range {
 
 struct ph_cidr {
 	uint8_t family; /* 4 or 6 */
-	uint8_t len;	/* prefix length: 0-32 or 0-128 */
+	uint8_t len; /* prefix length: 0-32 or 0-128 */
 	uint8_t addr[16];
 };
 
@@ -56,7 +56,7 @@ struct ph_cidrs {
 enum ph_rule_kind {
 	PH_RULE_PORTS,
 	PH_RULE_SOCKET,
-	PH_RULE_DNS,	  /* stands for other rules until policy_resolve() */
+	PH_RULE_DNS, /* stands for other rules until policy_resolve() */
 	PH_RULE_LOOPBACK, /* likewise */
 };
 
@@ -75,17 +75,17 @@ enum ph_rule_socket {
 struct ph_rule {
 	enum ph_rule_kind kind;
 	enum ph_rule_kind origin; /* as written; policy_resolve() changes kind alone */
-	enum ph_proto proto;	  /* PH_RULE_PORTS from here on; connect, bind or both */
+	enum ph_proto proto; /* PH_RULE_PORTS from here on; connect, bind or both */
 	bool connect;
 	bool bind;
 	struct ph_range *ranges;
 	size_t n_ranges;
-	struct ph_cidrs to;	/* remote address of connect */
-	struct ph_cidrs on;	/* local address of bind */
-	struct ph_cidrs from;	/* peer of accepted or received data */
+	struct ph_cidrs to; /* remote address of connect */
+	struct ph_cidrs on; /* local address of bind */
+	struct ph_cidrs from; /* peer of accepted or received data */
 	struct ph_cidrs except; /* taken away from `to`; `from`; else `on` */
 	enum ph_rule_socket socket; /* PH_RULE_SOCKET */
-	unsigned line, column;	    /* in the file of the policy; 0: made by hand */
+	unsigned line, column; /* in the file of the policy; 0: made by hand */
 };
 
 enum ph_flow_door {
@@ -107,8 +107,8 @@ struct ph_endpoint {
 /* One thing a process might do, as `explain` and `expect` write it; the grammar is in rule.h. */
 struct ph_flow_spec {
 	enum ph_flow_door door;
-	enum ph_proto proto;	    /* every door but SOCKET; there, if !has_socket_kind */
-	bool has_socket_kind;	    /* SOCKET of another kind than tcp and udp */
+	enum ph_proto proto; /* every door but SOCKET; there, if !has_socket_kind */
+	bool has_socket_kind; /* SOCKET of another kind than tcp and udp */
 	enum ph_rule_socket socket;
 	struct ph_endpoint local;
 	struct ph_endpoint remote;
@@ -123,9 +123,9 @@ struct ph_expect {
 /* Whom a policy confines: everything given must hold; at least one thing is given. */
 struct ph_match {
 	char comm[PH_COMM_MAX + 1]; /* "": not given */
-	char *exe;		    /* absolute path, or NULL */
-	char *cgroup;		    /* absolute path below the cgroup2 root, or NULL */
-	char *unit;		    /* unit name with its suffix, or NULL */
+	char *exe; /* absolute path, or NULL */
+	char *cgroup; /* absolute path below the cgroup2 root, or NULL */
+	char *unit; /* unit name with its suffix, or NULL */
 	bool has_uid;
 	uint32_t uid;
 };
@@ -170,7 +170,8 @@ void policy_done(struct ph_policy *policy);
 void policy_set_done(struct ph_policy_set *set);
 
 int rule_copy(const struct ph_rule *rule, struct ph_rule *ret);
-int policy_copy(const struct ph_policy *policy, struct ph_policy *ret); /* ret->file stays borrowed */
+int policy_copy(const struct ph_policy *policy,
+		struct ph_policy *ret); /* ret->file stays borrowed */
 
 /* Take over *rule; on failure it stays the caller's. 0 or -ENOMEM. */
 int policy_add_rule(struct ph_policy *policy, struct ph_rule *rule);

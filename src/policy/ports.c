@@ -45,28 +45,33 @@ static int wrong_item(struct ph_scanner *scanner, const struct ph_word *word)
 	}
 	if (colon && word_is_number(&lo) && word_is_number(&hi)) {
 		text_wrong(scanner, word->offset, "%s is not a port range", quote(word).text);
-		return text_right(scanner, "write %s-%s", quote_bare(&lo).text, quote_bare(&hi).text);
+		return text_right(scanner, "write %s-%s", quote_bare(&lo).text,
+				  quote_bare(&hi).text);
 	}
 	text_wrong(scanner, word->offset, "%s is not a port", quote(word).text);
-	return text_right(scanner,
-			  "write a number from 1 to 65535 such as 4040, a range such as 8080-8090, or any");
+	return text_right(
+		scanner,
+		"write a number from 1 to 65535 such as 4040, a range such as 8080-8090, or any");
 }
 
 static int parse_range(struct ph_scanner *scanner, const struct ph_word *word, size_t dash,
 		       struct ph_range *ret)
 {
 	struct ph_word lo = { word->text, dash, word->offset };
-	struct ph_word hi = { word->text + dash + 1, word->len - dash - 1, word->offset + dash + 1 };
+	struct ph_word hi = { word->text + dash + 1, word->len - dash - 1,
+			      word->offset + dash + 1 };
 	struct ph_range range;
 	int r;
 
 	if (lo.len == 0 && word_is_number(&hi)) {
-		text_wrong(scanner, word->offset, "the range %s has no first port", quote(word).text);
+		text_wrong(scanner, word->offset, "the range %s has no first port",
+			   quote(word).text);
 		return text_right(scanner, "write 1-%s, or %s alone", quote_bare(&hi).text,
 				  quote_bare(&hi).text);
 	}
 	if (hi.len == 0 && word_is_number(&lo)) {
-		text_wrong(scanner, word->offset, "the range %s has no last port", quote(word).text);
+		text_wrong(scanner, word->offset, "the range %s has no last port",
+			   quote(word).text);
 		return text_right(scanner, "write %s-65535, or %s alone", quote_bare(&lo).text,
 				  quote_bare(&lo).text);
 	}
@@ -94,8 +99,9 @@ static int parse_item(struct ph_scanner *scanner, const struct ph_word *word, bo
 
 	if (word->len == 0 && first) {
 		text_wrong(scanner, word->offset, "the port is missing");
-		return text_right(scanner,
-				  "write a port such as 4040, a list such as 4040,8080-8090, or any");
+		return text_right(
+			scanner,
+			"write a port such as 4040, a list such as 4040,8080-8090, or any");
 	}
 	if (word->len == 0) {
 		text_wrong(scanner, word->offset, "a port is missing after the comma");

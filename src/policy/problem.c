@@ -113,7 +113,8 @@ static int compare_places(const void *a, const void *b)
 void problems_sort(struct ph_problems *problems, size_t first)
 {
 	if (problems->n > first)
-		qsort(problems->v + first, problems->n - first, sizeof(*problems->v), compare_places);
+		qsort(problems->v + first, problems->n - first, sizeof(*problems->v),
+		      compare_places);
 }
 
 static void problem_print(FILE *stream, const struct ph_problem *problem)
@@ -127,7 +128,8 @@ static void problem_print(FILE *stream, const struct ph_problem *problem)
 		(void)fprintf(stream, "; %s", problem->remedy);
 	(void)fputc('\n', stream);
 	if (problem->source)
-		(void)fprintf(stream, "    %s\n    %*s^\n", problem->source, (int)problem->caret, "");
+		(void)fprintf(stream, "    %s\n    %*s^\n", problem->source, (int)problem->caret,
+			      "");
 }
 
 int problem_format(const struct ph_problem *problem, char **ret)

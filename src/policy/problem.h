@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PH_PROBLEMS_MAX	    1000U
+#define PH_PROBLEMS_MAX 1000U
 #define PH_PROBLEMS_GIVE_UP 100000U /* a file is not read on after that many */
 
 enum ph_severity {

@@ -52,8 +52,9 @@ static int parse_cidrs(struct ph_scanner *scanner, const char *clause, struct ph
 		if (word.len == 0) {
 			text_wrong(scanner, word.offset, "an address is missing after %s",
 				   list->n ? "the comma" : clause);
-			return text_right(scanner,
-					  "write an address such as 10.1.2.3, or a network such as 10.0.0.0/8");
+			return text_right(
+				scanner,
+				"write an address such as 10.1.2.3, or a network such as 10.0.0.0/8");
 		}
 		r = cidr_parse_word(scanner, &word, &cidr);
 		if (r < 0)
@@ -87,24 +88,26 @@ static int check_clause(struct ph_scanner *scanner, const struct ph_word *word, 
 			return 0;
 		text_wrong(scanner, word->offset, "except has no addresses to take away from");
 		if (rule->connect && rule->bind)
-			return text_right(scanner,
-					  "write connect %s ... to 0.0.0.0/0,::/0 except ..., and a bind rule apart",
-					  proto);
+			return text_right(
+				scanner,
+				"write connect %s ... to 0.0.0.0/0,::/0 except ..., and a bind rule apart",
+				proto);
 		return text_right(scanner, "write %s 0.0.0.0/0,::/0 before it",
 				  rule->connect ? "to" : "from");
 	}
 	if (rule->connect && rule->bind) {
 		text_wrong(scanner, word->offset, "%s needs %s before %s", clause_names[clause],
 			   clause == CLAUSE_TO ? "connect" : "bind", proto);
-		return text_right(scanner,
-				  "write %s %s ... %s ...; without it the rule means both connect and bind, and takes no address",
-				  clause == CLAUSE_TO ? "connect" : "bind", proto,
-				  clause_names[clause]);
+		return text_right(
+			scanner,
+			"write %s %s ... %s ...; without it the rule means both connect and bind, and takes no address",
+			clause == CLAUSE_TO ? "connect" : "bind", proto, clause_names[clause]);
 	}
 	if (clause == CLAUSE_TO && !rule->connect) {
 		text_wrong(scanner, word->offset, "to does not go with bind");
-		return text_right(scanner,
-				  "write on for the local address, or from for the peers that may reach it");
+		return text_right(
+			scanner,
+			"write on for the local address, or from for the peers that may reach it");
 	}
 	if (clause != CLAUSE_TO && !rule->bind) {
 		text_wrong(scanner, word->offset, "%s does not go with connect",
@@ -147,7 +150,8 @@ static int parse_clauses(struct ph_scanner *scanner, struct ph_rule *rule)
 			return text_right(scanner, "write one list with commas");
 		}
 		if (clause < next) {
-			text_wrong(scanner, word.offset, "%s stands too late", clause_names[clause]);
+			text_wrong(scanner, word.offset, "%s stands too late",
+				   clause_names[clause]);
 			return text_right(scanner, "the order is to, on, from, except");
 		}
 		r = parse_cidrs(scanner, clause_names[clause], clause_list(rule, clause));
@@ -179,7 +183,8 @@ static int wrong_proto(struct ph_scanner *scanner, const struct ph_word *word, c
 	else
 		text_wrong(scanner, word->offset, "%s is not a protocol", quote(word).text);
 	if (word_is(word, "connect") || word_is(word, "bind"))
-		return text_right(scanner, "leave both out: without connect or bind, both are meant");
+		return text_right(scanner,
+				  "leave both out: without connect or bind, both are meant");
 	if (nearest)
 		return text_right(scanner, "did you mean %s?", nearest);
 	if (word_is_number(word))
@@ -258,9 +263,10 @@ static int wrong_start(struct ph_scanner *scanner, const struct ph_word *word)
 	}
 	text_wrong(scanner, word->offset, "%s does not begin a rule", quote(word).text);
 	if (word->text[0] >= '0' && word->text[0] <= '9')
-		return text_right(scanner,
-				  "name the protocol first: tcp %s (between [ and ], put a rule that holds commas in quotes)",
-				  quote_bare(word).text);
+		return text_right(
+			scanner,
+			"name the protocol first: tcp %s (between [ and ], put a rule that holds commas in quotes)",
+			quote_bare(word).text);
 	if (word_is(word, "listen") || word_is(word, "accept"))
 		return text_right(scanner, "write bind: it covers listen and accept");
 	if (word_is(word, "send") || word_is(word, "receive"))

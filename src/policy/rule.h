@@ -35,7 +35,7 @@
 /* What is wrong at which character of the text, and what would be right. */
 struct ph_text_error {
 	unsigned column; /* 1 is the first character of the text given */
-	size_t offset;	 /* the same in bytes, from 0 */
+	size_t offset; /* the same in bytes, from 0 */
 	char message[256];
 	char remedy[256];
 };

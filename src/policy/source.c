@@ -9,7 +9,7 @@
 #include "policy/source.h"
 
 #define SHOWN_CHARACTERS_MAX 100 /* of a source line */
-#define SHOWN_BEFORE_CARET   60
+#define SHOWN_BEFORE_CARET 60
 
 const char ph_no_anchors[] = "policy files have no anchors (&)";
 const char ph_no_aliases[] = "policy files have no aliases (*)";
@@ -57,8 +57,8 @@ void source_move(const struct ph_source *source, struct ph_place *place, unsigne
 		place->line--;
 	}
 	while (place->line < line) {
-		const char *end = memchr(source->text + place->offset, '\n',
-					 source->len - place->offset);
+		const char *end =
+			memchr(source->text + place->offset, '\n', source->len - place->offset);
 
 		if (!end)
 			break;
@@ -66,8 +66,8 @@ void source_move(const struct ph_source *source, struct ph_place *place, unsigne
 		place->line++;
 	}
 	moved = place->offset;
-	place->offset = skip_characters(source, moved, line_end(source, moved),
-					column - place->column);
+	place->offset =
+		skip_characters(source, moved, line_end(source, moved), column - place->column);
 	place->column += (unsigned)utf8_count(source->text + moved, place->offset - moved);
 }
 

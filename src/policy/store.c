@@ -14,7 +14,8 @@ static int is_policy_file(const struct dirent *entry)
 {
 	size_t length = strlen(entry->d_name);
 
-	return entry->d_name[0] != '.' && length > 5 && !strcmp(entry->d_name + length - 5, ".yaml");
+	return entry->d_name[0] != '.' && length > 5 &&
+	       !strcmp(entry->d_name + length - 5, ".yaml");
 }
 
 static int load_file(const char *directory, const char *name, const char *without,

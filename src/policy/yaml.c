@@ -14,12 +14,12 @@
 
 #define DEPTH_MAX 16 /* policies nest to 4 */
 #define LINES_MAX 1000 /* of one value */
-#define PORTION	  4096
+#define PORTION 4096
 
 /* An item may take two lines of the longest, with much more of comments before it. */
 #define COMMENT_WEIGHT 1
 #define CONTENT_WEIGHT 16
-#define PENDING_MAX    (2 * PH_LINE_SIZE_MAX * CONTENT_WEIGHT)
+#define PENDING_MAX (2 * PH_LINE_SIZE_MAX * CONTENT_WEIGHT)
 
 DEFINE_CLEANUP(struct fy_token_iter *, fy_token_iter_destroy);
 
@@ -182,7 +182,8 @@ static int next_event(struct ph_yaml *yaml)
 		yaml->pending = 0;
 		yaml->event = fy_parser_parse(yaml->parser);
 		if (yaml->pending > PENDING_MAX)
-			return refuse(yaml, &yaml->last, "what comes after this has no end in sight",
+			return refuse(yaml, &yaml->last,
+				      "what comes after this has no end in sight",
 				      "close every quote, [ and {");
 		if (!yaml->event && !fy_parser_get_stream_error(yaml->parser))
 			return 0;
@@ -200,8 +201,9 @@ static int next_event(struct ph_yaml *yaml)
 			continue;
 		case FYET_DOCUMENT_START:
 			if (yaml->had_document)
-				return refuse(yaml, &yaml->last, "a second document begins here",
-					      "a policy file holds one: leave out the line with --- or ...");
+				return refuse(
+					yaml, &yaml->last, "a second document begins here",
+					"a policy file holds one: leave out the line with --- or ...");
 			yaml->had_document = true;
 			continue;
 		default:
@@ -304,7 +306,8 @@ static int fill_scalar(struct ph_yaml *yaml, struct ph_yaml_item *item)
 		style = fy_token_scalar_style(token);
 		/* libfyaml takes time in the square of the lines of these. */
 		if (style == FYSS_LITERAL || style == FYSS_FOLDED)
-			return refuse_value(yaml, item, "policy files have no blocks of text (| >)");
+			return refuse_value(yaml, item,
+					    "policy files have no blocks of text (| >)");
 		end = place_of(yaml, fy_token_end_mark(token));
 		if (end.line - item->place.line > LINES_MAX)
 			return refuse_value(yaml, item, "this value has too many lines");

@@ -21,9 +21,9 @@ enum ph_yaml_type {
 	PH_YAML_END_OF_TEXT,
 	PH_YAML_SCALAR,
 	PH_YAML_SEQUENCE, /* its items follow, up to its PH_YAML_END */
-	PH_YAML_MAPPING,  /* keys and values follow in turn, up to its PH_YAML_END */
+	PH_YAML_MAPPING, /* keys and values follow in turn, up to its PH_YAML_END */
 	PH_YAML_END,
-	PH_YAML_REFUSED,  /* stands for a value that was noted as an error already */
+	PH_YAML_REFUSED, /* stands for a value that was noted as an error already */
 };
 
 struct ph_yaml_item {
@@ -31,7 +31,7 @@ struct ph_yaml_item {
 	struct ph_place place;
 	const char *text; /* of a scalar; valid until the next item */
 	size_t len;
-	bool null;   /* a scalar that says nothing: empty, ~ or null, without quotes */
+	bool null; /* a scalar that says nothing: empty, ~ or null, without quotes */
 	bool direct; /* the source at place is the text, letter by letter */
 };
 
@@ -41,12 +41,12 @@ struct ph_yaml {
 	struct fy_parser *parser;
 	struct fy_event *event;
 	char *unfolded; /* the text of the last scalar, if it is not in the source as it is */
-	struct ph_place last;	/* where the last item begins */
+	struct ph_place last; /* where the last item begins */
 	struct ph_place cursor; /* moves along with the marks of libfyaml */
 	unsigned depth;
 	bool had_document;
-	size_t given;	 /* how much of the text libfyaml got */
-	size_t pending;	 /* the weight of what it got for the item that it reads now */
+	size_t given; /* how much of the text libfyaml got */
+	size_t pending; /* the weight of what it got for the item that it reads now */
 	bool line_blank; /* nothing but blanks so far in the line that it got last */
 	bool line_comment;
 };

@@ -75,8 +75,8 @@ static long transfer_aio(int fd, uint16_t opcode)
 	aio_context_t context = 0;
 	struct iocb request = { .aio_fildes = (uint32_t)fd,
 				.aio_lio_opcode = opcode,
-				.aio_buf = (uintptr_t)(opcode == IOCB_CMD_PWRITE ? payload :
-										     received),
+				.aio_buf =
+					(uintptr_t)(opcode == IOCB_CMD_PWRITE ? payload : received),
 				.aio_nbytes = SEND_LENGTH };
 	struct io_event event = {};
 	struct timespec timeout = { .tv_sec = 1 };

@@ -97,9 +97,8 @@ static bool is_absent(struct probe_env *env, int family, int type, int error)
 static enum probe_answer judge_sweep(struct probe_env *env, const struct sweep *sweep)
 {
 	if (sweep->offenders)
-		return probe_say(env, PROBE_ALLOWED,
-				 "%u wrong, as family/type/protocol:%.200s", sweep->offenders,
-				 sweep->names);
+		return probe_say(env, PROBE_ALLOWED, "%u wrong, as family/type/protocol:%.200s",
+				 sweep->offenders, sweep->names);
 	return probe_say(env, sweep->refused ? PROBE_DENIED : PROBE_UNTRIED,
 			 "%u refused, %u absent", sweep->refused, sweep->absent);
 }
@@ -228,27 +227,24 @@ static enum probe_answer hash_bytes(struct probe_env *env)
 	return probe_judge(env, "send", send(operation, "p", 1, 0));
 }
 
-#define REFUSED(probe_name, tested, meaning, of_family, of_type, of_protocol, need)    \
-	{                                                                              \
-		.name = "socket-" probe_name, .door = "socket", .promise = tested,     \
-		.what = meaning, .family = of_family, .type = of_type,                 \
-		.protocol = of_protocol, .needs = need, .expect = PROBE_DENIED,        \
-		.attempt = create                                                      \
+#define REFUSED(probe_name, tested, meaning, of_family, of_type, of_protocol, need)             \
+	{                                                                                       \
+		.name = "socket-" probe_name, .door = "socket", .promise = tested,              \
+		.what = meaning, .family = of_family, .type = of_type, .protocol = of_protocol, \
+		.needs = need, .expect = PROBE_DENIED, .attempt = create                        \
 	}
 #define IP(probe_name, ...) REFUSED(probe_name, "socket", __VA_ARGS__)
 #define OTHER(probe_name, ...) REFUSED(probe_name, "families", __VA_ARGS__)
-#define GRANTED(probe_name, meaning, of_family, of_type, of_protocol)                  \
-	{                                                                              \
-		.name = "allow-socket-" probe_name, .door = "socket", .what = meaning, \
-		.family = of_family, .type = of_type, .protocol = of_protocol,         \
-		.attempt = create                                                      \
+#define GRANTED(probe_name, meaning, of_family, of_type, of_protocol)                            \
+	{                                                                                        \
+		.name = "allow-socket-" probe_name, .door = "socket", .what = meaning,           \
+		.family = of_family, .type = of_type, .protocol = of_protocol, .attempt = create \
 	}
-#define SWEEPS(probe_name, tested, families, part, need)                               \
-	{                                                                              \
-		.name = probe_name, .door = "socket", .promise = tested,               \
-		.what = families ", types 1 to 6, protocols 0, 6, 17: only what may",  \
-		.how = part, .needs = need, .expect = PROBE_DENIED,                    \
-		.attempt = sweep_families                                              \
+#define SWEEPS(probe_name, tested, families, part, need)                                           \
+	{                                                                                          \
+		.name = probe_name, .door = "socket", .promise = tested,                           \
+		.what = families ", types 1 to 6, protocols 0, 6, 17: only what may", .how = part, \
+		.needs = need, .expect = PROBE_DENIED, .attempt = sweep_families                   \
 	}
 
 const struct probe probe_families[] = {
@@ -277,10 +273,7 @@ const struct probe probe_families[] = {
 	  .door = "send",
 	  .what = "a dump of the routes over AF_NETLINK",
 	  .attempt = dump_routes },
-	{ .name = "allow-alg",
-	  .door = "send",
-	  .what = "a hash by AF_ALG",
-	  .attempt = hash_bytes },
+	{ .name = "allow-alg", .door = "send", .what = "a hash by AF_ALG", .attempt = hash_bytes },
 	IP("udplite-v4", "UDP-Lite, IPv4", AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, 0),
 	IP("udplite-v6", "UDP-Lite, IPv6", AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE, 0),
 	IP("ping-v4", "ping socket, IPv4", AF_INET, SOCK_DGRAM, IPPROTO_ICMP, 0),

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "probe/internal.h"
 
-#define TCP_STATE_SYN_SENT 2	/* not in linux/tcp.h */
+#define TCP_STATE_SYN_SENT 2 /* not in linux/tcp.h */
 
 enum {
 	BY_SENDTO,
@@ -124,18 +124,18 @@ static enum probe_answer deferred_inherited(struct probe_env *env)
 	return probe_judge(env, probe_send_name(how), n);
 }
 
-#define DENIED(probe_name, meaning, at, way)                                           \
-	{                                                                              \
-		.name = probe_name, .door = "fastopen", .promise = "fastopen",         \
-		.what = meaning, .where = at, .how = way, .expect = PROBE_DENIED,      \
-		.flags = PROBE_ARRIVES, .attempt = fastopen                            \
+#define DENIED(probe_name, meaning, at, way)                                                    \
+	{                                                                                       \
+		.name = probe_name, .door = "fastopen", .promise = "fastopen", .what = meaning, \
+		.where = at, .how = way, .expect = PROBE_DENIED, .flags = PROBE_ARRIVES,        \
+		.attempt = fastopen                                                             \
 	}
-#define DEFERRED(probe_name, call, way)                                                \
-	{                                                                              \
-		.name = probe_name, .door = "fastopen", .promise = "handed-over",      \
-		.what = call " on an inherited socket whose connect was deferred",     \
-		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .how = way,            \
-		.prepare = prepare_deferred, .attempt = deferred_inherited             \
+#define DEFERRED(probe_name, call, way)                                            \
+	{                                                                          \
+		.name = probe_name, .door = "fastopen", .promise = "handed-over",  \
+		.what = call " on an inherited socket whose connect was deferred", \
+		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .how = way,        \
+		.prepare = prepare_deferred, .attempt = deferred_inherited         \
 	}
 
 const struct probe probe_fastopen[] = {

@@ -220,14 +220,13 @@ static enum probe_answer write_inherited(struct probe_env *env)
 	return probe_judge(env, "write", write(env->fd[0], "p", 1));
 }
 
-#define PROBE(probe_name, through, tested, meaning, first, function, ...)              \
-	{                                                                              \
-		.name = probe_name, .door = through, .promise = tested,                \
-		.what = meaning, .expect = PROBE_DENIED, .prepare = first,             \
-		.attempt = function, __VA_ARGS__                                       \
+#define PROBE(probe_name, through, tested, meaning, first, function, ...)                  \
+	{                                                                                  \
+		.name = probe_name, .door = through, .promise = tested, .what = meaning,   \
+		.expect = PROBE_DENIED, .prepare = first, .attempt = function, __VA_ARGS__ \
 	}
 #define HANDED(probe_name, through, ...) PROBE(probe_name, through, "handed-over", __VA_ARGS__)
-#define KIND(of_family, of_type, of_protocol)                                          \
+#define KIND(of_family, of_type, of_protocol) \
 	.family = of_family, .type = of_type, .protocol = of_protocol
 #define SCTP_STREAM KIND(AF_INET, SOCK_STREAM, IPPROTO_SCTP)
 #define SCTP_MANY KIND(AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP)

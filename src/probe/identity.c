@@ -292,34 +292,32 @@ static enum probe_answer change_user(struct probe_env *env)
 	return probe_try_connect(env);
 }
 
-#define PROBE(probe_name, through, tested, meaning, answer, function, ...)             \
-	{                                                                              \
-		.name = probe_name, .door = through, .promise = tested,                \
-		.what = meaning, .expect = answer, .attempt = function, __VA_ARGS__    \
+#define PROBE(probe_name, through, tested, meaning, answer, function, ...)               \
+	{                                                                                \
+		.name = probe_name, .door = through, .promise = tested, .what = meaning, \
+		.expect = answer, .attempt = function, __VA_ARGS__                       \
 	}
-#define RENAMES(probe_name, meaning, function, ...)                                    \
-	PROBE(probe_name, "rename", "rename", meaning ", then connect", PROBE_DENIED,  \
-	      function, .flags = PROBE_ARRIVES, __VA_ARGS__)
-#define ESCAPES(probe_name, tested, meaning, function, ...)                            \
-	PROBE(probe_name, "identity", tested, meaning ", then connect", PROBE_DENIED,  \
-	      function, .flags = PROBE_ARRIVES, __VA_ARGS__)
+#define RENAMES(probe_name, meaning, function, ...)                                             \
+	PROBE(probe_name, "rename", "rename", meaning ", then connect", PROBE_DENIED, function, \
+	      .flags = PROBE_ARRIVES, __VA_ARGS__)
+#define ESCAPES(probe_name, tested, meaning, function, ...)                                     \
+	PROBE(probe_name, "identity", tested, meaning ", then connect", PROBE_DENIED, function, \
+	      .flags = PROBE_ARRIVES, __VA_ARGS__)
 #define SIMILAR(probe_name, meaning, ...)                                              \
 	PROBE(probe_name, "identity", NULL, meaning, PROBE_ALLOWED, probe_try_connect, \
 	      .flags = PROBE_TO_DENIED, __VA_ARGS__)
 
 const struct probe probe_identity[] = {
-	RENAMES("rename-prctl", "prctl(PR_SET_NAME) to another name", rename_away,
-		.how = BY_PRCTL),
+	RENAMES("rename-prctl", "prctl(PR_SET_NAME) to another name", rename_away, .how = BY_PRCTL),
 	RENAMES("rename-proc", "another name into /proc/self/comm", rename_away, .how = BY_PROC),
 	RENAMES("rename-proc-task", "another name into /proc/self/task/TID/comm", rename_away,
 		.how = BY_PROC_TASK),
-	RENAMES("rename-fork", "fork, and the child renames itself", fork_renamed,
-		.how = BY_PRCTL),
+	RENAMES("rename-fork", "fork, and the child renames itself", fork_renamed, .how = BY_PRCTL),
 	RENAMES("rename-thread", "a thread of another name", in_renamed_thread, .how = BY_PRCTL),
 	RENAMES("rename-leader-gone", "a thread of another name after the leader's exit",
 		after_leader, .how = BY_PRCTL),
-	RENAMES("rename-into", "an unconfined process takes the name", rename_into,
-		.how = BY_PRCTL, .path = PROBE_AS_SELF),
+	RENAMES("rename-into", "an unconfined process takes the name", rename_into, .how = BY_PRCTL,
+		.path = PROBE_AS_SELF),
 	RENAMES("rename-into-proc", "an unconfined process takes the name by /proc/self/comm",
 		rename_into, .how = BY_PROC, .path = PROBE_AS_SELF),
 	RENAMES("rename-into-away", "an unconfined process takes the name and drops it",

@@ -152,28 +152,25 @@ static enum probe_answer send_destroyed(struct probe_env *env)
 	return probe_judge(env, "send", n);
 }
 
-#define SENDS(probe_name, through, call, way, at)                                      \
-	{                                                                              \
-		.name = "inherited-" probe_name, .door = through,                      \
-		.promise = "handed-over", .what = call " on an inherited connection",  \
-		.where = at, .how = way, .expect = PROBE_DENIED,                       \
-		.flags = PROBE_ARRIVES, .prepare = prepare_connected,                  \
-		.attempt = send_inherited                                              \
+#define SENDS(probe_name, through, call, way, at)                                             \
+	{                                                                                     \
+		.name = "inherited-" probe_name, .door = through, .promise = "handed-over",   \
+		.what = call " on an inherited connection", .where = at, .how = way,          \
+		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .prepare = prepare_connected, \
+		.attempt = send_inherited                                                     \
 	}
-#define RECEIVES(probe_name, through, tested, call, way)                               \
-	{                                                                              \
-		.name = "inherited-" probe_name, .door = through, .promise = tested,   \
-		.what = call " on an inherited connection with data", .how = way,      \
-		.expect = PROBE_DENIED, .prepare = prepare_echo,                       \
-		.attempt = receive_inherited                                           \
+#define RECEIVES(probe_name, through, tested, call, way)                                      \
+	{                                                                                     \
+		.name = "inherited-" probe_name, .door = through, .promise = tested,          \
+		.what = call " on an inherited connection with data", .how = way,             \
+		.expect = PROBE_DENIED, .prepare = prepare_echo, .attempt = receive_inherited \
 	}
-#define SENDS_TLS(probe_name, through, call, way)                                      \
-	{                                                                              \
-		.name = "inherited-tls-" probe_name, .door = through,                  \
-		.promise = "handed-over",                                              \
-		.what = call " on an inherited connection with kernel TLS",            \
-		.how = way, .expect = PROBE_DENIED, .flags = PROBE_ARRIVES,            \
-		.prepare = prepare_tls, .attempt = send_inherited                      \
+#define SENDS_TLS(probe_name, through, call, way)                                               \
+	{                                                                                       \
+		.name = "inherited-tls-" probe_name, .door = through, .promise = "handed-over", \
+		.what = call " on an inherited connection with kernel TLS", .how = way,         \
+		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .prepare = prepare_tls,         \
+		.attempt = send_inherited                                                       \
 	}
 
 const struct probe probe_inherited[] = {

@@ -124,10 +124,10 @@ struct io_uring_sqe;
 
 enum probe_ring {
 	RING_INLINE = 0,
-	RING_ASYNC = 1,		/* by a worker thread */
-	RING_POLLED = 2,	/* by the kernel's submission thread */
-	RING_MODES = 3,		/* mask */
-	RING_FIXED = 4,		/* the descriptor is an index of the ring's own table */
+	RING_ASYNC = 1, /* by a worker thread */
+	RING_POLLED = 2, /* by the kernel's submission thread */
+	RING_MODES = 3, /* mask */
+	RING_FIXED = 4, /* the descriptor is an index of the ring's own table */
 };
 
 struct io_uring;

@@ -266,28 +266,26 @@ static enum probe_answer accept_inherited(struct probe_env *env)
 	return serve(env, env->fd[0], env->probe->how);
 }
 
-#define BINDS(probe_name, meaning, at, first, function)                                \
-	{                                                                              \
-		.name = probe_name, .door = "bind", .promise = "bind",                 \
-		.what = meaning, .where = at, .expect = PROBE_DENIED,                  \
-		.prepare = first, .attempt = function                                  \
+#define BINDS(probe_name, meaning, at, first, function)                                    \
+	{                                                                                  \
+		.name = probe_name, .door = "bind", .promise = "bind", .what = meaning,    \
+		.where = at, .expect = PROBE_DENIED, .prepare = first, .attempt = function \
 	}
-#define LISTENS(probe_name, meaning, at, function)                                     \
-	{                                                                              \
-		.name = probe_name, .door = "listen", .promise = "listen",             \
-		.what = meaning, .where = at, .expect = PROBE_DENIED,                  \
-		.attempt = function                                                    \
+#define LISTENS(probe_name, meaning, at, function)                                          \
+	{                                                                                   \
+		.name = probe_name, .door = "listen", .promise = "listen", .what = meaning, \
+		.where = at, .expect = PROBE_DENIED, .attempt = function                    \
 	}
-#define SERVES(probe_name, meaning, at, first, function, way)                          \
-	{                                                                              \
-		.name = probe_name, .door = "accept", .what = meaning, .where = at,    \
-		.how = way, .prepare = first, .attempt = function                      \
+#define SERVES(probe_name, meaning, at, first, function, way)                                   \
+	{                                                                                       \
+		.name = probe_name, .door = "accept", .what = meaning, .where = at, .how = way, \
+		.prepare = first, .attempt = function                                           \
 	}
-#define ACCEPTS(probe_name, meaning, at, way)                                          \
-	{                                                                              \
-		.name = probe_name, .door = "accept", .promise = "handed-over",        \
-		.what = meaning, .where = at, .how = way, .expect = PROBE_DENIED,      \
-		.prepare = probe_prepare_listener, .attempt = accept_inherited         \
+#define ACCEPTS(probe_name, meaning, at, way)                                                    \
+	{                                                                                        \
+		.name = probe_name, .door = "accept", .promise = "handed-over", .what = meaning, \
+		.where = at, .how = way, .expect = PROBE_DENIED,                                 \
+		.prepare = probe_prepare_listener, .attempt = accept_inherited                   \
 	}
 
 const struct probe probe_listen[] = {

@@ -27,14 +27,13 @@
 static void enter_namespaces(struct probe_env *env)
 {
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWCGROUP) < 0)
-		probe_finish(env, probe_say(env, PROBE_UNTRIED, "unshare: %s",
-					    strerrorname_np(errno)));
+		probe_finish(env,
+			     probe_say(env, PROBE_UNTRIED, "unshare: %s", strerrorname_np(errno)));
 }
 
 static enum probe_answer unshare_only(struct probe_env *env)
 {
-	return probe_judge(env, "unshare",
-			   unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWCGROUP));
+	return probe_judge(env, "unshare", unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWCGROUP));
 }
 
 /* Nobody listens in the new network: a refused connection is one that was let out. */
@@ -96,8 +95,7 @@ static enum probe_answer make_tun(struct probe_env *env)
 		return PROBE_UNTRIED;
 	fd = open(TUN, O_RDWR | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO || errno == EACCES))
-		return probe_say(env, PROBE_UNTRIED, "open of " TUN ": %s",
-				 strerrorname_np(errno));
+		return probe_say(env, PROBE_UNTRIED, "open of " TUN ": %s", strerrorname_np(errno));
 	if (fd < 0)
 		return probe_judge(env, "open of " TUN, fd);
 	return probe_judge(env, "ioctl(TUNSETIFF)", ioctl(fd, TUNSETIFF, &request));
@@ -196,8 +194,7 @@ static enum probe_answer load_module_bytes(struct probe_env *env)
 {
 	char bytes[256] = "no module";
 
-	return judge_module(env, "init_module",
-			    syscall(SYS_init_module, bytes, sizeof(bytes), ""));
+	return judge_module(env, "init_module", syscall(SYS_init_module, bytes, sizeof(bytes), ""));
 }
 
 static enum probe_answer load_module_file(struct probe_env *env)
@@ -222,10 +219,9 @@ static void lift_memory_limit(void)
 
 static enum probe_answer create_map(struct probe_env *env)
 {
-	union bpf_attr attributes = { .map_type = BPF_MAP_TYPE_ARRAY,
-				      .key_size = 4,
-				      .value_size = 4,
-				      .max_entries = 1 };
+	union bpf_attr attributes = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1
+	};
 
 	lift_memory_limit();
 	return probe_judge(env, "bpf(BPF_MAP_CREATE)", bpf(BPF_MAP_CREATE, &attributes));
@@ -259,15 +255,14 @@ static enum probe_answer unlink_pin(struct probe_env *env)
 	return probe_judge(env, "unlink", unlink(env->pin));
 }
 
-#define PROBE(probe_name, through, tested, meaning, function, ...)                     \
-	{                                                                              \
-		.name = probe_name, .door = through, .promise = tested,                \
-		.what = meaning, .expect = PROBE_DENIED, .attempt = function,          \
-		__VA_ARGS__                                                            \
+#define PROBE(probe_name, through, tested, meaning, function, ...)                       \
+	{                                                                                \
+		.name = probe_name, .door = through, .promise = tested, .what = meaning, \
+		.expect = PROBE_DENIED, .attempt = function, __VA_ARGS__                 \
 	}
-#define VICTIM(probe_name, meaning, way)                                               \
-	PROBE(probe_name, "ptrace", "ptrace", meaning " an unconfined process",        \
-	      reach_process, .prepare = prepare_victim, .how = way)
+#define VICTIM(probe_name, meaning, way)                                                       \
+	PROBE(probe_name, "ptrace", "ptrace", meaning " an unconfined process", reach_process, \
+	      .prepare = prepare_victim, .how = way)
 
 const struct probe probe_protect[] = {
 	{ .name = "allow-namespace",

@@ -312,13 +312,13 @@ static enum probe_answer be_supervised(struct probe_env *env)
 	return probe_judge(env, "SECCOMP_IOCTL_NOTIF_ADDFD", syscall(TRAPPED));
 }
 
-#define REFUSED(probe_name, meaning, first, ...)                                       \
-	{                                                                              \
-		.name = "received-" probe_name, .door = "receive-fd",                  \
-		.promise = "handed-over", .what = meaning, .expect = PROBE_DENIED,     \
-		.prepare = first, .attempt = receive, __VA_ARGS__                      \
+#define REFUSED(probe_name, meaning, first, ...)                                                \
+	{                                                                                       \
+		.name = "received-" probe_name, .door = "receive-fd", .promise = "handed-over", \
+		.what = meaning, .expect = PROBE_DENIED, .prepare = first, .attempt = receive,  \
+		__VA_ARGS__                                                                     \
 	}
-#define KIND(of_family, of_type, of_protocol)                                          \
+#define KIND(of_family, of_type, of_protocol) \
 	.family = of_family, .type = of_type, .protocol = of_protocol
 
 const struct probe probe_received[] = {
@@ -340,8 +340,7 @@ const struct probe probe_received[] = {
 	  .prepare = prepare_pipe,
 	  .attempt = receive },
 	REFUSED("tcp", "SCM_RIGHTS of a connection", prepare_connected, ),
-	REFUSED("tcp-v6", "SCM_RIGHTS of a connection, IPv6", prepare_connected,
-		.where = PROBE_V6),
+	REFUSED("tcp-v6", "SCM_RIGHTS of a connection, IPv6", prepare_connected, .where = PROBE_V6),
 	REFUSED("tcp-recvmmsg", "SCM_RIGHTS of a connection, received by recvmmsg",
 		prepare_connected, .how = BY_RECVMMSG),
 	REFUSED("tcp-uring", "SCM_RIGHTS of a connection, received by io_uring", prepare_connected,

@@ -50,13 +50,18 @@ static const struct {
 	[SERVER_DCCP] = { SOCK_DCCP, IPPROTO_DCCP, true, false },
 };
 
-enum role { LISTENER, DATAGRAMS, CONNECTION, QUESTIONS };
+enum role {
+	LISTENER,
+	DATAGRAMS,
+	CONNECTION,
+	QUESTIONS
+};
 
 struct endpoint {
 	enum role role;
 	enum server_kind kind;
 	int v6;
-	size_t port;		/* index */
+	size_t port; /* index */
 	int fd;
 	struct endpoint *next;
 };
@@ -169,11 +174,10 @@ static void open_vsock(struct server *server, size_t port)
 	    listen(fd, 8) < 0)
 		return;
 	server->state.present[SERVER_VSOCK][0] = 1;
-	(void)endpoint_add(server, server->data,
-			   (struct endpoint){ .role = LISTENER,
-					      .kind = SERVER_VSOCK,
-					      .port = port,
-					      .fd = TAKE_FD(fd) });
+	(void)endpoint_add(
+		server, server->data,
+		(struct endpoint){
+			.role = LISTENER, .kind = SERVER_VSOCK, .port = port, .fd = TAKE_FD(fd) });
 }
 
 static void open_raw(struct server *server, int v6)
@@ -201,10 +205,9 @@ static void open_frames(struct server *server)
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return;
 	server->state.present[SERVER_FRAME][0] = 1;
-	(void)endpoint_add(server, server->data,
-			   (struct endpoint){ .role = DATAGRAMS,
-					      .kind = SERVER_FRAME,
-					      .fd = TAKE_FD(fd) });
+	(void)endpoint_add(
+		server, server->data,
+		(struct endpoint){ .role = DATAGRAMS, .kind = SERVER_FRAME, .fd = TAKE_FD(fd) });
 }
 
 static int open_ports(struct server *server, size_t n_ports)
@@ -329,8 +332,8 @@ static int reset(struct server *server)
 
 static int dial(struct server *server, int v6, size_t port)
 {
-	cleanup_close int fd = socket(v6 ? AF_INET6 : AF_INET,
-				      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cleanup_close int fd =
+		socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_storage address;
 	socklen_t length = loopback(&address, v6, INADDR_LOOPBACK + 1, server->state.port[port]);
 	struct pollfd wait = { .fd = fd, .events = POLLOUT };
@@ -475,8 +478,7 @@ static void server_close(struct server *server)
 	fd_close(server->control);
 }
 
-int server_run(const uint16_t *ports, size_t n_ports, const char *control, bool loads,
-	       pid_t parent)
+int server_run(const uint16_t *ports, size_t n_ports, const char *control, bool loads, pid_t parent)
 {
 	struct server server = { .data = -1, .control = -1, .loads = loads };
 	int r = server_open(&server, ports, n_ports, control);
@@ -487,8 +489,7 @@ int server_run(const uint16_t *ports, size_t n_ports, const char *control, bool 
 	return r;
 }
 
-int server_spawn(const uint16_t *ports, size_t n_ports, const char *control, bool loads,
-		 pid_t *ret)
+int server_spawn(const uint16_t *ports, size_t n_ports, const char *control, bool loads, pid_t *ret)
 {
 	struct server server = { .data = -1, .control = -1, .loads = loads };
 	int r = server_open(&server, ports, n_ports, control);

@@ -20,9 +20,9 @@ enum server_kind {
 	SERVER_SCTP,
 	SERVER_DCCP,
 	SERVER_VSOCK,
-	SERVER_RAW,		/* IP protocol 253; counted under the first port */
-	SERVER_FRAME,		/* ethernet protocol 0x88b5 on lo; counted under the first port */
-	SERVER_DIALLED,		/* connections that the server opened on request */
+	SERVER_RAW, /* IP protocol 253; counted under the first port */
+	SERVER_FRAME, /* ethernet protocol 0x88b5 on lo; counted under the first port */
+	SERVER_DIALLED, /* connections that the server opened on request */
 	SERVER_KINDS,
 };
 
@@ -31,10 +31,10 @@ enum server_kind {
 #define SERVER_FRAME_PROTOCOL 0x88b5
 
 enum server_verb {
-	SERVER_COUNT,		/* nothing but the counts */
-	SERVER_PAUSE,		/* close the TCP listener of (family, port) until the next reset */
-	SERVER_RESET,		/* close all connections, listen again; counts stay */
-	SERVER_DIAL,		/* connect to the second address of (family, port), send a byte */
+	SERVER_COUNT, /* nothing but the counts */
+	SERVER_PAUSE, /* close the TCP listener of (family, port) until the next reset */
+	SERVER_RESET, /* close all connections, listen again; counts stay */
+	SERVER_DIAL, /* connect to the second address of (family, port), send a byte */
 };
 
 struct server_request {
@@ -45,14 +45,14 @@ struct server_request {
 
 struct server_count {
 	uint64_t connections;
-	uint64_t messages;	/* datagrams, frames, or reads of a stream */
+	uint64_t messages; /* datagrams, frames, or reads of a stream */
 	uint64_t bytes;
 };
 
 struct server_reply {
-	int32_t error;		/* 0 or -errno of the request */
+	int32_t error; /* 0 or -errno of the request */
 	uint16_t port[SERVER_PORTS];
-	uint8_t present[SERVER_KINDS][2];	/* by kind; 0: IPv4 or no family, 1: IPv6 */
+	uint8_t present[SERVER_KINDS][2]; /* by kind; 0: IPv4 or no family, 1: IPv6 */
 	struct server_count count[SERVER_KINDS][2][SERVER_PORTS];
 };
 
@@ -73,7 +73,6 @@ int server_spawn(const uint16_t *ports, size_t n_ports, const char *control, boo
 int server_connect(const char *control);
 
 /* Asks; 0, or -errno of the exchange or of the request itself. */
-int server_ask(int fd, enum server_verb verb, int family, uint16_t port,
-	       struct server_reply *ret);
+int server_ask(int fd, enum server_verb verb, int family, uint16_t port, struct server_reply *ret);
 
 #endif

@@ -6,11 +6,11 @@
 
 /* What a run of probes needs on the machine, and leaves nothing of. */
 struct probe_stand {
-	char dir[64];			/* private */
-	char as[PROBE_PATH_SIZE];	/* the path under test */
-	char self[PROBE_PATH_SIZE];	/* this program */
-	char control[96];		/* of the server */
-	pid_t server;			/* 0: none */
+	char dir[64]; /* private */
+	char as[PROBE_PATH_SIZE]; /* the path under test */
+	char self[PROBE_PATH_SIZE]; /* this program */
+	char control[96]; /* of the server */
+	pid_t server; /* 0: none */
 };
 
 /*

@@ -285,28 +285,27 @@ static enum probe_answer receive_allowed(struct probe_env *env)
 	return probe_judge(env, probe_receive_name(how), receive_allowed_open(env, how));
 }
 
-#define DENIED(probe_name, meaning, at, function)                                      \
-	{                                                                              \
-		.name = probe_name, .door = "connect", .promise = "connect",           \
-		.what = meaning, .where = at, .expect = PROBE_DENIED,                  \
-		.flags = PROBE_ARRIVES, .attempt = function                            \
+#define DENIED(probe_name, meaning, at, function)                                                \
+	{                                                                                        \
+		.name = probe_name, .door = "connect", .promise = "connect", .what = meaning,    \
+		.where = at, .expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .attempt = function \
 	}
-#define ALLOWED(probe_name, meaning, at, function)                                     \
-	{                                                                              \
-		.name = probe_name, .door = "connect", .what = meaning, .where = at,   \
-		.attempt = function                                                    \
+#define ALLOWED(probe_name, meaning, at, function)                                   \
+	{                                                                            \
+		.name = probe_name, .door = "connect", .what = meaning, .where = at, \
+		.attempt = function                                                  \
 	}
-#define SENDS(probe_name, way)                                                         \
-	{                                                                              \
-		.name = "allow-" probe_name, .door = "send",                           \
-		.what = probe_name " on an allowed connection", .how = way,            \
-		.attempt = send_allowed                                                \
+#define SENDS(probe_name, way)                                              \
+	{                                                                   \
+		.name = "allow-" probe_name, .door = "send",                \
+		.what = probe_name " on an allowed connection", .how = way, \
+		.attempt = send_allowed                                     \
 	}
-#define RECEIVES(probe_name, way)                                                      \
-	{                                                                              \
-		.name = "allow-" probe_name, .door = "receive",                        \
-		.what = probe_name " on an allowed connection", .how = way,            \
-		.attempt = receive_allowed                                             \
+#define RECEIVES(probe_name, way)                                           \
+	{                                                                   \
+		.name = "allow-" probe_name, .door = "receive",             \
+		.what = probe_name " on an allowed connection", .how = way, \
+		.attempt = receive_allowed                                  \
 	}
 
 const struct probe probe_tcp[] = {
@@ -320,8 +319,8 @@ const struct probe probe_tcp[] = {
 		connect_and_talk),
 	ALLOWED("allow-connect-nonblocking", "non-blocking connect to the allowed port", PROBE_V4,
 		connect_nonblocking),
-	ALLOWED("allow-reconnect", "connect(AF_UNSPEC), then connect to the allowed port",
-		PROBE_V4, connect_again),
+	ALLOWED("allow-reconnect", "connect(AF_UNSPEC), then connect to the allowed port", PROBE_V4,
+		connect_again),
 	ALLOWED("allow-reconnect-v6", "the same, IPv6", PROBE_V6, connect_again),
 	DENIED("connect-v4", "connect, IPv4", PROBE_V4, probe_try_connect),
 	DENIED("connect-v6", "connect, IPv6", PROBE_V6, probe_try_connect),

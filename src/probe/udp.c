@@ -17,11 +17,11 @@
 /* How a datagram gets its destination. */
 enum {
 	TO_ADDRESS,
-	TO_UNSPEC,		/* an address of family 0 */
-	TO_ADDRESS_MSG,		/* sendmsg */
-	TO_ADDRESSES,		/* sendmmsg, three destinations, the first one allowed for TCP */
-	TO_CORKED,		/* MSG_MORE first, then a flush */
-	TO_SEGMENTS,		/* UDP_SEGMENT: one call, several datagrams */
+	TO_UNSPEC, /* an address of family 0 */
+	TO_ADDRESS_MSG, /* sendmsg */
+	TO_ADDRESSES, /* sendmmsg, three destinations, the first one allowed for TCP */
+	TO_CORKED, /* MSG_MORE first, then a flush */
+	TO_SEGMENTS, /* UDP_SEGMENT: one call, several datagrams */
 };
 
 static enum probe_answer create(struct probe_env *env)
@@ -207,31 +207,30 @@ static enum probe_answer resolve_host(struct probe_env *env)
 			 r ? gai_strerror(r) : "found");
 }
 
-#define CREATES(probe_name, meaning, at, socket_type, number)                          \
-	{                                                                              \
-		.name = probe_name, .door = "socket", .promise = "socket",             \
-		.what = meaning, .where = at, .type = socket_type,                     \
-		.protocol = number, .expect = PROBE_DENIED, .attempt = create          \
+#define CREATES(probe_name, meaning, at, socket_type, number)                                 \
+	{                                                                                     \
+		.name = probe_name, .door = "socket", .promise = "socket", .what = meaning,   \
+		.where = at, .type = socket_type, .protocol = number, .expect = PROBE_DENIED, \
+		.attempt = create                                                             \
 	}
-#define SENDS(probe_name, meaning, at, way, more)                                      \
-	{                                                                              \
-		.name = probe_name, .door = "send", .promise = "send",                 \
-		.what = meaning, .where = at, .how = way, .expect = PROBE_DENIED,      \
-		.flags = PROBE_ARRIVES | (more), .prepare = prepare_socket,            \
-		.attempt = send_unconnected                                            \
+#define SENDS(probe_name, meaning, at, way, more)                                                 \
+	{                                                                                         \
+		.name = probe_name, .door = "send", .promise = "send", .what = meaning,           \
+		.where = at, .how = way, .expect = PROBE_DENIED, .flags = PROBE_ARRIVES | (more), \
+		.prepare = prepare_socket, .attempt = send_unconnected                            \
 	}
-#define SENDS_CONNECTED(probe_name, through, call, way)                                \
-	{                                                                              \
-		.name = probe_name, .door = through, .promise = "handed-over",         \
-		.what = call " on an inherited, connected UDP socket", .how = way,     \
-		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES,                        \
-		.prepare = prepare_connected, .attempt = send_connected                \
+#define SENDS_CONNECTED(probe_name, through, call, way)                                       \
+	{                                                                                     \
+		.name = probe_name, .door = through, .promise = "handed-over",                \
+		.what = call " on an inherited, connected UDP socket", .how = way,            \
+		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .prepare = prepare_connected, \
+		.attempt = send_connected                                                     \
 	}
-#define RECEIVES(probe_name, call, way)                                                \
-	{                                                                              \
-		.name = probe_name, .door = "receive", .promise = "handed-over",       \
-		.what = call " on an inherited UDP socket with data", .how = way,      \
-		.expect = PROBE_DENIED, .prepare = prepare_echo, .attempt = receive    \
+#define RECEIVES(probe_name, call, way)                                             \
+	{                                                                           \
+		.name = probe_name, .door = "receive", .promise = "handed-over",    \
+		.what = call " on an inherited UDP socket with data", .how = way,   \
+		.expect = PROBE_DENIED, .prepare = prepare_echo, .attempt = receive \
 	}
 
 const struct probe probe_udp[] = {

@@ -171,26 +171,24 @@ static enum probe_answer accept_in_table(struct probe_env *env)
 	return probe_judge(env, "IORING_OP_ACCEPT", result);
 }
 
-#define PROBE(probe_name, tested, meaning, answer, first, function, ...)               \
-	{                                                                              \
-		.name = probe_name, .door = "io_uring", .promise = tested,             \
-		.what = meaning, .expect = answer, .prepare = first,                   \
-		.attempt = function, __VA_ARGS__                                       \
+#define PROBE(probe_name, tested, meaning, answer, first, function, ...)                    \
+	{                                                                                   \
+		.name = probe_name, .door = "io_uring", .promise = tested, .what = meaning, \
+		.expect = answer, .prepare = first, .attempt = function, __VA_ARGS__        \
 	}
-#define ALLOWED(probe_name, meaning, function, ...)                                    \
-	PROBE("allow-uring-" probe_name, NULL, meaning, PROBE_ALLOWED,                 \
-	      probe_ring_check, function, __VA_ARGS__)
-#define DENIED(probe_name, tested, meaning, function, ...)                             \
-	PROBE("uring-" probe_name, tested, meaning, PROBE_DENIED, probe_ring_check,    \
-	      function, __VA_ARGS__)
-#define CONNECTS(probe_name, meaning, function, ...)                                   \
-	DENIED(probe_name, "connect", meaning, function, .flags = PROBE_ARRIVES,       \
+#define ALLOWED(probe_name, meaning, function, ...)                                                \
+	PROBE("allow-uring-" probe_name, NULL, meaning, PROBE_ALLOWED, probe_ring_check, function, \
+	      __VA_ARGS__)
+#define DENIED(probe_name, tested, meaning, function, ...)                                    \
+	PROBE("uring-" probe_name, tested, meaning, PROBE_DENIED, probe_ring_check, function, \
+	      __VA_ARGS__)
+#define CONNECTS(probe_name, meaning, function, ...) \
+	DENIED(probe_name, "connect", meaning, function, .flags = PROBE_ARRIVES, __VA_ARGS__)
+#define FASTOPENS(probe_name, meaning, ...)                                               \
+	DENIED(probe_name, "fastopen", meaning, fastopen_by_ring, .flags = PROBE_ARRIVES, \
 	       __VA_ARGS__)
-#define FASTOPENS(probe_name, meaning, ...)                                            \
-	DENIED(probe_name, "fastopen", meaning, fastopen_by_ring,                      \
-	       .flags = PROBE_ARRIVES, __VA_ARGS__)
-#define ACCEPTS(probe_name, tested, meaning, answer, function, ...)                    \
-	PROBE(probe_name, tested, meaning, answer, prepare_listener, function,         \
+#define ACCEPTS(probe_name, tested, meaning, answer, function, ...)            \
+	PROBE(probe_name, tested, meaning, answer, prepare_listener, function, \
 	      .where = PROBE_SECOND_V4, __VA_ARGS__)
 
 const struct probe probe_uring[] = {
@@ -204,8 +202,7 @@ const struct probe probe_uring[] = {
 		accept_by_ring, ),
 	CONNECTS("connect", "connect by io_uring", connect_by_ring, ),
 	CONNECTS("connect-v6", "connect by io_uring, IPv6", connect_by_ring, .where = PROBE_V6),
-	CONNECTS("connect-async", "connect by a worker thread", connect_by_ring,
-		 .how = RING_ASYNC),
+	CONNECTS("connect-async", "connect by a worker thread", connect_by_ring, .how = RING_ASYNC),
 	CONNECTS("connect-sqpoll", "connect by the submission thread", connect_by_ring,
 		 .how = RING_POLLED),
 	CONNECTS("connect-fixed", "connect of a socket in the ring's table", connect_by_ring,

@@ -223,16 +223,14 @@ static enum probe_answer send_by_passed_socket(struct probe_env *env)
 	return send_from_table(env, ring);
 }
 
-#define PROBE(probe_name, through, tested, meaning, first, function, ...)              \
-	{                                                                              \
-		.name = "uring-" probe_name, .door = through, .promise = tested,       \
-		.what = meaning, .expect = PROBE_DENIED, .prepare = first,             \
-		.attempt = function, __VA_ARGS__                                       \
+#define PROBE(probe_name, through, tested, meaning, first, function, ...)                         \
+	{                                                                                         \
+		.name = "uring-" probe_name, .door = through, .promise = tested, .what = meaning, \
+		.expect = PROBE_DENIED, .prepare = first, .attempt = function, __VA_ARGS__        \
 	}
-#define SENDS(probe_name, meaning, operation, ...)                                     \
-	PROBE(probe_name, "io_uring", "handed-over",                                   \
-	      meaning " on an inherited connection", prepare_connected, transfer,      \
-	      .type = operation, .flags = PROBE_ARRIVES, __VA_ARGS__)
+#define SENDS(probe_name, meaning, operation, ...)                                          \
+	PROBE(probe_name, "io_uring", "handed-over", meaning " on an inherited connection", \
+	      prepare_connected, transfer, .type = operation, .flags = PROBE_ARRIVES, __VA_ARGS__)
 #define RECEIVES(probe_name, meaning, operation, ...)                                  \
 	PROBE(probe_name, "io_uring", "handed-over",                                   \
 	      meaning " on an inherited connection with data", prepare_echo, transfer, \
@@ -242,8 +240,7 @@ static enum probe_answer send_by_passed_socket(struct probe_env *env)
 const struct probe probe_uring_files[] = {
 	SENDS("send", "IORING_OP_SEND", IORING_OP_SEND, ),
 	SENDS("send-v6", "IORING_OP_SEND, IPv6,", IORING_OP_SEND, .where = PROBE_V6),
-	SENDS("send-async", "IORING_OP_SEND by a worker thread", IORING_OP_SEND,
-	      .how = RING_ASYNC),
+	SENDS("send-async", "IORING_OP_SEND by a worker thread", IORING_OP_SEND, .how = RING_ASYNC),
 	SENDS("send-sqpoll", "IORING_OP_SEND by the submission thread", IORING_OP_SEND,
 	      .how = RING_POLLED),
 	SENDS("send-fixed", "IORING_OP_SEND, registered,", IORING_OP_SEND, .how = RING_FIXED),

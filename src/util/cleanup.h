@@ -21,31 +21,31 @@
 
 #define cleanup_(function) __attribute__((cleanup(function)))
 
-#define TAKE_(var, empty)                    \
-	({                                   \
+#define TAKE_(var, empty)                       \
+	({                                      \
 		__typeof__(var) *_var = &(var); \
 		__typeof__(var) _taken = *_var; \
-		*_var = (empty);             \
-		_taken;                      \
+		*_var = (empty);                \
+		_taken;                         \
 	})
 #define TAKE_PTR(ptr) TAKE_(ptr, NULL)
-#define TAKE_FD(fd)   TAKE_(fd, -1)
+#define TAKE_FD(fd) TAKE_(fd, -1)
 
 /* DEFINE_CLEANUP(struct bpf_object *, bpf_object__close) makes cleanup_(bpf_object__closep). */
-#define DEFINE_CLEANUP(type, function)                   \
-	static inline void function##p(type *object)     \
-	{                                                \
-		if (*object)                             \
-			function(*object);               \
-	}                                                \
+#define DEFINE_CLEANUP(type, function)               \
+	static inline void function##p(type *object) \
+	{                                            \
+		if (*object)                         \
+			function(*object);           \
+	}                                            \
 	struct cleanup_needs_a_semicolon
 
 /* For objects that live in the scope: DEFINE_CLEANUP_DONE(struct ph_policy, policy_done). */
-#define DEFINE_CLEANUP_DONE(type, function)              \
-	static inline void function##p(type *object)     \
-	{                                                \
-		function(object);                        \
-	}                                                \
+#define DEFINE_CLEANUP_DONE(type, function)          \
+	static inline void function##p(type *object) \
+	{                                            \
+		function(object);                    \
+	}                                            \
 	struct cleanup_needs_a_semicolon
 
 /* close() may not change errno that a caller still wants to report. */
@@ -71,9 +71,9 @@ static inline void cleanup_closep(int *fd)
 DEFINE_CLEANUP(FILE *, fclose);
 DEFINE_CLEANUP(DIR *, closedir);
 
-#define cleanup_free	 cleanup_(cleanup_freep)
-#define cleanup_close	 cleanup_(cleanup_closep)
-#define cleanup_fclose	 cleanup_(fclosep)
+#define cleanup_free cleanup_(cleanup_freep)
+#define cleanup_close cleanup_(cleanup_closep)
+#define cleanup_fclose cleanup_(fclosep)
 #define cleanup_closedir cleanup_(closedirp)
 
 #endif

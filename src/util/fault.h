@@ -15,7 +15,8 @@ enum ph_exit {
 	PH_EXIT_NO = 1, /* the answer is no: invalid, denied, a promised door open */
 	PH_EXIT_USAGE = 2,
 	PH_EXIT_IMPOSSIBLE = 3, /* not possible here: no permission, no BPF, busy */
-	PH_EXIT_REFUSED = 4, /* enforcement would be weaker than asked, or would lock somebody out */
+	PH_EXIT_REFUSED =
+		4, /* enforcement would be weaker than asked, or would lock somebody out */
 	PH_EXIT_CANARY = 5,
 };
 

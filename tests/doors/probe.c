@@ -241,8 +241,8 @@ static const char *judge(const struct probe *probe, enum probe_answer answer)
 		return "ok";
 	if (answer == PROBE_UNTRIED)
 		return "untried";
-	return expected(probe) == PROBE_DENIED && arg.open & promise_bit(probe->promise) ?
-		       "open" : "WRONG";
+	return expected(probe) == PROBE_DENIED && arg.open & promise_bit(probe->promise) ? "open" :
+											   "WRONG";
 }
 
 static void print_result(const struct probe *probe, const struct probe_result *result)
@@ -250,8 +250,7 @@ static void print_result(const struct probe *probe, const struct probe_result *r
 	if (!arg.json) {
 		printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", judge(probe, result->answer), probe->name,
 		       probe->door, probe_answer_name(expected(probe)),
-		       probe_answer_name(result->answer), result->detail,
-		       probe->promise ?: "-");
+		       probe_answer_name(result->answer), result->detail, probe->promise ?: "-");
 		fflush(stdout);
 		return;
 	}

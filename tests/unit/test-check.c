@@ -22,7 +22,7 @@
 #include <cmocka.h>
 
 #define ROUNDS 20000
-#define FLOWS  64 /* for a pair of rules */
+#define FLOWS 64 /* for a pair of rules */
 
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
@@ -151,7 +151,8 @@ static void test_shadows(void **state)
 	check_rules("      - dns\n      - connect udp 53 to 192.0.2.53\n", NULL);
 	check_rules("      - bind tcp 1-9\n      - bind udp 3\n      - bind tcp 9,10\n", NULL);
 	check_rules("      - bind tcp 1 from 10.0.0.0/8 except 10.1.0.0/16\n"
-		    "      - bind tcp 1 from 10.1.0.0/24\n", NULL);
+		    "      - bind tcp 1 from 10.1.0.0/24\n",
+		    NULL);
 	check_rules("      - bind tcp 1 from 10.0.0.0/8 except 10.1.0.0/16\n"
 		    "      - bind tcp 1 from 10.0.0.0/12 except 10.1.0.0/16\n",
 		    "t.yaml:7:9: warning: the rule adds nothing");
@@ -178,10 +179,9 @@ static void test_dns_of_several(void **state)
 		"  - {name: a, match: {comm: x}, allow: [tcp 80]}\n"
 		"  - {name: b, match: {comm: x}, allow: [tcp 81]}\n"
 		"  - {name: c, match: {comm: x}, allow: [dns], mode: audit}\n";
-	static const char settled[] =
-		"porthold: 1\npolicies:\n"
-		"  - {name: a, match: {comm: x}, allow: [tcp 80]}\n"
-		"  - {name: b, match: {comm: x}, allow: [dns]}\n";
+	static const char settled[] = "porthold: 1\npolicies:\n"
+				      "  - {name: a, match: {comm: x}, allow: [tcp 80]}\n"
+				      "  - {name: b, match: {comm: x}, allow: [dns]}\n";
 	cleanup_free char *one = warnings(together, &resolvers);
 	cleanup_free char *none = warnings(settled, &resolvers);
 	cleanup_free char *unknown = warnings(together, &no_resolvers);
@@ -205,8 +205,9 @@ static uint32_t random_below(uint32_t n)
 static const char *pick_list(void)
 {
 	static const char *const lists[] = {
-		"10.0.0.0/8", "10.1.0.0/16", "10.1.1.1", "0.0.0.0/0", "0.0.0.0/0,::/0",
-		"10.0.0.0/9,10.128.0.0/9", "10.1.1.1,::1", "::/0", "10.1.0.0/16,11.0.0.0/8",
+		"10.0.0.0/8",	"10.1.0.0/16",	  "10.1.1.1",
+		"0.0.0.0/0",	"0.0.0.0/0,::/0", "10.0.0.0/9,10.128.0.0/9",
+		"10.1.1.1,::1", "::/0",		  "10.1.0.0/16,11.0.0.0/8",
 	};
 
 	return lists[random_below(sizeof(lists) / sizeof(lists[0]))];
@@ -316,23 +317,22 @@ static void test_random_shadows(void **state)
 
 /* --- Expectations */
 
-static const char expecting[] =
-	"porthold: 1\n"
-	"policies:\n"
-	"  - name: p\n"
-	"    match: {comm: x}\n"
-	"    mode: audit\n"
-	"    allow:\n"
-	"      - tcp 80\n"
-	"      - dns\n"
-	"    expect:\n"
-	"      - allow connect tcp 10.0.0.1:80\n"
-	"      - deny connect tcp 10.0.0.1:81\n"
-	"      - allow connect udp 192.0.2.53:53\n"
-	"      - allow connect tcp 10.0.0.1:81\n"
-	"      - deny listen tcp 80\n"
-	"      - deny bind tcp 0\n"
-	"      - allow socket icmp\n";
+static const char expecting[] = "porthold: 1\n"
+				"policies:\n"
+				"  - name: p\n"
+				"    match: {comm: x}\n"
+				"    mode: audit\n"
+				"    allow:\n"
+				"      - tcp 80\n"
+				"      - dns\n"
+				"    expect:\n"
+				"      - allow connect tcp 10.0.0.1:80\n"
+				"      - deny connect tcp 10.0.0.1:81\n"
+				"      - allow connect udp 192.0.2.53:53\n"
+				"      - allow connect tcp 10.0.0.1:81\n"
+				"      - deny listen tcp 80\n"
+				"      - deny bind tcp 0\n"
+				"      - allow socket icmp\n";
 
 static void check_problem(const struct ph_problem *problem, unsigned line, const char *message,
 			  const char *remedy)
@@ -364,8 +364,7 @@ static void test_expectations(void **state)
 	check_problem(&problems.v[1], 14, "policy p allows listen tcp 80 by \"tcp 80\" in line 7",
 		      "narrow that rule, or expect allow");
 	check_problem(&problems.v[2], 15,
-		      "policy p allows bind tcp 0: it passes under every policy",
-		      "expect allow");
+		      "policy p allows bind tcp 0: it passes under every policy", "expect allow");
 	check_problem(&problems.v[3], 16, "policy p denies socket icmp: no rule covers it",
 		      "this rule would allow it: socket icmp");
 }
@@ -495,7 +494,10 @@ static void check_fit(const struct ph_subject *subject, struct ph_match match, i
 static void test_subjects(void **state)
 {
 	struct ph_subject named = { .comm = "web" };
-	struct ph_subject running = { .comm = "web", .exe = "/x/web", .has_uid = true, .uid = 7,
+	struct ph_subject running = { .comm = "web",
+				      .exe = "/x/web",
+				      .has_uid = true,
+				      .uid = 7,
 				      .cgroup = "/a.slice/b.service/c" };
 
 	check_fit(&named, (struct ph_match){ .comm = "web" }, PH_FIT_YES, NULL);

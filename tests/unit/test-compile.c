@@ -158,12 +158,13 @@ static void test_grant(void **state)
 	grant = image_find_grant(&image, policy_id(policy_set_find(&set, "full")));
 	assert_int_equal(grant->mode, PH_MODE_AUDIT);
 	assert_int_equal(grant->flags, PH_GRANT_LEAVE | PH_GRANT_UID | PH_GRANT_CGROUP);
-	assert_int_equal(grant->sockets,
-			 PH_SOCKET_LOCAL | PH_SOCKET_TCP | PH_SOCKET_UDP | PH_SOCKET_ICMP | PH_SOCKET_RAW);
+	assert_int_equal(grant->sockets, PH_SOCKET_LOCAL | PH_SOCKET_TCP | PH_SOCKET_UDP |
+						 PH_SOCKET_ICMP | PH_SOCKET_RAW);
 	assert_int_equal(grant->uid, 1000);
 	assert_int_equal(grant->cgroup_level, 2);
 	assert_int_equal(grant->cgroup, cgroup_path_hash("/system.slice/web.service", &levels));
-	assert_int_equal(image.header.features, PH_FEATURE_COMM | PH_FEATURE_CGROUP | PH_FEATURE_AUDIT);
+	assert_int_equal(image.header.features,
+			 PH_FEATURE_COMM | PH_FEATURE_CGROUP | PH_FEATURE_AUDIT);
 
 	grant = image_find_grant(&image, policy_id(policy_set_find(&set, PH_CANARY_NAME)));
 	assert_int_equal(grant->mode, PH_MODE_ENFORCE);
@@ -464,8 +465,8 @@ static uint64_t hash_of(const char *const *first, const char *const *second, boo
 static void test_hash(void **state)
 {
 	const char *const *a = RULES("tcp 1,3,5,7,9,11", "bind udp 5 from 10.0.0.0/8", "tcp 13");
-	const char *const *same = RULES("bind udp 5 from 10.0.0.0/8", "tcp 13,11,9,7",
-					"tcp 1-1,3,5");
+	const char *const *same =
+		RULES("bind udp 5 from 10.0.0.0/8", "tcp 13,11,9,7", "tcp 1-1,3,5");
 	const char *const *b = RULES("connect udp 53 to 10.0.0.1,10.0.0.3",
 				     "connect tcp 2,4,6,8,10,12,14 to ::/0");
 	uint64_t hash = hash_of(a, b, false);
@@ -474,10 +475,14 @@ static void test_hash(void **state)
 	assert_true(hash == hash_of(a, b, true));
 	assert_true(hash == hash_of(same, b, true));
 	assert_true(hash != hash_of(b, a, false));
-	assert_true(hash != hash_of(a, RULES("connect udp 53 to 10.0.0.1,10.0.0.2",
-					     "connect tcp 2,4,6,8,10,12,14 to ::/0"), false));
-	assert_true(hash != hash_of(a, RULES("connect udp 53 to 10.0.0.1,10.0.0.3",
-					     "connect tcp 2,4,6,8,10,12,15 to ::/0"), false));
+	assert_true(hash != hash_of(a,
+				    RULES("connect udp 53 to 10.0.0.1,10.0.0.2",
+					  "connect tcp 2,4,6,8,10,12,14 to ::/0"),
+				    false));
+	assert_true(hash != hash_of(a,
+				    RULES("connect udp 53 to 10.0.0.1,10.0.0.3",
+					  "connect tcp 2,4,6,8,10,12,15 to ::/0"),
+				    false));
 }
 
 /* --- Size */
@@ -496,13 +501,13 @@ static void measure(const struct ph_policy_set *set, const char *what)
 	double start = seconds();
 
 	compile(set, &image);
-	print_message("%s: %.3f s, %zu grants, %zu names, %zu chunks, %zu prefixes, %.1f MB\n",
-		      what, seconds() - start, image.n_grants, image.n_names, image.n_chunks,
-		      image.n_prefixes,
-		      (image.n_grants * (sizeof(*image.grants) + sizeof(*image.sources)) +
-		       image.n_names * sizeof(*image.names) +
-		       image.n_chunks * sizeof(*image.chunks) +
-		       image.n_prefixes * sizeof(*image.prefixes)) / 1e6);
+	print_message(
+		"%s: %.3f s, %zu grants, %zu names, %zu chunks, %zu prefixes, %.1f MB\n", what,
+		seconds() - start, image.n_grants, image.n_names, image.n_chunks, image.n_prefixes,
+		(image.n_grants * (sizeof(*image.grants) + sizeof(*image.sources)) +
+		 image.n_names * sizeof(*image.names) + image.n_chunks * sizeof(*image.chunks) +
+		 image.n_prefixes * sizeof(*image.prefixes)) /
+			1e6);
 }
 
 static void measure_policies(const char *what, const char *format)

@@ -23,7 +23,7 @@
 #include "policy/rule.h"
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
-#define SEED		20260101U
+#define SEED 20260101U
 
 static uint64_t random_state;
 
@@ -47,7 +47,7 @@ static struct ph_cidr random_cidr(void)
 	random_bytes(cidr.addr, bits / 8);
 	cidr.len = (uint8_t)below(bits + 1);
 	for (unsigned i = cidr.len; i < bits; i++)
-		cidr.addr[i / 8] &= (uint8_t)~(0x80U >> i % 8);
+		cidr.addr[i / 8] &= (uint8_t) ~(0x80U >> i % 8);
 	return cidr;
 }
 
@@ -79,7 +79,8 @@ static struct ph_rule random_rule(void)
 	rule.ranges = calloc(rule.n_ranges, sizeof(*rule.ranges));
 	for (size_t i = 0; i < rule.n_ranges; i++) {
 		rule.ranges[i].lo = (uint16_t)(1 + below(65535));
-		rule.ranges[i].hi = (uint16_t)(rule.ranges[i].lo + below(65536U - rule.ranges[i].lo));
+		rule.ranges[i].hi =
+			(uint16_t)(rule.ranges[i].lo + below(65536U - rule.ranges[i].lo));
 	}
 	ranges_normalize(rule.ranges, &rule.n_ranges);
 	if (doors == 0 && below(2))
@@ -96,9 +97,10 @@ static struct ph_rule random_rule(void)
 /* Characters that mean something to YAML are likely. */
 static char *random_text(size_t max)
 {
-	static const char *const parts[] = { "a", "Z", "0", ":", "#", " ", "'", "\"", "\\", "-", ".",
-					     ",", "[", "{", "}", "&", "*", "!", "%", "@", "|", ">",
-					     "?", "~", "null", "yes", "\xc3\xa9" };
+	static const char *const parts[] = {
+		"a", "Z", "0", ":", "#", " ", "'", "\"", "\\", "-", ".",    ",",   "[",	      "{",
+		"}", "&", "*", "!", "%", "@", "|", ">",	 "?",  "~", "null", "yes", "\xc3\xa9"
+	};
 	char *text = calloc(1, max + 2);
 	size_t n = 1 + below((unsigned)max);
 
@@ -164,7 +166,9 @@ static void parse_set(const char *text, struct ph_policy_set *set)
 
 static void test_round_trip(void **state)
 {
-	enum { POLICIES = 5000 };
+	enum {
+		POLICIES = 5000
+	};
 	struct ph_policy_set set = {}, again = {};
 	char *text, *text_again;
 
@@ -201,9 +205,11 @@ static void test_sets(void **state)
 	(void)state;
 	parse_set(HEAD "- {name: a, match: {comm: a}, allow: [tcp 1]}\n"
 		       "- {name: b, match: {comm: b}, allow: [tcp 1]}\n"
-		       "- {name: c, match: {comm: c}, allow: [tcp 1]}\n", &set);
+		       "- {name: c, match: {comm: c}, allow: [tcp 1]}\n",
+		  &set);
 	parse_set(HEAD "- {name: b, match: {comm: b}, allow: [tcp 2]}\n"
-		       "- {name: d, match: {comm: d}, allow: []}\n", &other);
+		       "- {name: d, match: {comm: d}, allow: []}\n",
+		  &other);
 	assert_int_equal(policy_copy(&other.policies[0], &copy), 0);
 	assert_true(policy_equal(&copy, &other.policies[0]));
 	assert_int_equal(policy_set_add(&set, &copy), -EEXIST);
@@ -239,15 +245,18 @@ static void test_diff(void **state)
 	struct ph_diff diff = {};
 
 	(void)state;
-	parse_set(HEAD "- {name: gone, match: {comm: a}, allow: []}\n"
-		       "- {name: same, match: {comm: a, uid: 1}, allow: [\"tcp 1,2\", udp 3, udp 3]}\n"
-		       "- {name: rules, match: {comm: a}, allow: [tcp 1, tcp 2, dns]}\n"
-		       "- {name: rest, match: {comm: a}, allow: []}\n", &before);
+	parse_set(HEAD
+		  "- {name: gone, match: {comm: a}, allow: []}\n"
+		  "- {name: same, match: {comm: a, uid: 1}, allow: [\"tcp 1,2\", udp 3, udp 3]}\n"
+		  "- {name: rules, match: {comm: a}, allow: [tcp 1, tcp 2, dns]}\n"
+		  "- {name: rest, match: {comm: a}, allow: []}\n",
+		  &before);
 	parse_set(HEAD "- {name: new, match: {comm: a}, allow: []}\n"
 		       "- {name: rest, match: {uid: 1}, mode: audit, children: leave, allow: [],\n"
 		       "   expect: [deny socket raw]}\n"
 		       "- {name: rules, match: {comm: a}, allow: [tcp 3, dns, tcp 2]}\n"
-		       "- {name: same, match: {uid: 1, comm: a}, allow: [udp 3, tcp 1-2]}\n", &after);
+		       "- {name: same, match: {uid: 1, comm: a}, allow: [udp 3, tcp 1-2]}\n",
+		  &after);
 	assert_int_equal(policy_set_diff(&before, &after, &diff), 0);
 	assert_int_equal(diff.n, 4);
 	assert_string_equal(diff.v[0].before->name, "gone");
@@ -258,7 +267,7 @@ static void test_diff(void **state)
 	assert_int_equal(diff.v[1].n_removed, 1);
 	check_rule_text(diff.v[1].removed[0], "tcp 1");
 	assert_int_equal(diff.v[2].changed, PH_CHANGED_MATCH | PH_CHANGED_MODE |
-					    PH_CHANGED_CHILDREN | PH_CHANGED_EXPECTS);
+						    PH_CHANGED_CHILDREN | PH_CHANGED_EXPECTS);
 	assert_null(diff.v[3].before);
 	assert_string_equal(diff.v[3].after->name, "new");
 	diff_done(&diff);
@@ -277,8 +286,9 @@ static void test_resolve(void **state)
 		"bind tcp any on 127.0.0.0/8,::1 from 127.0.0.0/8,::1",
 		"bind udp any on 127.0.0.0/8,::1 from 127.0.0.0/8,::1",
 	};
-	static const char conf[] = "# x\nsearch a\nnameserver fe80::1%eth0\r\n nameserver 10.0.0.1\n"
-				   "nameserver bad\nnameserver ::ffff:10.0.0.1\nnameserver";
+	static const char conf[] =
+		"# x\nsearch a\nnameserver fe80::1%eth0\r\n nameserver 10.0.0.1\n"
+		"nameserver bad\nnameserver ::ffff:10.0.0.1\nnameserver";
 	struct ph_policy_set set = {};
 	struct ph_policy resolved = {};
 	struct ph_cidrs resolvers = {}, none = {};
@@ -378,8 +388,8 @@ static void test_reference(void **state)
 		bool allowed;
 
 		add_rules(&policy, verdicts[i].rules);
-		assert_int_equal(flow_parse(verdicts[i].flow, strlen(verdicts[i].flow), &flow, &error),
-				 0);
+		assert_int_equal(
+			flow_parse(verdicts[i].flow, strlen(verdicts[i].flow), &flow, &error), 0);
 		allowed = reference_allows(&policy, &flow, &rule);
 		if (allowed != (verdicts[i].rule != -2) ||
 		    rule != (verdicts[i].rule >= 0 ? &policy.rules[verdicts[i].rule] : NULL))

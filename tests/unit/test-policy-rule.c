@@ -265,8 +265,7 @@ static void test_limits(void **state)
 		const char *message;
 	} lists[] = {
 		{ "tcp ", true, PH_RANGES_MAX, "a rule holds at most 4096 ports and ranges" },
-		{ "connect tcp 1 to ", false, PH_CIDRS_MAX,
-		  "a list holds at most 4096 addresses" },
+		{ "connect tcp 1 to ", false, PH_CIDRS_MAX, "a list holds at most 4096 addresses" },
 	};
 	struct ph_text_error error;
 	struct ph_rule rule = {};
@@ -312,8 +311,10 @@ static void test_ports(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(bad_ports); i++)
-		check_bad(&bad_ports[i], ports_parse(bad_ports[i].text, strlen(bad_ports[i].text),
-						     &ranges, &n, &error), &error);
+		check_bad(&bad_ports[i],
+			  ports_parse(bad_ports[i].text, strlen(bad_ports[i].text), &ranges, &n,
+				      &error),
+			  &error);
 	assert_int_equal(ports_parse("8080-8090,4040", 14, &ranges, &n, &error), 0);
 	assert_int_equal(n, 2);
 	assert_int_equal(ports_format(ranges, n, &text), 0);
@@ -403,8 +404,9 @@ static void test_flows(void **state)
 		free(text);
 	}
 	for (size_t i = 0; i < ELEMENTS(bad_flows); i++)
-		check_bad(&bad_flows[i], flow_parse(bad_flows[i].text, strlen(bad_flows[i].text),
-						    &flow, &error), &error);
+		check_bad(&bad_flows[i],
+			  flow_parse(bad_flows[i].text, strlen(bad_flows[i].text), &flow, &error),
+			  &error);
 	assert_int_equal(expect_parse("deny socket raw", 15, &expect, &error), 0);
 	assert_int_equal(expect_format(&expect, &text), 0);
 	assert_string_equal(text, "deny socket raw");

@@ -28,8 +28,8 @@
 #include "util/file.h"
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
-#define HEAD		"porthold: 1\npolicies:\n"
-#define POLICY		"  - name: a\n    match: {comm: a}\n"
+#define HEAD "porthold: 1\npolicies:\n"
+#define POLICY "  - name: a\n    match: {comm: a}\n"
 
 static char directory[] = "/tmp/porthold-test-XXXXXX";
 
@@ -102,8 +102,8 @@ static void test_spellings(void **state)
 		"policies: [{\"name\": \"b c\", 'match': {exe: /usr/bin/curl, cgroup: /a, "
 		"unit: x.service, uid: 0, comm: \"\\u00e9\"}, mode: audit, children: leave,\r\n"
 		"  allow: [\"tcp 1,2\", loopback]}]\r\n";
-	static const char canonical[] =
-		HEAD "  - name: \"b c\"\n"
+	static const char canonical[] = HEAD
+		"  - name: \"b c\"\n"
 		"    match: {comm: \"\xc3\xa9\", exe: /usr/bin/curl, cgroup: /a, unit: x.service, "
 		"uid: 0}\n"
 		"    mode: audit\n    children: leave\n    allow:\n      - tcp 1-2\n"
@@ -125,7 +125,8 @@ static const struct {
 	const char *text;
 	const char *problems; /* each without its source lines */
 } bad_texts[] = {
-	{ "", "f.yaml: the file is empty; write porthold: 1, then policies: and a list of policies" },
+	{ "",
+	  "f.yaml: the file is empty; write porthold: 1, then policies: and a list of policies" },
 	{ "# nothing\n",
 	  "f.yaml: the file is empty; write porthold: 1, then policies: and a list of policies" },
 	{ "hello\n",
@@ -222,16 +223,21 @@ static const struct {
 	{ "  &x a\n",
 	  "f.yaml:1:3: policy files have no anchors (&); write the text out; put text that begins with "
 	  "&, * or ! in quotes" },
-	{ "%YAML 1.2\n---\n", "f.yaml:1:1: policy files have no directives (%); leave the line out" },
+	{ "%YAML 1.2\n---\n",
+	  "f.yaml:1:1: policy files have no directives (%); leave the line out" },
 	{ "a: \xff\n", "f.yaml:1:4: this is not UTF-8 text; save the file as UTF-8" },
 	{ "\xc3\xa9: \xe2\x82\n", "f.yaml:1:4: this is not UTF-8 text; save the file as UTF-8" },
-	{ "\xff\xfe" "a", "f.yaml:1:1: this is UTF-16 text; save the file as UTF-8" },
+	{ "\xff\xfe"
+	  "a",
+	  "f.yaml:1:1: this is UTF-16 text; save the file as UTF-8" },
 	{ "a: \x1b[1m\n", "f.yaml:1:4: the control character U+001B; remove it" },
-	{ "a\rb\n", "f.yaml:1:2: a carriage return without a line feed; end lines with LF or CR LF" },
+	{ "a\rb\n",
+	  "f.yaml:1:2: a carriage return without a line feed; end lines with LF or CR LF" },
 	{ HEAD "  - |\n    a\n  - >\n \n",
 	  "f.yaml:4:1: policy files have no blocks of text (| >); write it on one line\n"
 	  "f.yaml:6:1: policy files have no blocks of text (| >); write it on one line" },
-	{ "[[[[[[[[[[[[[[[[[[", "f.yaml:1:1: a policy file must be a mapping, and this is a list; "
+	{ "[[[[[[[[[[[[[[[[[[",
+	  "f.yaml:1:1: a policy file must be a mapping, and this is a list; "
 	  "write porthold: 1, then policies: and a list of policies\n"
 	  "f.yaml:1:17: lists and mappings are nested too deep here; check the brackets and the "
 	  "indentation" },
@@ -272,8 +278,9 @@ static void test_zero_byte(void **state)
 	char *shown = parse_problems(text, sizeof(text) - 1, -EINVAL);
 
 	(void)state;
-	assert_string_equal(shown, "f.yaml:2:3: a zero byte; a policy file is plain text: is this the "
-				   "right file?\n    c:?d\n      ^\n");
+	assert_string_equal(shown,
+			    "f.yaml:2:3: a zero byte; a policy file is plain text: is this the "
+			    "right file?\n    c:?d\n      ^\n");
 	free(shown);
 }
 
@@ -286,8 +293,7 @@ static void test_caret(void **state)
 	(void)state;
 	shown = parse_problems(text, sizeof(text) - 1, -EINVAL);
 	assert_memory_equal(shown, start, strlen(start));
-	assert_string_equal(strchr(shown, '\n'),
-			    "\n          - tcp \xc3\xa9\n                ^\n");
+	assert_string_equal(strchr(shown, '\n'), "\n          - tcp \xc3\xa9\n                ^\n");
 	free(shown);
 	/* Of a long line, what is around the column. */
 	(void)snprintf(wide, sizeof(wide), HEAD POLICY "    allow: [%0300d]\n", 0);
@@ -331,13 +337,31 @@ static void test_bombs(void **state)
 	static const struct {
 		const char *start, *repeated;
 	} bombs[] = {
-		{ "", "[" }, { "", "[\n" }, { "", "{a\n" }, { HEAD, "- [\n" }, { HEAD, "- " },
-		{ HEAD "- \"", "x\n" }, { "\"", "\n" }, { "'", "'\n" }, { "a: |\n", " x\n" },
-		{ "a: |\n x\n", "\n" }, { "a: b\n", "\n" }, { "a: \"b\n", " \n" },
-		{ "", "? &a\n" }, { HEAD, "- &a\n" }, { "", "- !a &b !c\n" }, { "", "---\n" },
-		{ "", "a\n" }, { "", "a:\n" }, { "", "- *a\n" }, { "", "[a,a,a,a,a,a,a,a,a,a\n" },
-		{ HEAD POLICY "    allow:\n", "    - tcp 0\n" }, { "", "#\n" }, { "", "\n" },
-		{ "", "x" }, { "", "a: b\n" },
+		{ "", "[" },
+		{ "", "[\n" },
+		{ "", "{a\n" },
+		{ HEAD, "- [\n" },
+		{ HEAD, "- " },
+		{ HEAD "- \"", "x\n" },
+		{ "\"", "\n" },
+		{ "'", "'\n" },
+		{ "a: |\n", " x\n" },
+		{ "a: |\n x\n", "\n" },
+		{ "a: b\n", "\n" },
+		{ "a: \"b\n", " \n" },
+		{ "", "? &a\n" },
+		{ HEAD, "- &a\n" },
+		{ "", "- !a &b !c\n" },
+		{ "", "---\n" },
+		{ "", "a\n" },
+		{ "", "a:\n" },
+		{ "", "- *a\n" },
+		{ "", "[a,a,a,a,a,a,a,a,a,a\n" },
+		{ HEAD POLICY "    allow:\n", "    - tcp 0\n" },
+		{ "", "#\n" },
+		{ "", "\n" },
+		{ "", "x" },
+		{ "", "a: b\n" },
 	};
 	const size_t size = 8 << 20;
 
@@ -370,7 +394,8 @@ static void test_large_file(void **state)
 	(void)state;
 	used = (size_t)sprintf(text, HEAD);
 	for (size_t i = 0; i < n; i++)
-		used += (size_t)sprintf(text + used, "  - name: web-%zu\n    match: {comm: p%zu}\n"
+		used += (size_t)sprintf(text + used,
+					"  - name: web-%zu\n    match: {comm: p%zu}\n"
 					"    mode: enforce\n    allow:\n      - tcp %zu\n"
 					"      - connect tcp 5432 to 10.0.0.0/8\n",
 					i, i, i % 65535 + 1);
@@ -420,30 +445,36 @@ static void test_bad_files(void **state)
 	check_file(path_of("missing"), "there is no such file; check the path");
 	check_file(directory, "this is a directory; name the policy files in it");
 	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
-	check_file(path_of("fifo"), "this is a pipe, socket or device, not a file; put the policy into "
-				    "a regular file");
-	check_file("/dev/zero", "this is a pipe, socket or device, not a file; put the policy into a "
-				"regular file");
+	check_file(path_of("fifo"),
+		   "this is a pipe, socket or device, not a file; put the policy into "
+		   "a regular file");
+	check_file("/dev/zero",
+		   "this is a pipe, socket or device, not a file; put the policy into a "
+		   "regular file");
 	strcpy(address.sun_path, path_of("socket"));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	(void)close(fd);
-	check_file(path_of("socket"), "this is a pipe, socket or device, not a file; put the policy "
-				      "into a regular file");
+	check_file(path_of("socket"),
+		   "this is a pipe, socket or device, not a file; put the policy "
+		   "into a regular file");
 	assert_int_equal(symlink("loop", path_of("loop")), 0);
-	check_file(path_of("loop"), "the path is a loop of symbolic links; check where the links lead");
+	check_file(path_of("loop"),
+		   "the path is a loop of symbolic links; check where the links lead");
 	fd = open(path_of("large"), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	assert_int_equal(ftruncate(fd, 100 << 20), 0);
 	(void)close(fd);
-	check_file(path_of("large"), "the file is larger than 64 MiB; split it into several files of at "
-				     "most 64 MiB");
+	check_file(path_of("large"),
+		   "the file is larger than 64 MiB; split it into several files of at "
+		   "most 64 MiB");
 	check_file(path_of("large/x"), "a part of the path is not a directory; check the path");
 	assert_int_equal(chmod(path_of("large"), 0), 0);
 	if (geteuid() == 0)
 		assert_int_equal(seteuid(65534), 0);
 	assert_true(chmod(directory, 0755) == 0 || errno == EPERM);
-	check_file(path_of("large"), "the file cannot be read: permission denied; try again as root, or "
-				     "make it readable");
+	check_file(path_of("large"),
+		   "the file cannot be read: permission denied; try again as root, or "
+		   "make it readable");
 	(void)seteuid(getuid());
 }
 

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #define POLICIES 24 /* in a set */
-#define FLOWS	 256 /* for a policy */
+#define FLOWS 256 /* for a policy */
 
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
@@ -39,9 +39,9 @@ static bool one_in(uint32_t n)
 
 static uint16_t random_port(void)
 {
-	static const uint16_t edges[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 53, 510, 511, 512, 513, 514,
-					  1022, 1023, 1024, 1025, 4040, 65022, 65023, 65024, 65533,
-					  65534, 65535 };
+	static const uint16_t edges[] = { 1,	2,    3,     4,	    5,	   6,	  7,	 8,    9,
+					  53,	510,  511,   512,   513,   514,	  1022,	 1023, 1024,
+					  1025, 4040, 65022, 65023, 65024, 65533, 65534, 65535 };
 
 	if (one_in(8))
 		return 1 + random_below(65535);
@@ -55,15 +55,17 @@ static void random_address(uint8_t family, uint8_t ret[16])
 	if (one_in(10))
 		return;
 	if (family == 4) {
-		static const uint8_t heads[][4] = { { 10, 0, 0, 0 }, { 10, 0, 0, 0 },
-						    { 10, 0, 0, 16 }, { 127, 0, 0, 0 },
+		static const uint8_t heads[][4] = { { 10, 0, 0, 0 },	    { 10, 0, 0, 0 },
+						    { 10, 0, 0, 16 },	    { 127, 0, 0, 0 },
 						    { 255, 255, 255, 240 }, { 0, 0, 0, 0 } };
 
 		memcpy(ret, heads[random_below(6)], 4);
 		ret[3] |= random_below(16);
 	} else {
-		static const uint8_t heads[][4] = { { 0x20, 1, 0xd, 0xb8 }, { 0x20, 1, 0xd, 0xb8 },
-						    { 0, 0, 0, 0 }, { 0xff, 2, 0, 0 } };
+		static const uint8_t heads[][4] = { { 0x20, 1, 0xd, 0xb8 },
+						    { 0x20, 1, 0xd, 0xb8 },
+						    { 0, 0, 0, 0 },
+						    { 0xff, 2, 0, 0 } };
 
 		memcpy(ret, heads[random_below(4)], 4);
 		ret[9] = one_in(3) << 4;
