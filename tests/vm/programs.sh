@@ -582,7 +582,7 @@ test_measures() { # VALUES-BEFORE
 	check "storage: the slabs show them (+$grown, the twin's +$twin)" test "${grown% *}" -ge 4000
 }
 
-# 20,000 values: a leak of one in five would show in the slabs, of a single one in the iterator.
+# 20,000 values, two objects each: the slabs show a leak of one in ten, the iterator any.
 # The first 10,000 connections fill what the kernel keeps for later.
 test_storage() {
 	local program before memlock iterator patience=300
