@@ -137,6 +137,17 @@ static int make_policy(const struct request *request, struct ph_policy *policy)
 	return 0;
 }
 
+static void warn_of_bad_files(const struct ph_problems *problems)
+{
+	cleanup_free char *text = NULL;
+
+	if (!problems->n_errors || problems_format(problems, &text))
+		return;
+	(void)fputs(text, stderr);
+	(void)fputs("porthold: these files are wrong: of them, what was in force before stays\n",
+		    stderr);
+}
+
 int replace_policy(const char *path, struct ph_policy *policy,
 		   const struct ph_apply_options *options, struct ph_applied *ret)
 {
@@ -146,15 +157,13 @@ int replace_policy(const char *path, struct ph_policy *policy,
 	struct ph_edit edit = { .path = path };
 	struct ph_applied applied = {};
 	struct ph_fault f = {};
-	int r = store_load(path, &set, &problems);
+	int r = store_load_good(path, &set, &problems);
 
 	if (r) {
-		(void)fault(&f, r, PH_EXIT_NO,
-			    "the policy files cannot be read (%s); nothing was "
-			    "changed",
-			    strerror(-r));
+		(void)fault(&f, r, PH_EXIT_NO, "the policy files cannot be read: %s", strerror(-r));
 		return report_failure(&problems, &f);
 	}
+	warn_of_bad_files(&problems);
 	if (policy) {
 		(void)policy_set_remove(&set, policy->name);
 		if (policy_format(policy, &text) || policy_set_add(&set, policy)) {
@@ -165,6 +174,7 @@ int replace_policy(const char *path, struct ph_policy *policy,
 	edit.text = text;
 	if (apply_policies(&set, options, &edit, &applied, &problems, &f))
 		return report_failure(&problems, &f);
+	(void)store_keep(&problems);
 	*ret = applied;
 	return PH_EXIT_OK;
 }

@@ -29,6 +29,7 @@ static int apply_directories(const struct ph_apply_options *options)
 	}
 	if (apply_policies(&set, options, &nothing, &applied, &problems, &f))
 		return report_failure(&problems, &f);
+	(void)store_keep(&problems);
 	print_applied(&applied);
 	return PH_EXIT_OK;
 }

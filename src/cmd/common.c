@@ -88,10 +88,25 @@ int report_failure(const struct ph_problems *problems, const struct ph_fault *f)
 	return f->status;
 }
 
+/* Arguments may hold anything; what could move a terminal's cursor is shown as \xXX. */
+static void print_plain(const char *text, FILE *to)
+{
+	(void)fputc('"', to);
+	for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
+		if (*byte < ' ' || *byte == 0x7f)
+			(void)fprintf(to, "\\x%02x", *byte);
+		else
+			(void)fputc(*byte, to);
+	}
+	(void)fputc('"', to);
+}
+
 int report_text_error(const char *verb, const char *text, const struct ph_text_error *error)
 {
-	(void)fprintf(stderr, "porthold %s: %s: %s%s%s\n", verb, *text ? text : "\"\"",
-		      error->message, *error->remedy ? "; " : "", error->remedy);
+	(void)fprintf(stderr, "porthold %s: ", verb);
+	print_plain(text, stderr);
+	(void)fprintf(stderr, ": %s%s%s\n", error->message, *error->remedy ? "; " : "",
+		      error->remedy);
 	return PH_EXIT_USAGE;
 }
 

@@ -267,7 +267,7 @@ static int end(struct selftest *test, struct ph_fault *f)
 
 static int enter_cgroup(const char *path)
 {
-	char procs[2 * PH_PATH_LEN];
+	char procs[3 * PH_PATH_LEN];
 	cleanup_close int fd = -1;
 
 	(void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "kernel/generation.h"
 #include "policy/store.h"
 #include "sources.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 static void empty_directory(const char *path)
 {
@@ -36,6 +38,17 @@ static void tell_remaining(void)
 			     set.policies[i].line);
 }
 
+/* At once: a link goes some time after its pin. */
+static int end_enforcement(struct ph_fault *f)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	int r = kernel_open(&kernel, f);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	return generation_clear(&kernel, f);
+}
+
 int cmd_stop(int argc, char **argv)
 {
 	cleanup_close int lock = -1;
@@ -52,7 +65,7 @@ int cmd_stop(int argc, char **argv)
 		return report_failure(NULL, &f);
 	/* The files first: whatever still runs may apply them again. */
 	empty_directory(PH_RUN_POLICIES);
-	if (kernel_remove(&f))
+	if (end_enforcement(&f) || kernel_remove(&f))
 		return report_failure(NULL, &f);
 	sources_remove();
 	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");

@@ -114,10 +114,6 @@ int policy_name_check(const char *text, size_t len, struct ph_text_error *error)
 		text_wrong(&scanner, (size_t)(slash - text), "the policy name holds a slash");
 		return text_right(&scanner, "write - in its place");
 	}
-	if (text[0] == '.' || text[0] == '-' || text[0] == ' ') {
-		text_wrong(&scanner, 0, "the policy name begins with '%c'", text[0]);
-		return text_right(&scanner, "begin it with a letter or a digit");
-	}
 	return check_not_canary(&scanner, &word);
 }
 

@@ -452,8 +452,6 @@ static void test_names(void **state)
 		{ policy_name_check, "web backend", NULL, NULL },
 		{ policy_name_check, "a/b", "the policy name holds a slash",
 		  "write - in its place" },
-		{ policy_name_check, ".hidden", "the policy name begins with '.'",
-		  "begin it with a letter or a digit" },
 		{ policy_name_check,
 		  "1234567890123456789012345678901234567890123456789012345678901234",
 		  "the policy name is 64 bytes long", "63 bytes are the most" },
