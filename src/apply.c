@@ -428,7 +428,8 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 			  plan->features->cgroup_root);
 	if (!r)
 		r = put_in_force(&kernel, image, options, edit, applied, f);
-	if (r && fresh)
+	/* Once the generation is in force it stays so, whatever else failed. */
+	if (r && fresh && !applied->changed)
 		(void)kernel_detach(&(struct ph_fault){});
 	return r;
 }
