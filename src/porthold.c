@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/help.h"
 #include "probe/probe.h"
 
 static const struct verb {
@@ -16,7 +17,7 @@ static const struct verb {
 	{ "remove", cmd_remove, "NAME", "drop what allow made" },
 	{ "apply", cmd_apply, "", "put in force what lies in the policy directories" },
 	{ "check", cmd_check, "PATH...", "are these policy files right, and do their tests hold?" },
-	{ "explain", cmd_explain, "--name N FLOW...", "may N do this, and why? (more below)" },
+	{ "explain", cmd_explain, "--name N FLOW...", "may N do this, and why?" },
 	{ "status", cmd_status, "[--json]", "what is in force, whom it confines, what it refused" },
 	{ "events", cmd_events, "[--follow] [--json]", "what was refused" },
 	{ "doctor", cmd_doctor, "[--json]", "what this kernel and this boot offer" },
@@ -40,24 +41,9 @@ static int help(FILE *to)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		(void)fprintf(to, "  porthold %-8s %-20s %s\n", verbs[i].name, verbs[i].arguments,
 			      verbs[i].what);
-	(void)fprintf(
-		to,
-		"\nallow, remove and selftest take\n"
-		"  --backend auto|best|lsm|cgroup   auto: lsm with every door closed, or nothing\n"
-		"  --accept-degraded DOOR,...       lsm on a kernel that lacks something\n"
-		"  --attach PATH                    the cgroup to cover (default: all)\n"
-		"allow also takes\n"
-		"  --in-cgroup PATH                 only processes below this cgroup\n"
-		"  --children confine|leave         what the process executes (default: confine)\n"
-		"check takes files, and directories of *.yaml; no root; also\n"
-		"  --resolvers FILE                 what dns means (default: /etc/resolv.conf)\n"
-		"  --json\n"
-		"explain takes --name NAME, --exe PATH or --pid PID; then flows, parted by commas\n"
-		"or each in quotes: explain --name web connect tcp 10.0.0.1:22, listen tcp 80\n"
-		"  --policy PATH                    these policies, not the installed; repeatable\n"
-		"  --resolvers FILE, --json         as above\n"
-		"\nExit status: 0 yes or done, 1 no, 2 usage, 3 not possible here,\n"
-		"4 refused (weaker than asked, or a lock-out), 5 the canary failed.\n");
+	(void)fprintf(to, "\nporthold VERB --help says which options a verb takes.\n"
+			  "\nExit status: 0 yes or done, 1 no, 2 usage, 3 not possible here,\n"
+			  "4 refused (weaker than asked, or a lock-out), 5 the canary failed.\n");
 	return PH_EXIT_OK;
 }
 
@@ -83,5 +69,7 @@ int main(int argc, char **argv)
 			      argv[1]);
 		return PH_EXIT_USAGE;
 	}
+	if (argc > 2 && !strcmp(argv[2], "--help") && help_print(verb->name, verb->what))
+		return PH_EXIT_OK;
 	return verb->run(argc - 1, argv + 1);
 }

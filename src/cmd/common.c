@@ -19,7 +19,7 @@ int usage_error(const char *verb, const char *format, ...)
 	va_start(arguments, format);
 	(void)vfprintf(stderr, format, arguments);
 	va_end(arguments);
-	(void)fprintf(stderr, "; see porthold --help\n");
+	(void)fprintf(stderr, "; see porthold %s --help\n", verb);
 	return PH_EXIT_USAGE;
 }
 

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cmd/help.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define OPTIONS_MAX 8
+
+struct option_help {
+	const char *option; /* with its value */
+	const char *what;
+};
+
+struct verb_help {
+	const char *verb;
+	const char *arguments;
+	const struct option_help *shared; /* options of several verbs; NULL: none */
+	struct option_help options[OPTIONS_MAX]; /* its own */
+	const char *no; /* what exit status 1 means; NULL: never given */
+	const char *example;
+};
+
+static const struct option_help apply_options[] = {
+	{ "--backend auto|best|lsm|cgroup", "auto: lsm with every door closed, or nothing" },
+	{ "--attach PATH", "the cgroup to cover (default: all)" },
+	{ "--accept-degraded DOOR,...", "lsm on a kernel that cannot close these doors" },
+	{},
+};
+
+#define JSON                                      \
+	{                                         \
+		"--json", "as JSON, for programs" \
+	}
+#define RESOLVERS                                                                     \
+	{                                                                             \
+		"--resolvers FILE", "what dns means here (default: /etc/resolv.conf)" \
+	}
+
+static const struct verb_help helps[] = {
+	{
+		.verb = "allow",
+		.arguments = "[OPTION...] [PORTS] NAME",
+		.shared = apply_options,
+		.options = {
+			{ "--in-cgroup PATH", "only processes below this cgroup" },
+			{ "--children confine|leave",
+			  "what the process executes (default: confine)" },
+			{ "--existing report|keep|kill",
+			  "open sockets that are refused now (default: report)" },
+		},
+		.no = "the policy files cannot be read",
+		.example = "sudo porthold allow 4040,8080-8090 myprocess",
+	},
+	{
+		.verb = "remove",
+		.arguments = "[OPTION...] NAME",
+		.shared = apply_options,
+		.no = "allow made no policy of this name",
+		.example = "sudo porthold remove myprocess",
+	},
+	{
+		.verb = "apply",
+		.arguments = "[OPTION...]",
+		.shared = apply_options,
+		.no = "a policy file is wrong; what was in force stays",
+		.example = "sudo porthold apply",
+	},
+	{
+		.verb = "check",
+		.arguments = "[OPTION...] PATH...",
+		.options = { RESOLVERS, JSON },
+		.no = "a file is wrong, or an expectation does not hold",
+		.example = "porthold check /etc/porthold/policy.d",
+	},
+	{
+		.verb = "explain",
+		.arguments = "[OPTION...] (--name NAME | --exe PATH | --pid PID) FLOW[, FLOW...]",
+		.options = {
+			{ "--name NAME", "a process of this name" },
+			{ "--exe PATH", "a process that executes this file" },
+			{ "--pid PID", "this process" },
+			{ "--policy PATH", "these policies, not the installed; repeatable" },
+			RESOLVERS,
+			JSON,
+		},
+		.no = "at least one of the flows is denied",
+		.example = "porthold explain --name web connect tcp 10.0.0.1:22, listen tcp 80",
+	},
+	{
+		.verb = "status",
+		.arguments = "[OPTION...]",
+		.options = { JSON },
+		.no = "no policy is in force",
+		.example = "sudo porthold status",
+	},
+	{
+		.verb = "events",
+		.arguments = "[OPTION...]",
+		.options = {
+			{ "--follow, -f", "wait for more" },
+			JSON,
+		},
+		.no = "nothing is in force",
+		.example = "sudo porthold events --follow",
+	},
+	{
+		.verb = "doctor",
+		.arguments = "[OPTION...]",
+		.options = { JSON },
+		.no = "lsm with every door closed is not to be had; the remedies are printed",
+		.example = "sudo porthold doctor",
+	},
+	{
+		.verb = "run",
+		.arguments = "[OPTION...] (PORTS | POLICY) -- CMD [ARGUMENT...]",
+		.shared = apply_options,
+		.no = "no policy of this name is in force",
+		.example = "sudo porthold run 4040 -- python3 -m http.server 4040",
+	},
+	{
+		.verb = "selftest",
+		.arguments = "[OPTION...]",
+		.shared = apply_options,
+		.options = {
+			{ "--door NAME", "only this door" },
+			JSON,
+		},
+		.no = "a door that is promised to be closed is open",
+		.example = "sudo porthold selftest",
+	},
+	{
+		.verb = "stop",
+		.arguments = "",
+		.example = "sudo porthold stop",
+	},
+};
+
+static void print_options(const struct option_help *option)
+{
+	for (; option && option->option; option++)
+		(void)printf("  %-32s %s\n", option->option, option->what);
+}
+
+static void print_help(const struct verb_help *help, const char *what)
+{
+	static const struct option_help help_option[] = { { "--help", "this" }, {} };
+
+	(void)printf("usage: porthold %s %s\n\n%s\n\n", help->verb, help->arguments, what);
+	print_options(help->shared);
+	print_options(help->options);
+	print_options(help_option);
+	(void)printf("\nExit status: 0 yes or done");
+	if (help->no)
+		(void)printf("; 1 %s", help->no);
+	(void)printf(";\n2 usage; 3 not possible here; 4 refused (weaker than asked, or a "
+		     "lock-out); 5 the canary failed.\n"
+		     "Example: %s\nMore: man porthold\n",
+		     help->example);
+}
+
+bool help_print(const char *verb, const char *what)
+{
+	for (size_t i = 0; i < sizeof(helps) / sizeof(helps[0]); i++) {
+		if (strcmp(helps[i].verb, verb))
+			continue;
+		print_help(&helps[i], what);
+		return true;
+	}
+	return false;
+}
