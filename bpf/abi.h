@@ -297,7 +297,8 @@ struct ph_event {
 	__u8 kind; /* enum ph_event_kind */
 	__u8 reason;
 	__u8 backend;
-	__u8 pad0[10];
+	__u8 question; /* enum ph_question */
+	__u8 pad0[9];
 };
 
 /* Where the next event goes. The lock makes the number unique on kernels without atomic fetch. */
@@ -306,6 +307,14 @@ struct ph_event_head {
 	__u32 pad0;
 	__u64 next;
 };
+
+/*
+ * What is left unread in the ring that wakes those who wait for events: one record of 8 bytes with
+ * its header. A record is added only while no more than that is there, so a wake-up that nobody has
+ * answered is not repeated; who is woken reads all but the last, as only a ring that is not empty
+ * wakes the others too.
+ */
+#define PH_WAKE_UNREAD 16u
 
 /* What stands behind the pins; one entry. */
 struct ph_state {

@@ -58,6 +58,16 @@ static __always_inline void publish_event(struct ph_event *event, __u64 seq)
 	*(volatile __u64 *)&event->seq = seq + 1;
 }
 
+/* After the event: who is woken must find it. That it fails is no matter. */
+PH_SUBPROGRAM int wake_readers(void)
+{
+	__u64 nothing = 0;
+
+	if (bpf_ringbuf_query(&ph_wake, PH_RING_UNREAD) <= PH_WAKE_UNREAD)
+		bpf_ringbuf_output(&ph_wake, &nothing, sizeof(nothing), PH_RING_WAKE);
+	return 0;
+}
+
 /* One attempt at one door. */
 struct attempt {
 	struct ph_flow flow;
@@ -112,6 +122,7 @@ static __always_inline void describe_attempt(struct ph_event *event, const struc
 	event->type = attempt->type;
 	event->protocol = attempt->protocol;
 	event->door = attempt->door;
+	event->question = attempt->flow.question;
 	event->backend = ph_backend;
 }
 
@@ -142,6 +153,7 @@ PH_SUBPROGRAM int record(const struct attempt *attempt, const struct finding *fi
 	describe_attempt(event, attempt);
 	describe_caller(event);
 	publish_event(event, seq);
+	wake_readers();
 count:
 	return count_denial(finding->policy, attempt->door,
 			    finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);

@@ -26,6 +26,8 @@ enum {
 	PH_MMAPABLE = 1024,
 	PH_ANY = 0,
 	PH_NOEXIST = 1,
+	PH_RING_UNREAD = 0, /* BPF_RB_AVAIL_DATA */
+	PH_RING_WAKE = 2, /* BPF_RB_FORCE_WAKEUP */
 };
 
 /* Errno constants come from branches of their own: the verifier of 6.12 wants a known range. */
@@ -177,6 +179,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ph_event_head);
 } ph_event_head SEC(".maps");
+
+/* Wakes who waits for events; it carries nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096); /* libbpf makes it a page */
+} ph_wake SEC(".maps");
 
 /* For user space alone. */
 struct {

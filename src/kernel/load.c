@@ -22,6 +22,7 @@ static const char *const map_names[PH_MAPS] = {
 	[PH_MAP_COUNTERS] = "ph_counters", [PH_MAP_HEALTH] = "ph_health",
 	[PH_MAP_EVENTS] = "ph_events",	   [PH_MAP_EVENT_HEAD] = "ph_event_head",
 	[PH_MAP_STATE] = "ph_state",	   [PH_MAP_CGROUPS] = "ph_cgroups",
+	[PH_MAP_WAKE] = "ph_wake",
 };
 
 /* --- Maps */

@@ -31,6 +31,7 @@ enum ph_map_id {
 	PH_MAP_EVENT_HEAD,
 	PH_MAP_STATE,
 	PH_MAP_CGROUPS,
+	PH_MAP_WAKE,
 	PH_MAPS,
 };
 
