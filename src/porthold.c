@@ -24,6 +24,7 @@ static const struct verb {
 	{ "run", cmd_run, "PORTS|POLICY -- CMD...",
 	  "execute CMD confined from its first instruction" },
 	{ "selftest", cmd_selftest, "[--door NAME]", "try every way out on this host, harmlessly" },
+	{ "daemon", cmd_daemon, "[--config FILE]", "keep the policy files in force, tell denials" },
 	{ "stop", cmd_stop, "", "end enforcement and remove every trace from the kernel" },
 };
 

@@ -23,6 +23,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_selftest(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_daemon(int argc, char **argv);
 
 /* --- What several verbs share */
 

@@ -129,6 +129,15 @@ static const struct verb_help helps[] = {
 		.example = "sudo porthold selftest",
 	},
 	{
+		.verb = "daemon",
+		.arguments = "[--config FILE]",
+		.options = {
+			{ "--config FILE", "the settings (default: /etc/porthold/porthold.yaml)" },
+		},
+		.no = "the settings are wrong",
+		.example = "sudo porthold daemon",
+	},
+	{
 		.verb = "stop",
 		.arguments = "",
 		.example = "sudo porthold stop",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "daemon/single.h"
 #include "kernel/generation.h"
 #include "policy/store.h"
 #include "sources.h"
@@ -60,7 +61,7 @@ int cmd_stop(int argc, char **argv)
 	r = require_root("stop");
 	if (r)
 		return r;
-	lock = apply_lock(&f);
+	lock = single_stop(&f) ? -1 : apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
 	/* The files first: whatever still runs may apply them again. */

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/reload.h"
+#include "daemon/say.h"
+#include "daemon/settings.h"
+#include "daemon/single.h"
+#include "daemon/watch.h"
+#include "daemon/worker.h"
+#include "kernel/bpffs.h"
+#include "kernel/doors.h"
+#include "policy/store.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+#define MSEC 1000ull
+#define SECOND (1000 * MSEC)
+
+#define SETTLE (100 * MSEC) /* after the last change of several */
+#define SETTLE_MAX SECOND /* after the first */
+#define BUSY_PAUSE (2 * SECOND)
+#define RETRY_PAUSE (30 * SECOND)
+#define ACCURACY (10 * MSEC)
+
+struct daemon {
+	sd_event *event;
+	int lock;
+
+	const char *settings_path;
+	bool settings_must_exist;
+	struct ph_settings settings;
+	char *settings_said; /* what was wrong with them when they were last read; the old ones hold */
+
+	struct ph_watch watch;
+	sd_event_source *watch_source;
+	sd_event_source *due; /* the time of the next apply */
+	uint64_t first_change; /* that it waits for; 0: none */
+
+	struct ph_worker apply;
+	struct ph_reload_order order;
+	struct ph_reload_report report; /* the last one of an apply that was not put off */
+	char *said; /* its text */
+	bool wanted; /* another apply, once this one is done */
+	bool started;
+	bool stopping;
+	bool disabled; /* by the kernel's command line */
+};
+
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+
+static void daemon_done(struct daemon *d)
+{
+	worker_cancel(&d->apply);
+	d->watch_source = sd_event_source_disable_unref(d->watch_source);
+	d->due = sd_event_source_disable_unref(d->due);
+	watch_done(&d->watch);
+	settings_done(&d->settings);
+	free(d->settings_said);
+	free(d->said);
+	fd_close(d->lock);
+	d->event = sd_event_unref(d->event);
+}
+
+DEFINE_CLEANUP_DONE(struct daemon, daemon_done);
+
+/* --- What is told */
+
+static void tell_state(const struct daemon *d)
+{
+	const struct ph_reload_report *report = &d->report;
+	const char *bad = report->status || report->bad_files ? "; bad policy files, see the log" :
+								"";
+
+	if (d->disabled)
+		say_status("porthold.disable is on the kernel's command line: nothing is applied");
+	else if (!report->in_force)
+		say_status("no policy is in force%s", bad);
+	else
+		say_status("%sgeneration %llu is in force%s",
+			   report->degraded || *bad ? "DEGRADED: " : "",
+			   (unsigned long long)report->generation, bad);
+}
+
+static void tell_change(const struct ph_reload_report *report)
+{
+	if (!report->in_force) {
+		say(LOG_NOTICE, "no policy is in force; nothing is attached");
+		return;
+	}
+	say(LOG_NOTICE,
+	    "generation %llu is in force: policies: %zu, backend %s%s, confined now: %zu",
+	    (unsigned long long)report->generation, report->policies, backend_name(report->backend),
+	    report->covers_part ? " for a part of the machine" : "", report->confined);
+}
+
+/* Not again and again the same. Takes the text over; NULL: nothing is to be told. */
+static void tell_once(char **said, int priority, char *text)
+{
+	if (text && (!*said || strcmp(*said, text)))
+		say_lines(priority, text);
+	free(*said);
+	*said = text;
+}
+
+/* --- Settings */
+
+static void read_settings(struct daemon *d)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	char *text = NULL;
+	int r = settings_read(d->settings_path, d->settings_must_exist, &d->settings, &problems);
+
+	if (r && problems_format(&problems, &text))
+		text = NULL;
+	tell_once(&d->settings_said, LOG_ERR, text);
+}
+
+/* --- Apply */
+
+static void begin_apply(struct daemon *d);
+
+static int on_due(sd_event_source *source, uint64_t now, void *user)
+{
+	struct daemon *d = user;
+
+	d->first_change = 0;
+	begin_apply(d);
+	return 0;
+}
+
+static void apply_at(struct daemon *d, uint64_t when)
+{
+	if (sd_event_source_set_time(d->due, when) < 0 ||
+	    sd_event_source_set_enabled(d->due, SD_EVENT_ONESHOT) < 0)
+		say(LOG_ERR, "no timer: the policy files will not be read again");
+}
+
+static uint64_t now_of(const struct daemon *d)
+{
+	uint64_t now = 0;
+
+	(void)sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
+/* Changes come in flocks: they are taken together, but none waits for ever. */
+static void apply_soon(struct daemon *d)
+{
+	uint64_t now = now_of(d), settled = now + SETTLE;
+
+	if (!d->first_change)
+		d->first_change = now;
+	if (settled > d->first_change + SETTLE_MAX)
+		settled = d->first_change + SETTLE_MAX;
+	apply_at(d, settled);
+}
+
+static void become_ready(struct daemon *d)
+{
+	d->started = true;
+	tell_state(d);
+	say_ready();
+}
+
+/* A daemon that has nothing to keep and cannot do what it is for does not pretend. */
+static bool must_end(const struct daemon *d, const struct ph_reload_report *report)
+{
+	return !d->started && report->status && !report->in_force;
+}
+
+static void take_report(struct daemon *d, const struct ph_reload_report *report, char *text)
+{
+	if (report->busy) {
+		tell_once(&d->said, LOG_NOTICE, text);
+		apply_at(d, now_of(d) + BUSY_PAUSE);
+		return;
+	}
+	tell_once(&d->said, report->status || report->bad_files ? LOG_ERR : LOG_WARNING, text);
+	if (must_end(d, report)) {
+		(void)sd_event_exit(d->event, report->status);
+		return;
+	}
+	if (!report->status && (!d->started || report->generation != d->report.generation ||
+				report->in_force != d->report.in_force))
+		tell_change(report);
+	d->report = *report;
+	become_ready(d);
+	if (report->status == PH_EXIT_IMPOSSIBLE)
+		apply_at(d, now_of(d) + RETRY_PAUSE);
+}
+
+static void on_applied(void *user, char *answer, size_t length)
+{
+	cleanup_free char *owned = answer;
+	struct daemon *d = user;
+	struct ph_reload_report report = { .status = PH_EXIT_IMPOSSIBLE };
+	char *text;
+
+	if (answer && length >= sizeof(report)) {
+		memcpy(&report, answer, sizeof(report));
+		text = strdup(answer + sizeof(report));
+	} else {
+		report.in_force = d->report.in_force;
+		report.generation = d->report.generation;
+		text = strdup("the policy files could not be applied: what was in force stays\n");
+	}
+	if (!text) {
+		(void)sd_event_exit(d->event, PH_EXIT_IMPOSSIBLE);
+		return;
+	}
+	take_report(d, &report, text);
+	if (d->stopping)
+		(void)sd_event_exit(d->event, PH_EXIT_OK);
+	else if (TAKE_(d->wanted, false))
+		apply_soon(d);
+}
+
+/* The watches first: what changes from here on is noticed. */
+static void watch_anew(struct daemon *d)
+{
+	int r = mkdir_parents(PH_RUN_POLICIES, 0755);
+
+	if (!r)
+		r = watch_open(d->settings_path, &d->watch);
+	if (!r && d->watch_source)
+		r = sd_event_source_set_io_fd(d->watch_source, d->watch.fd);
+	if (r < 0)
+		say(LOG_ERR,
+		    "cannot watch the policy directories (%s): after a change, reload porthold",
+		    strerror(-r));
+}
+
+/* Somebody may have emptied /run: the lock goes with its file. */
+static bool keep_lock(struct daemon *d)
+{
+	struct ph_fault f = {};
+	int fd;
+
+	if (single_is_current(d->lock))
+		return true;
+	fd = single_lock(&f);
+	if (fd < 0) {
+		say(LOG_ERR, "%s", f.text);
+		(void)sd_event_exit(d->event, f.status);
+		return false;
+	}
+	fd_close(d->lock);
+	d->lock = fd;
+	return true;
+}
+
+static void begin_apply(struct daemon *d)
+{
+	int r;
+
+	if (worker_busy(&d->apply)) {
+		d->wanted = true;
+		return;
+	}
+	watch_anew(d);
+	if (!keep_lock(d))
+		return;
+	if (d->started)
+		read_settings(d);
+	d->order = (struct ph_reload_order){ .settings = &d->settings, .first = !d->started };
+	r = worker_start(&d->apply, d->event, reload, &d->order, on_applied, d);
+	if (r) {
+		say(LOG_ERR, "cannot begin to apply the policy files: %s", strerror(-r));
+		apply_at(d, now_of(d) + RETRY_PAUSE);
+	}
+}
+
+static int on_change(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+	struct daemon *d = user;
+
+	if (watch_changed(&d->watch))
+		apply_soon(d);
+	return 0;
+}
+
+/* --- Signals */
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	struct daemon *d = user;
+
+	say_reloading();
+	if (d->disabled)
+		become_ready(d);
+	else
+		begin_apply(d);
+	return 0;
+}
+
+/* What a worker has begun is brought to its end. */
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	struct daemon *d = user;
+
+	say_stopping();
+	d->stopping = true;
+	return worker_busy(&d->apply) ? 0 : sd_event_exit(d->event, PH_EXIT_OK);
+}
+
+static int set_up_signals(struct daemon *d)
+{
+	sigset_t signals;
+	int r;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigaddset(&signals, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL))
+		return -errno;
+	r = sd_event_add_signal(d->event, NULL, SIGTERM, on_stop, d);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGINT, on_stop, d);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
+	return r;
+}
+
+/* --- Start */
+
+static bool is_disabled(void)
+{
+	cleanup_free char *line = NULL;
+	size_t length;
+
+	if (file_read("/proc/cmdline", 1 << 16, &line, &length))
+		return false;
+	for (char *rest = line, *word; (word = strsep(&rest, " \n"));)
+		if (!strcmp(word, "porthold.disable"))
+			return true;
+	return false;
+}
+
+static int set_up_events(struct daemon *d)
+{
+	int r = sd_event_new(&d->event);
+
+	if (r >= 0)
+		r = set_up_signals(d);
+	if (r >= 0)
+		r = sd_event_add_time(d->event, &d->due, CLOCK_MONOTONIC, 0, ACCURACY, on_due, d);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(d->due, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_set_watchdog(d->event, true);
+	return r < 0 ? r : 0;
+}
+
+static int set_up_watch(struct daemon *d)
+{
+	int r;
+
+	watch_anew(d);
+	if (d->watch.fd < 0)
+		return 0;
+	r = sd_event_add_io(d->event, &d->watch_source, d->watch.fd, EPOLLIN, on_change, d);
+	return r < 0 ? r : 0;
+}
+
+static int start(struct daemon *d)
+{
+	int r = set_up_events(d);
+
+	if (r)
+		return r;
+	if (d->disabled) {
+		say(LOG_WARNING,
+		    "porthold.disable is on the kernel's command line: nothing is applied");
+		become_ready(d);
+		return 0;
+	}
+	r = set_up_watch(d);
+	if (!r)
+		begin_apply(d);
+	return r;
+}
+
+static int complain(const struct ph_fault *f)
+{
+	say(LOG_ERR, "%s", f->text);
+	return f->status;
+}
+
+int daemon_run(const char *settings, bool must_exist)
+{
+	cleanup_(daemon_donep) struct daemon d = {
+		.lock = -1,
+		.watch = PH_WATCH_NULL,
+		.settings_path = settings,
+		.settings_must_exist = must_exist,
+		.disabled = is_disabled(),
+	};
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_free char *text = NULL;
+	struct ph_fault f = {};
+	int r;
+
+	if (settings_read(settings, must_exist, &d.settings, &problems)) {
+		if (!problems_format(&problems, &text))
+			say_lines(LOG_ERR, text);
+		return PH_EXIT_NO;
+	}
+	d.lock = single_lock(&f);
+	if (d.lock < 0 || (!d.disabled && bpffs_ready(&f)))
+		return complain(&f);
+	r = start(&d);
+	if (!r)
+		r = sd_event_loop(d.event);
+	if (r < 0) {
+		say(LOG_ERR, "the event loop failed: %s", strerror(-r));
+		return PH_EXIT_IMPOSSIBLE;
+	}
+	return r;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/reload.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/generation.h"
+#include "policy/store.h"
+#include "util/cleanup.h"
+
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+
+static int load(const struct ph_reload_order *order, struct ph_policy_set *set,
+		struct ph_problems *problems, struct ph_fault *f)
+{
+	int r = order->first ? store_load_good(NULL, set, problems) :
+			       store_load(NULL, set, problems);
+
+	if (r == -EINVAL)
+		return fault(f, r, PH_EXIT_NO,
+			     "policy files are bad: what was in force stays in force");
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "the policy files cannot be read (%s): what was in force stays",
+			     strerror(-r));
+	return 0;
+}
+
+static bool something_in_force(uint64_t *ret_generation)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_header header;
+
+	if (!kernel_attached() || kernel_open(&kernel, &(struct ph_fault){}) ||
+	    generation_current(&kernel, &header))
+		return false;
+	*ret_generation = header.generation;
+	return true;
+}
+
+static void describe(const struct ph_applied *applied, struct ph_reload_report *report)
+{
+	report->in_force = applied->in_force;
+	report->changed = applied->changed;
+	report->backend = applied->backend;
+	report->degraded = applied->open & ~doors_optional();
+	report->generation = applied->generation;
+	report->confined = applied->confined;
+	report->covers_part = *applied->attach;
+}
+
+static int apply_files(const struct ph_reload_order *order, struct ph_reload_report *report,
+		       struct ph_problems *problems, struct ph_fault *f)
+{
+	const struct ph_apply_options options = {
+		.backend = order->settings->backend,
+		.attach = order->settings->attach,
+		.accept = order->settings->accept,
+	};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	const struct ph_edit nothing = {};
+	struct ph_applied applied = {};
+	cleanup_close int lock = apply_lock(f);
+	int r = lock < 0 ? lock : load(order, &set, problems, f);
+
+	if (!r) {
+		report->bad_files = problems->n_errors;
+		report->policies = set.n;
+		r = apply_policies(&set, &options, &nothing, &applied, problems, f);
+	}
+	if (r)
+		return r;
+	describe(&applied, report);
+	r = applied.changed || order->first ? store_keep(problems) : 0;
+	if (r)
+		(void)fault(f, r, PH_EXIT_OK,
+			    "cannot keep the files as the last good ones: %s; "
+			    "should one be bad at the next boot, it will not count",
+			    strerror(-r));
+	return 0;
+}
+
+void reload(const void *argument, FILE *answer)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	struct ph_reload_report report = {};
+	cleanup_free char *text = NULL;
+	struct ph_fault f = {};
+	int r = apply_files(argument, &report, &problems, &f);
+
+	if (r) {
+		report.status = f.status;
+		report.busy = r == -EBUSY;
+		report.in_force = something_in_force(&report.generation);
+	}
+	(void)fwrite(&report, sizeof(report), 1, answer);
+	if (problems.n && !problems_format(&problems, &text))
+		(void)fputs(text, answer);
+	if (*f.text)
+		(void)fprintf(answer, "%s\n", f.text);
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/say.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "util/cleanup.h"
+
+/* Whether standard error is what $JOURNAL_STREAM says: it may have been redirected since. */
+static bool journal_reads(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && !fstat(2, &st) &&
+	       st.st_dev == device && st.st_ino == inode;
+}
+
+static void say_line(int priority, const char *line, size_t length)
+{
+	if (journal_reads())
+		(void)fprintf(stderr, "<%d>%.*s\n", priority, (int)length, line);
+	else
+		(void)fprintf(stderr, "porthold: %.*s\n", (int)length, line);
+}
+
+void say_lines(int priority, const char *text)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+
+		if (length)
+			say_line(priority, text, length);
+		text += length + (text[length] == '\n');
+	}
+}
+
+void say(int priority, const char *format, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		text = NULL;
+	else
+		say_lines(priority, text);
+}
+
+void say_status(const char *format, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		text = NULL;
+	else
+		(void)sd_notifyf(false, "STATUS=%s", text);
+}
+
+void say_ready(void)
+{
+	(void)sd_notify(false, "READY=1");
+}
+
+void say_reloading(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+			 (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+}
+
+void say_stopping(void)
+{
+	(void)sd_notify(false, "STOPPING=1");
+}

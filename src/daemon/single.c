@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/single.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+
+#include "policy/store.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+#define LOCK_PATH PH_RUN_DIR "/daemon.lock"
+#define STOP_SECONDS 60
+
+static struct flock whole_file(void)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+}
+
+/* Who holds the lock; 0: nobody. */
+static pid_t holder(int fd)
+{
+	struct flock lock = whole_file();
+
+	if (fcntl(fd, F_GETLK, &lock) || lock.l_type == F_UNLCK)
+		return 0;
+	return lock.l_pid;
+}
+
+int single_lock(struct ph_fault *f)
+{
+	struct flock lock = whole_file();
+	cleanup_close int fd = -1;
+	int r = mkdir_parents(PH_RUN_POLICIES, 0755);
+
+	if (!r) {
+		fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		r = fd < 0 ? -errno : 0;
+	}
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot open " LOCK_PATH ": %s",
+			     strerror(-r));
+	if (fcntl(fd, F_SETLK, &lock))
+		return fault(f, -EBUSY, PH_EXIT_IMPOSSIBLE,
+			     "a porthold daemon runs already (process %d); one is enough: "
+			     "it takes every policy file",
+			     (int)holder(fd));
+	return TAKE_FD(fd);
+}
+
+bool single_is_current(int fd)
+{
+	struct stat held, there;
+
+	return !fstat(fd, &held) && !stat(LOCK_PATH, &there) && held.st_ino == there.st_ino &&
+	       held.st_dev == there.st_dev;
+}
+
+static int end_process(pid_t pid, struct ph_fault *f)
+{
+	cleanup_close int fd = pidfd_open(pid, 0);
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+
+	if (fd < 0 && errno == ESRCH)
+		return 0;
+	if (fd < 0 || pidfd_send_signal(fd, SIGTERM, NULL, 0))
+		return fault(f, -errno, PH_EXIT_IMPOSSIBLE,
+			     "cannot stop the daemon, process %d: %s", (int)pid, strerror(errno));
+	if (poll(&ended, 1, STOP_SECONDS * 1000) != 1)
+		return fault(f, -EBUSY, PH_EXIT_IMPOSSIBLE,
+			     "the daemon, process %d, does not end; nothing else was stopped",
+			     (int)pid);
+	return 0;
+}
+
+int single_stop(struct ph_fault *f)
+{
+	cleanup_close int fd = open(LOCK_PATH, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	pid_t pid = fd < 0 ? 0 : holder(fd);
+
+	return pid > 0 ? end_process(pid, f) : 0;
+}
