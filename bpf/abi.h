@@ -38,6 +38,12 @@
 #define PH_EVENT_SLOTS 65536 /* must be a power of two */
 #define PH_PATH_LEN 256
 
+/*
+ * The id of the policy that porthold keeps for its own watchdog, in every generation. What it
+ * refuses is counted and makes no event: it would push those of others out of their slots.
+ */
+#define PH_CANARY_ID 1ull
+
 /* A way to the network, as events, counters and the table of promised doors name it. */
 enum ph_door {
 	PH_DOOR_SOCKET,
@@ -115,7 +121,6 @@ enum ph_grant_flag {
 	PH_GRANT_LEAVE = 1 << 0, /* programs that the process executes leave the confinement */
 	PH_GRANT_UID = 1 << 1, /* only while the caller's uid is ph_grant.uid */
 	PH_GRANT_CGROUP = 1 << 2, /* only below the cgroup of ph_grant.cgroup */
-	PH_GRANT_RESERVED = 1 << 3, /* canary or selftest: kept out of the totals */
 };
 
 #pragma GCC diagnostic push
@@ -316,14 +321,27 @@ struct ph_event_head {
  */
 #define PH_WAKE_UNREAD 16u
 
+/* What is attached, by the name of its pin: what is found there later must be the same. */
+struct ph_attached_name {
+	__u8 bytes[PH_COMM_LEN]; /* zeros behind the first NUL */
+};
+
+struct ph_attached {
+	__u32 link; /* ids, which the kernel does not give out again before long */
+	__u32 program;
+};
+
 /* What stands behind the pins; one entry. */
 struct ph_state {
-	__u32 abi;
+	__u32 abi; /* PH_ABI_VERSION of whoever made the maps: stays here in every version */
 	__u32 backend;
 	__u64 generation; /* the last one that was made */
 	__u64 hash; /* of its content; 0: none is in force */
 	__u64 accepted; /* promises whose doors were accepted open, one bit each */
 	__u64 attach_id; /* id of the cgroup the cgroup programs hang on */
+	__u64 code; /* hash of the programs that were loaded */
+	__u32 attached; /* number of programs that were attached */
+	__u32 pad0;
 	char attach[PH_PATH_LEN];
 	char version[32];
 };

@@ -142,6 +142,8 @@ PH_SUBPROGRAM int record(const struct attempt *attempt, const struct finding *fi
 
 	if (!attempt || !finding)
 		return 0;
+	if (finding->policy == PH_CANARY_ID)
+		goto count;
 	event = claim_event(&seq);
 	if (!event)
 		goto count;

@@ -188,6 +188,13 @@ struct {
 
 /* For user space alone. */
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 128);
+	__type(key, struct ph_attached_name);
+	__type(value, struct ph_attached);
+} ph_attached SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);

@@ -11,7 +11,9 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+#include "canary.h"
 #include "guard.h"
+#include "kernel/attached.h"
 #include "kernel/bpffs.h"
 #include "kernel/cgroups.h"
 #include "kernel/generation.h"
@@ -208,6 +210,8 @@ static int resolve_set(const struct ph_policy_set *set, struct ph_policy_set *re
 		policy_done(&policy);
 	}
 	free(resolvers.v);
+	if (!r)
+		r = canary_add_policy(&resolved);
 	if (r)
 		return r;
 	*ret = resolved;
@@ -215,8 +219,8 @@ static int resolve_set(const struct ph_policy_set *set, struct ph_policy_set *re
 	return 0;
 }
 
-static int compile_set(const struct ph_policy_set *set, struct ph_image *ret,
-		       struct ph_problems *problems, struct ph_fault *f)
+int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
+		     struct ph_problems *problems, struct ph_fault *f)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set resolved = {};
 	int r = resolve_set(set, &resolved);
@@ -346,10 +350,15 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 
 /* --- Step by step */
 
-static bool same_plan(const struct ph_state *state, enum ph_backend backend, const char *attach)
+/* Whether the programs of this binary are attached as planned, every one of them. */
+static bool is_attached(const struct ph_kernel *kernel, const struct ph_state *state,
+			enum ph_backend backend, const char *attach)
 {
-	return state->abi == PH_ABI_VERSION && state->backend == backend &&
-	       !strcmp(state->version, PH_VERSION) && !strcmp(state->attach, attach);
+	char amiss[128];
+
+	return state->backend == backend && state->code == kernel_code() &&
+	       !strcmp(state->attach, attach) &&
+	       !attached_check(kernel, state, amiss, sizeof(amiss));
 }
 
 static int record_state(const struct ph_kernel *kernel, enum ph_backend backend, uint64_t accepted,
@@ -413,7 +422,7 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 		return r;
 	if (!r)
 		r = kernel_state_read(&kernel, &state);
-	if (r || fresh || !same_plan(&state, plan->backend, applied->attach)) {
+	if (r || fresh || !is_attached(&kernel, &state, plan->backend, applied->attach)) {
 		kernel_close(&kernel);
 		r = kernel_attach(plan, f);
 		if (!r)
@@ -457,6 +466,21 @@ static int release(const struct ph_edit *edit, struct ph_applied *applied, struc
 	return r;
 }
 
+/* What was put in force stays there, whatever the canary says: some of it may hold. */
+static int verify(const struct ph_image *image, struct ph_fault *f)
+{
+	struct ph_canary canary;
+	char failed[512];
+
+	canary_run(image, &canary);
+	if (canary_ok(&canary))
+		return 0;
+	canary_text(&canary, failed, sizeof(failed));
+	return fault(f, -EIO, PH_EXIT_CANARY,
+		     "THE CANARY FAILED: the policies were put in force and do not hold: %s",
+		     failed);
+}
+
 static void read_recorded(struct ph_state *ret)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
@@ -485,7 +509,7 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 			*ret = applied;
 		return r;
 	}
-	r = compile_set(set, &image, problems, f);
+	r = policies_compile(set, &image, problems, f);
 	if (!r)
 		r = guard_check(set, f);
 	if (!r)
@@ -511,5 +535,6 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 	if (!strcmp(applied.attach, features.cgroup_root))
 		*applied.attach = 0;
 	*ret = applied;
-	return treat_existing(&image, options, f);
+	r = treat_existing(&image, options, f);
+	return r ? r : verify(&image, f);
 }

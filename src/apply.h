@@ -5,7 +5,8 @@
  * Puts in force what a set of policies says: what every verb that changes something, and the
  * daemon, do in the end. Order: whatever can be refused is refused first; then the programs; then
  * the policy file; then, in one step, the generation; then the running processes. A failure leaves
- * files and kernel as they were.
+ * files and kernel as they were; but that of the canary, which comes last (PH_EXIT_CANARY), leaves
+ * in force what was put there.
  */
 #include "kernel/compile.h"
 #include "kernel/doors.h"
@@ -58,6 +59,13 @@ int apply_lock(struct ph_fault *f);
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
 		   const struct ph_edit *edit, struct ph_applied *ret, struct ph_problems *problems,
 		   struct ph_fault *f);
+
+/*
+ * What the set becomes in the kernel, the canary's policy included. 0; -EINVAL with problems;
+ * another -errno; each with the fault.
+ */
+int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
+		     struct ph_problems *problems, struct ph_fault *f);
 
 /* Opens a cgroup2 directory: a descriptor, or -errno with the fault. */
 int cgroup_open(const char *path, struct ph_fault *f);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "canary.h"
 #include "cmd/cmd.h"
 #include "daemon/single.h"
 #include "kernel/generation.h"
@@ -69,6 +70,7 @@ int cmd_stop(int argc, char **argv)
 	if (end_enforcement(&f) || kernel_remove(&f))
 		return report_failure(NULL, &f);
 	sources_remove();
+	canary_forget();
 	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");
 	tell_remaining();
 	return PH_EXIT_OK;

@@ -67,10 +67,7 @@ int pins_make(struct ph_fault *f)
 	return r;
 }
 
-typedef int (*pin_function)(const char *path);
-
-/* Calls `each` (if any) for every pin; the number of pins, or the first -errno. */
-static int pins_walk(const char *directory, pin_function each)
+int pins_each(const char *directory, pin_function each, const void *with)
 {
 	cleanup_closedir DIR *dir = NULL;
 	char path[PH_PATH_LEN * 2];
@@ -84,7 +81,7 @@ static int pins_walk(const char *directory, pin_function each)
 		if (entry->d_name[0] == '.')
 			continue;
 		pin_path(path, sizeof(path), directory, entry->d_name);
-		if (each && each(path))
+		if (each && each(path, entry->d_name, with))
 			return -errno;
 		n++;
 	}
@@ -93,12 +90,17 @@ static int pins_walk(const char *directory, pin_function each)
 
 int pins_count(const char *directory)
 {
-	return pins_walk(directory, NULL);
+	return pins_each(directory, NULL, NULL);
+}
+
+static int remove_pin(const char *path, const char *name, const void *with)
+{
+	return unlink(path);
 }
 
 int pins_remove(const char *directory)
 {
-	int n = pins_walk(directory, unlink);
+	int n = pins_each(directory, remove_pin, NULL);
 
 	return n < 0 ? n : 0;
 }

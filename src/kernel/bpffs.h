@@ -26,6 +26,12 @@ int pins_make(struct ph_fault *f);
 /* Path of a pin. */
 void pin_path(char *ret, unsigned size, const char *directory, const char *name);
 
+/* Nonzero, with errno: the walk ends there. */
+typedef int (*pin_function)(const char *path, const char *name, const void *with);
+
+/* Calls `each` (if any) for every pin of a directory; the number of pins, or the first -errno. */
+int pins_each(const char *directory, pin_function each, const void *with);
+
 /* Removes all pins of a directory; 0, or the first -errno. */
 int pins_remove(const char *directory);
 

@@ -5,8 +5,6 @@
  */
 #include "kernel/compile-internal.h"
 
-#include <string.h>
-
 static bool is_bind(enum ph_plane plane)
 {
 	return plane == PH_PLANE_BIND_TCP || plane == PH_PLANE_BIND_UDP;
@@ -82,8 +80,6 @@ static void make_conditions(const struct ph_policy *policy, struct ph_grant *gra
 	grant->mode = policy->mode == PH_POLICY_AUDIT ? PH_MODE_AUDIT : PH_MODE_ENFORCE;
 	if (policy->children == PH_CHILDREN_LEAVE)
 		grant->flags |= PH_GRANT_LEAVE;
-	if (!strcmp(policy->name, PH_CANARY_NAME))
-		grant->flags |= PH_GRANT_RESERVED;
 	if (match->has_uid) {
 		grant->flags |= PH_GRANT_UID;
 		grant->uid = match->uid;

@@ -70,12 +70,14 @@ uint64_t policy_id(const struct ph_policy *policy)
 	const struct ph_match *match = &policy->match;
 	uint64_t hash = hash_text(0, policy->name);
 
+	if (!strcmp(policy->name, PH_CANARY_NAME))
+		return PH_CANARY_ID;
 	hash = hash_text(hash, match->comm);
 	hash = hash_text(hash, match->exe);
 	hash = hash_text(hash, match->cgroup);
 	hash = hash_text(hash, match->unit);
 	hash = hash_more(hash, &match->uid, match->has_uid ? sizeof(match->uid) : 0);
-	return hash ? hash : 1;
+	return hash > PH_CANARY_ID ? hash : hash + PH_CANARY_ID + 1;
 }
 
 static uint64_t cgroup_component(unsigned level, const char *name, size_t len)

@@ -89,8 +89,6 @@ int lists_add(struct lists *lists, const uint32_t *v, size_t n, size_t *ret);
 
 /* --- compile-hash.c */
 
-/* A hash of the data and of what was hashed before: parts cannot run into each other. */
-uint64_t hash_more(uint64_t before, const void *data, size_t len);
 void image_hash(struct ph_image *image);
 
 /* --- compile-ports.c: builder->spans collects, ports_make() uses it up */

@@ -74,8 +74,14 @@ void image_done(struct ph_image *image);
 int image_compile(const struct ph_policy_set *set, struct ph_image *ret,
 		  struct ph_problems *problems);
 
-/* A hash of the policy's name and match, never 0: neither can change under the same id. */
+/*
+ * A hash of the policy's name and match, never 0: neither can change under the same id. The
+ * canary's, whose match never changes, is PH_CANARY_ID.
+ */
 uint64_t policy_id(const struct ph_policy *policy);
+
+/* A hash of the data and of what was hashed before: parts cannot run into each other. */
+uint64_t hash_more(uint64_t before, const void *data, size_t len);
 
 /* The hash of a path below the cgroup2 root, as the kernel programs compute it, and its levels. */
 uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels);

@@ -7,6 +7,9 @@
 
 #include "util/cleanup.h"
 
+#define SAMPLE 64 /* entries of each table, or one more */
+#define VALUE_MAX 512 /* bytes of a value */
+
 /* One table of an image: entries of `stride` bytes, the key first, the value at `value`. */
 struct table {
 	const char *name;
@@ -84,9 +87,13 @@ static int place_header(const struct ph_kernel *kernel, const struct ph_header *
 		.n = count, .stride = sizeof(*(array)), .value = value_offset,                    \
 	}
 
-static int place_tables(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
+enum {
+	TABLES = 4
+};
+
+static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 {
-	const struct table tables[] = {
+	const struct table tables[TABLES] = {
 		HASH_TABLE("ph_name", PH_MAP_NAMES, image->names, image->n_names, struct ph_name,
 			   struct ph_ids, offsetof(struct ph_image_name, value)),
 		HASH_TABLE("ph_grant", PH_MAP_GRANTS, image->grants, image->n_grants, __u64,
@@ -105,12 +112,76 @@ static int place_tables(const struct ph_kernel *kernel, const struct ph_image *i
 		  .stride = sizeof(*image->prefixes),
 		  .value = offsetof(struct ph_image_prefix, value) },
 	};
+
+	memcpy(ret, tables, sizeof(tables));
+}
+
+static int place_tables(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
+{
+	struct table tables[TABLES];
 	int r = 0;
 
-	for (size_t i = 0; !r && i < sizeof(tables) / sizeof(tables[0]); i++)
+	list_tables(image, tables);
+	for (size_t i = 0; !r && i < TABLES; i++)
 		r = place_table(kernel, &tables[i], slot);
 	return r;
 }
+
+/* --- Looking it up again */
+
+/* Evenly spread, the first and so the canary's always. */
+static bool sample_fits(int fd, const struct table *table)
+{
+	size_t step = table->n / SAMPLE + 1;
+	const char *entries = table->entries;
+	char value[VALUE_MAX];
+
+	if (table->value_size > sizeof(value))
+		return false;
+	for (size_t i = 0; i < table->n; i += step) {
+		const char *entry = entries + i * table->stride;
+
+		if (bpf_map_lookup_elem(fd, entry, value) ||
+		    memcmp(value, entry + table->value, table->value_size))
+			return false;
+	}
+	return true;
+}
+
+/* Of what may be anybody's map by now: its sizes come before its content. */
+static bool table_fits(int fd, const struct table *table)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == table->type &&
+	       info.key_size == table->key_size && info.value_size == table->value_size &&
+	       info.max_entries == (table->n ?: 1) && sample_fits(fd, table);
+}
+
+int generation_check(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
+		     const char **ret_table)
+{
+	struct table tables[TABLES];
+
+	list_tables(image, tables);
+	for (size_t i = 0; i < TABLES; i++) {
+		cleanup_close int fd = -1;
+		__u32 id;
+
+		*ret_table = tables[i].name;
+		if (bpf_map_lookup_elem(kernel->map[tables[i].outer], &slot, &id))
+			return errno == ENOENT ? 1 : -errno;
+		fd = bpf_map_get_fd_by_id(id);
+		if (fd < 0)
+			return -errno;
+		if (!table_fits(fd, &tables[i]))
+			return 1;
+	}
+	return 0;
+}
+
+/* --- The header */
 
 int generation_current(const struct ph_kernel *kernel, struct ph_header *ret)
 {

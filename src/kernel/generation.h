@@ -18,4 +18,11 @@ int generation_clear(const struct ph_kernel *kernel, struct ph_fault *f);
 /* The header in force: 0, or -ENOENT: none is. */
 int generation_current(const struct ph_kernel *kernel, struct ph_header *ret);
 
+/*
+ * Whether the tables of the slot are those of the image, as far as a sample of each shows: 0; 1:
+ * not, or -errno, and *ret_table names the table.
+ */
+int generation_check(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
+		     const char **ret_table);
+
 #endif

@@ -5,12 +5,15 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cgroup.skel.h"
 #include "guard.skel.h"
 #include "identity.skel.h"
+#include "kernel/attached.h"
 #include "kernel/bpffs.h"
+#include "kernel/compile.h"
 #include "lsm.skel.h"
 #include "packet.skel.h"
 #include "util/cleanup.h"
@@ -22,7 +25,7 @@ static const char *const map_names[PH_MAPS] = {
 	[PH_MAP_COUNTERS] = "ph_counters", [PH_MAP_HEALTH] = "ph_health",
 	[PH_MAP_EVENTS] = "ph_events",	   [PH_MAP_EVENT_HEAD] = "ph_event_head",
 	[PH_MAP_STATE] = "ph_state",	   [PH_MAP_CGROUPS] = "ph_cgroups",
-	[PH_MAP_WAKE] = "ph_wake",
+	[PH_MAP_WAKE] = "ph_wake",	   [PH_MAP_ATTACHED] = "ph_attached",
 };
 
 /* --- Maps */
@@ -68,6 +71,8 @@ int kernel_state_write(const struct ph_kernel *kernel, const struct ph_state *st
 
 	return bpf_map_update_elem(kernel->map[PH_MAP_STATE], &zero, state, BPF_ANY) ? -errno : 0;
 }
+
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 /* --- Objects: open, configure, load, attach */
 
@@ -234,7 +239,7 @@ static struct bpf_link *attach_program(struct bpf_program *program, const struct
 }
 
 static int attach_and_pin(struct bpf_program *program, const struct ph_plan *plan,
-			  struct ph_fault *f)
+			  const struct ph_kernel *kernel, struct ph_fault *f)
 {
 	const char *name = bpf_program__name(program);
 	struct bpf_link *link = attach_program(program, plan);
@@ -248,6 +253,8 @@ static int attach_and_pin(struct bpf_program *program, const struct ph_plan *pla
 	pin_path(path, sizeof(path), PH_LINKS_DIR, name);
 	(void)unlink(path);
 	r = bpf_link__pin(link, path);
+	if (!r)
+		r = attached_record(kernel, name, bpf_link__fd(link));
 	if (r)
 		(void)fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot pin %s: %s", path, strerror(-r));
 	else
@@ -256,7 +263,8 @@ static int attach_and_pin(struct bpf_program *program, const struct ph_plan *pla
 	return r;
 }
 
-static int attach_object(struct bpf_object *object, const struct ph_plan *plan, struct ph_fault *f)
+static int attach_object(struct bpf_object *object, const struct ph_plan *plan,
+			 const struct ph_kernel *kernel, struct ph_fault *f)
 {
 	struct bpf_program *program;
 	int r = 0;
@@ -265,12 +273,13 @@ static int attach_object(struct bpf_object *object, const struct ph_plan *plan, 
 		return 0;
 	bpf_object__for_each_program(program, object) {
 		if (!r && bpf_program__autoload(program))
-			r = attach_and_pin(program, plan, f);
+			r = attach_and_pin(program, plan, kernel, f);
 	}
 	return r;
 }
 
-static int load_and_attach(struct objects *objects, const struct ph_plan *plan, struct ph_fault *f)
+/* The order of loading and of attaching; NULL: the plan does not need it. */
+static void objects_list(const struct objects *objects, struct bpf_object *ret[OBJECTS])
 {
 	struct bpf_object *const all[OBJECTS] = {
 		objects->identity ? objects->identity->obj : NULL,
@@ -279,13 +288,86 @@ static int load_and_attach(struct objects *objects, const struct ph_plan *plan, 
 		objects->cgroup->obj,
 		objects->packet->obj,
 	};
+
+	memcpy(ret, all, sizeof(all));
+}
+
+static bool is_planned(const char *name, const void *of)
+{
+	struct bpf_object *const *all = of;
+
+	for (int i = 0; i < OBJECTS; i++) {
+		struct bpf_program *program = NULL;
+
+		if (all[i])
+			program = bpf_object__find_program_by_name(all[i], name);
+		if (program && bpf_program__autoload(program))
+			return true;
+	}
+	return false;
+}
+
+/* What there is to attach is attached: whatever else is pinned is of another plan or version. */
+static int settle(const struct ph_kernel *kernel, struct bpf_object *const all[OBJECTS],
+		  const struct ph_plan *plan)
+{
+	struct ph_state state;
+	struct stat cgroup;
+	int r = attached_keep(kernel, is_planned, all), n;
+
+	if (r)
+		return r;
+	n = attached_count(kernel);
+	if (n < 0)
+		return n;
+	if (fstat(plan->cgroup, &cgroup))
+		return -errno;
+	r = kernel_state_read(kernel, &state);
+	if (r)
+		return r;
+	state.attached = n;
+	state.attach_id = cgroup.st_ino;
+	state.code = kernel_code();
+	return kernel_state_write(kernel, &state);
+}
+
+static int load_and_attach(struct objects *objects, const struct ph_plan *plan, struct ph_fault *f)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct bpf_object *all[OBJECTS];
 	int r = 0;
 
+	objects_list(objects, all);
 	for (int i = 0; !r && i < OBJECTS; i++)
 		r = load_object(all[i], plan, f);
+	if (!r)
+		r = kernel_open(&kernel, f);
 	for (int i = 0; !r && i < OBJECTS; i++)
-		r = attach_object(all[i], plan, f);
-	return r;
+		r = attach_object(all[i], plan, &kernel, f);
+	if (r)
+		return r;
+	r = settle(&kernel, all, plan);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot record what is attached: %s",
+			     strerror(-r));
+	return 0;
+}
+
+uint64_t kernel_code(void)
+{
+	const void *(*const code[OBJECTS])(size_t * size) = {
+		identity_bpf__elf_bytes, guard_bpf__elf_bytes,	lsm_bpf__elf_bytes,
+		cgroup_bpf__elf_bytes,	 packet_bpf__elf_bytes,
+	};
+	uint64_t hash = 0;
+
+	for (int i = 0; i < OBJECTS; i++) {
+		size_t size;
+		const void *bytes = code[i](&size);
+
+		hash = hash_more(hash, bytes, size);
+	}
+	return hash;
 }
 
 int kernel_attach(const struct ph_plan *plan, struct ph_fault *f)

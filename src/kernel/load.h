@@ -32,6 +32,7 @@ enum ph_map_id {
 	PH_MAP_STATE,
 	PH_MAP_CGROUPS,
 	PH_MAP_WAKE,
+	PH_MAP_ATTACHED,
 	PH_MAPS,
 };
 
@@ -52,6 +53,9 @@ int kernel_open(struct ph_kernel *ret, struct ph_fault *f);
 int kernel_state_read(const struct ph_kernel *kernel, struct ph_state *ret);
 int kernel_state_write(const struct ph_kernel *kernel, const struct ph_state *state);
 
+/* A hash of the programs that this binary holds. */
+uint64_t kernel_code(void);
+
 /* How the programs are to be loaded and where they go. */
 struct ph_plan {
 	const struct ph_features *features;
@@ -62,7 +66,8 @@ struct ph_plan {
 /*
  * Loads the programs of the plan over the maps that are pinned, making those that are not, and
  * pins both maps and links. The new programs are attached before the ones of an older version are
- * detached. On failure what this call made is taken away again.
+ * detached, and programs that the plan does not know go last. On failure what this call made is
+ * taken away again, unless programs were attached before.
  */
 int kernel_attach(const struct ph_plan *plan, struct ph_fault *f);
 

@@ -168,7 +168,8 @@ static void test_grant(void **state)
 
 	grant = image_find_grant(&image, policy_id(policy_set_find(&set, PH_CANARY_NAME)));
 	assert_int_equal(grant->mode, PH_MODE_ENFORCE);
-	assert_int_equal(grant->flags, PH_GRANT_RESERVED);
+	assert_int_equal(grant->id, PH_CANARY_ID);
+	assert_int_equal(grant->flags, 0);
 	assert_int_equal(grant->sockets, PH_SOCKET_LOCAL | PH_SOCKET_TCP | PH_SOCKET_PACKET);
 	assert_string_equal(image_find_source(&image, grant->id)->name, PH_CANARY_NAME);
 	assert_string_equal(image_find_source(&image, grant->id)->file, "test.yaml");

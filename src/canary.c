@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "canary.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "canary-doors.h"
+#include "kernel/attached.h"
+#include "kernel/generation.h"
+#include "policy/store.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+#define RESULT_PATH PH_RUN_DIR "/canary.json"
+
+DEFINE_CLEANUP_DONE(struct ph_image, image_done);
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+
+int canary_add_policy(struct ph_policy_set *set)
+{
+	struct ph_rule rule = { .kind = PH_RULE_PORTS, .connect = true, .bind = true };
+	cleanup_(policy_donep) struct ph_policy policy = { .name = strdup(PH_CANARY_NAME) };
+	int r;
+
+	memcpy(policy.match.comm, PH_CANARY_NAME, sizeof(PH_CANARY_NAME));
+	rule.ranges = calloc(1, sizeof(*rule.ranges));
+	if (!policy.name || !rule.ranges) {
+		rule_done(&rule);
+		return -ENOMEM;
+	}
+	rule.n_ranges = 1;
+	rule.ranges[0] = (struct ph_range){ PH_CANARY_PORT, PH_CANARY_PORT };
+	r = policy_add_rule(&policy, &rule);
+	if (r)
+		rule_done(&rule);
+	return r ? r : policy_set_add(set, &policy);
+}
+
+/* --- Outcomes */
+
+static void succeed(struct ph_canary *canary, enum ph_canary_check check)
+{
+	canary->check[check].outcome = PH_CANARY_OK;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+fail(struct ph_canary *canary, enum ph_canary_check check, const char *format, ...)
+{
+	va_list arguments;
+
+	canary->check[check].outcome = PH_CANARY_FAILED;
+	va_start(arguments, format);
+	(void)vsnprintf(canary->check[check].detail, sizeof(canary->check[check].detail), format,
+			arguments);
+	va_end(arguments);
+}
+
+bool canary_ok(const struct ph_canary *canary)
+{
+	for (int i = 0; i < PH_CANARY_CHECKS; i++)
+		if (canary->check[i].outcome == PH_CANARY_FAILED)
+			return false;
+	return true;
+}
+
+const char *canary_check_name(enum ph_canary_check check)
+{
+	static const char *const names[PH_CANARY_CHECKS] = {
+		[PH_CANARY_PROGRAMS] = "programs", [PH_CANARY_GENERATION] = "generation",
+		[PH_CANARY_TABLES] = "tables",	   [PH_CANARY_DOORS] = "doors",
+		[PH_CANARY_COUNTERS] = "counters",
+	};
+
+	return names[check];
+}
+
+/* --- Programs, generation, tables */
+
+/* What the checks are about. */
+struct subject {
+	struct ph_kernel kernel;
+	struct ph_state state;
+	const struct ph_image *image; /* what should be in force */
+};
+
+static void check_programs(const struct subject *subject, struct ph_canary *canary)
+{
+	char amiss[128];
+	int r = attached_check(&subject->kernel, &subject->state, amiss, sizeof(amiss));
+
+	if (!r)
+		succeed(canary, PH_CANARY_PROGRAMS);
+	else
+		fail(canary, PH_CANARY_PROGRAMS, "%s", r > 0 ? amiss : strerror(-r));
+}
+
+static void check_tables(const struct subject *subject, const struct ph_header *header,
+			 struct ph_canary *canary)
+{
+	const char *table = "";
+	int r = generation_check(&subject->kernel, subject->image, header->slot, &table);
+
+	if (!r)
+		succeed(canary, PH_CANARY_TABLES);
+	else
+		fail(canary, PH_CANARY_TABLES, "%s: %s", table,
+		     r > 0 ? "does not hold what the policies say" : strerror(-r));
+}
+
+static bool is_header_of(const struct ph_header *header, const struct ph_image *image)
+{
+	return !memcmp(header->names, image->header.names, sizeof(header->names)) &&
+	       (header->features & ~PH_FEATURE_KEEP) == (image->header.features & ~PH_FEATURE_KEEP);
+}
+
+static void check_generation(const struct subject *subject, struct ph_canary *canary)
+{
+	const struct ph_state *state = &subject->state;
+	struct ph_header header;
+	int r = generation_current(&subject->kernel, &header);
+
+	if (r)
+		fail(canary, PH_CANARY_GENERATION, "%s",
+		     r == -ENOENT ? "no generation is in force" : strerror(-r));
+	else if (header.generation != state->generation)
+		fail(canary, PH_CANARY_GENERATION,
+		     "generation %" PRIu64 " is in force, the last one is %" PRIu64,
+		     (uint64_t)header.generation, (uint64_t)state->generation);
+	else if (state->hash != subject->image->hash)
+		fail(canary, PH_CANARY_GENERATION,
+		     "the policy files are not what is in force; porthold apply");
+	else if (!is_header_of(&header, subject->image))
+		fail(canary, PH_CANARY_GENERATION, "its header is not what the policies say");
+	else
+		succeed(canary, PH_CANARY_GENERATION);
+	if (canary->check[PH_CANARY_GENERATION].outcome == PH_CANARY_OK)
+		check_tables(subject, &header, canary);
+}
+
+static int read_files(struct ph_image *ret)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	int r = store_load_good(NULL, &set, &problems);
+
+	return r ? r : policies_compile(&set, ret, &problems, &(struct ph_fault){});
+}
+
+/* --- The child */
+
+/* Calls of the canary that were refused so far, at whatever door. */
+static uint64_t count_refused(const struct ph_kernel *kernel)
+{
+	uint64_t sum = 0;
+
+	for (unsigned door = 0; door < PH_DOOR_MAX; door++) {
+		struct ph_counter_key key = { .policy = PH_CANARY_ID, .door = door };
+		uint64_t value;
+
+		if (!bpf_map_lookup_elem(kernel->map[PH_MAP_COUNTERS], &key, &value))
+			sum += value;
+	}
+	return sum;
+}
+
+/* Where only a part of the machine is covered, the child goes there; NULL: it need not. */
+static const char *make_cgroup(const struct ph_state *state, char ret[PH_PATH_LEN * 2])
+{
+	char root[PH_PATH_LEN];
+
+	if (!cgroup_root_find(root, sizeof(root)) && !strcmp(root, state->attach))
+		return NULL;
+	(void)snprintf(ret, PH_PATH_LEN * 2, "%s/" PH_CANARY_NAME, state->attach);
+	(void)mkdir(ret, 0755); /* a failure is the child's to tell */
+	return ret;
+}
+
+static void check_doors(const struct subject *subject, struct ph_canary *canary)
+{
+	uint64_t before = count_refused(&subject->kernel), counted;
+	char path[PH_PATH_LEN * 2], amiss[160];
+	const char *cgroup = make_cgroup(&subject->state, path);
+	size_t refused = 0;
+	int r = canary_try_doors(subject->state.backend, cgroup, &refused, amiss, sizeof(amiss));
+
+	if (cgroup)
+		(void)rmdir(cgroup);
+	if (r) {
+		fail(canary, PH_CANARY_DOORS, "%s", amiss);
+		return;
+	}
+	succeed(canary, PH_CANARY_DOORS);
+	counted = count_refused(&subject->kernel) - before;
+	if (counted == refused)
+		succeed(canary, PH_CANARY_COUNTERS);
+	else
+		fail(canary, PH_CANARY_COUNTERS, "%zu calls were refused, %" PRIu64 " were counted",
+		     refused, counted);
+}
+
+/* --- All of it */
+
+static void look(struct subject *subject, const struct ph_image *image, struct ph_canary *canary)
+{
+	cleanup_(image_donep) struct ph_image files = {};
+	int r = 0;
+
+	check_programs(subject, canary);
+	if (!image)
+		r = read_files(&files);
+	if (r) {
+		fail(canary, PH_CANARY_GENERATION, "the policy files cannot be read: %s",
+		     strerror(-r));
+		return;
+	}
+	subject->image = image ?: &files;
+	check_generation(subject, canary);
+	subject->image = NULL;
+}
+
+static int open_subject(struct subject *ret, struct ph_canary *canary)
+{
+	struct ph_fault f = {};
+	int r = kernel_open(&ret->kernel, &f);
+
+	if (!r)
+		r = kernel_state_read(&ret->kernel, &ret->state);
+	if (r)
+		fail(canary, PH_CANARY_PROGRAMS, "%s", r == -ENOENT ? "the pins are gone" : f.text);
+	return r;
+}
+
+static uint64_t boot_time(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void keep_result(const struct ph_canary *canary)
+{
+	json_t *object = canary_json(canary);
+	cleanup_free char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+	json_decref(object);
+	/* Without it status says that nothing is known, which is then so. */
+	if (!text || mkdir_parents(PH_RUN_DIR, 0755) ||
+	    file_write_atomic(RESULT_PATH, text, strlen(text), 0644))
+		canary_forget();
+}
+
+void canary_look(const struct ph_image *image, struct ph_canary *ret)
+{
+	struct subject subject = { .kernel = PH_KERNEL_NULL };
+	struct ph_canary canary = { .time = boot_time() };
+
+	if (!open_subject(&subject, &canary))
+		look(&subject, image, &canary);
+	kernel_close(&subject.kernel);
+	*ret = canary;
+}
+
+void canary_run(const struct ph_image *image, struct ph_canary *ret)
+{
+	struct subject subject = { .kernel = PH_KERNEL_NULL };
+	struct ph_canary canary = { .time = boot_time() };
+
+	if (!open_subject(&subject, &canary)) {
+		look(&subject, image, &canary);
+		check_doors(&subject, &canary);
+	}
+	kernel_close(&subject.kernel);
+	keep_result(&canary);
+	*ret = canary;
+}
+
+/* --- Telling */
+
+void canary_text(const struct ph_canary *canary, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	*ret = 0;
+	for (int i = 0; i < PH_CANARY_CHECKS && used < size; i++)
+		if (canary->check[i].outcome == PH_CANARY_FAILED)
+			used += snprintf(ret + used, size - used, "%s%s: %s", used ? "; " : "",
+					 canary_check_name(i), canary->check[i].detail);
+}
+
+json_t *canary_json(const struct ph_canary *canary)
+{
+	static const char *const outcomes[] = {
+		[PH_CANARY_UNTRIED] = "untried",
+		[PH_CANARY_OK] = "ok",
+		[PH_CANARY_FAILED] = "failed",
+	};
+	json_t *checks = json_object();
+
+	for (int i = 0; i < PH_CANARY_CHECKS; i++)
+		(void)json_object_set_new(checks, canary_check_name(i),
+					  json_pack("{s:s, s:s}", "outcome",
+						    outcomes[canary->check[i].outcome], "detail",
+						    canary->check[i].detail));
+	return json_pack("{s:b, s:I, s:o}", "ok", canary_ok(canary), "time",
+			 (json_int_t)canary->time, "checks", checks);
+}
+
+json_t *canary_last(void)
+{
+	return json_load_file(RESULT_PATH, 0, NULL);
+}
+
+void canary_forget(void)
+{
+	(void)unlink(RESULT_PATH);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_ATTACHED_H
+#define PH_ATTACHED_H
+/*
+ * The record of what is attached: made when a program is attached and pinned, and compared ever
+ * after with what the pins lead to. A pin that is gone, a link that was detached under it and a pin
+ * that leads to another program are all found by it.
+ */
+#include <stddef.h>
+
+#include "kernel/load.h"
+
+/* Records that the link, a file descriptor, is pinned under this name. 0 or -errno. */
+int attached_record(const struct ph_kernel *kernel, const char *name, int link);
+
+/* Removes every pin, and every record, whose name `wanted` does not know. 0 or -errno. */
+int attached_keep(const struct ph_kernel *kernel, bool (*wanted)(const char *name, const void *of),
+		  const void *of);
+
+/* How many are recorded; -errno. */
+int attached_count(const struct ph_kernel *kernel);
+
+/*
+ * Whether all that was recorded is attached as it was: 0; 1: not, and *ret says what is amiss;
+ * -errno.
+ */
+int attached_check(const struct ph_kernel *kernel, const struct ph_state *state, char *ret,
+		   size_t size);
+
+#endif
