@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "calls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- The stage */
+
+void die(const char *what)
+{
+	(void)fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+void stage_init(struct stage *ret, const char *self, unsigned port, bool refused)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->self = self;
+	ret->refused = refused;
+	ret->address.sin_family = AF_INET;
+	ret->address.sin_port = htons(port);
+	ret->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ret->listener = ret->socket = ret->peer = ret->file = -1;
+}
+
+static void drop(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+void stage_clear(struct stage *stage)
+{
+	drop(&stage->listener);
+	drop(&stage->socket);
+	drop(&stage->peer);
+	drop(&stage->file);
+}
+
+static int checked(int r, const char *what)
+{
+	if (r < 0)
+		die(what);
+	return r;
+}
+
+/* --- Sockets */
+
+static const struct sockaddr *address_of(const struct stage *stage)
+{
+	return (const struct sockaddr *)&stage->address;
+}
+
+/* A connection that is reset leaves nothing in TIME_WAIT: ports would run out. */
+static void reset_at_close(int fd)
+{
+	const struct linger reset = { .l_onoff = 1 };
+
+	checked(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), "SO_LINGER");
+}
+
+static int new_socket(int type)
+{
+	return checked(socket(AF_INET, type | SOCK_CLOEXEC, 0), "socket");
+}
+
+static void open_tcp(struct stage *stage)
+{
+	stage->socket = new_socket(SOCK_STREAM);
+	reset_at_close(stage->socket);
+}
+
+static void bind_here(const struct stage *stage, int fd)
+{
+	const int yes = 1;
+
+	checked(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), "SO_REUSEADDR");
+	checked(bind(fd, address_of(stage), sizeof(stage->address)), "bind");
+}
+
+static void open_listener(struct stage *stage)
+{
+	if (stage->refused)
+		return;
+	stage->listener = new_socket(SOCK_STREAM);
+	bind_here(stage, stage->listener);
+	checked(listen(stage->listener, 1), "listen");
+}
+
+static void connect_tcp(struct stage *stage)
+{
+	open_tcp(stage);
+	checked(connect(stage->socket, address_of(stage), sizeof(stage->address)), "connect");
+}
+
+static void accept_peer(struct stage *stage)
+{
+	stage->peer = checked(accept4(stage->listener, NULL, NULL, SOCK_CLOEXEC), "accept");
+}
+
+static void open_connection(struct stage *stage)
+{
+	open_listener(stage);
+	connect_tcp(stage);
+	accept_peer(stage);
+}
+
+static void drop_connection(struct stage *stage)
+{
+	drop(&stage->socket);
+	drop(&stage->peer);
+}
+
+static void open_udp(struct stage *stage)
+{
+	stage->socket = new_socket(SOCK_DGRAM);
+}
+
+/* Two sockets: `peer` is the one at the port. */
+static void open_udp_pair(struct stage *stage)
+{
+	open_udp(stage);
+	if (stage->refused)
+		return;
+	stage->peer = new_socket(SOCK_DGRAM);
+	bind_here(stage, stage->peer);
+}
+
+static long send_datagram(struct stage *stage)
+{
+	return sendto(stage->socket, stage->data, MESSAGE_BYTES, 0, address_of(stage),
+		      sizeof(stage->address));
+}
+
+static void receive_at_peer(struct stage *stage)
+{
+	if (!stage->refused && recv(stage->peer, stage->data, MESSAGE_BYTES, 0) != MESSAGE_BYTES)
+		die("recv");
+}
+
+/* --- Calls */
+
+static long run_nothing(struct stage *stage)
+{
+	return 0;
+}
+
+static long run_socket_tcp(struct stage *stage)
+{
+	return stage->socket = socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static long run_socket_udp(struct stage *stage)
+{
+	return stage->socket = socket(AF_INET, SOCK_DGRAM, 0);
+}
+
+static long run_socket_raw(struct stage *stage)
+{
+	return stage->socket = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+}
+
+static long run_connect(struct stage *stage)
+{
+	return connect(stage->socket, address_of(stage), sizeof(stage->address));
+}
+
+static void after_connect(struct stage *stage)
+{
+	if (!stage->refused)
+		accept_peer(stage);
+	drop_connection(stage);
+}
+
+static long run_bind(struct stage *stage)
+{
+	return bind(stage->socket, address_of(stage), sizeof(stage->address));
+}
+
+/* To be refused it has to choose its port itself: no other could be bound. */
+static void before_listen(struct stage *stage)
+{
+	open_tcp(stage);
+	if (!stage->refused)
+		bind_here(stage, stage->socket);
+}
+
+static long run_listen(struct stage *stage)
+{
+	return listen(stage->socket, 1);
+}
+
+static long run_accept(struct stage *stage)
+{
+	return stage->peer = accept(stage->listener, NULL, NULL);
+}
+
+static long run_send(struct stage *stage)
+{
+	return send(stage->socket, stage->data, MESSAGE_BYTES, 0);
+}
+
+static void before_receive(struct stage *stage)
+{
+	if (send(stage->peer, stage->data, MESSAGE_BYTES, 0) != MESSAGE_BYTES)
+		die("send");
+}
+
+static long run_receive(struct stage *stage)
+{
+	return recv(stage->socket, stage->data, MESSAGE_BYTES, 0);
+}
+
+static void before_receive_datagram(struct stage *stage)
+{
+	if (send_datagram(stage) != MESSAGE_BYTES)
+		die("sendto");
+}
+
+static long run_receive_datagram(struct stage *stage)
+{
+	return recv(stage->peer, stage->data, MESSAGE_BYTES, 0);
+}
+
+/* Both ends of a stream: a block is sent, and received. */
+static long run_stream(struct stage *stage)
+{
+	size_t received = 0;
+	ssize_t n;
+
+	if (send(stage->socket, stage->data, STREAM_BYTES, 0) != STREAM_BYTES)
+		return -1;
+	while (received < STREAM_BYTES) {
+		n = recv(stage->peer, stage->data, STREAM_BYTES, 0);
+		if (n <= 0)
+			return -1;
+		received += n;
+	}
+	return 0;
+}
+
+/* A child that ends at once, until it has ended. */
+static long run_fork(struct stage *stage)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(0);
+	return child < 0 ? -1 : waitpid(child, NULL, 0);
+}
+
+/* A child that executes a program that ends at once, until that has ended. */
+static long run_exec(struct stage *stage)
+{
+	char *const arguments[] = { (char *)stage->self, "--nothing", NULL };
+	pid_t child = vfork();
+	int status;
+
+	if (!child) {
+		(void)execv(stage->self, arguments);
+		_exit(1);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		return -1;
+	return status ? -1 : 0;
+}
+
+static void open_file(struct stage *stage)
+{
+	stage->file = checked(memfd_create("bench", MFD_CLOEXEC), "memfd_create");
+	if (pwrite(stage->file, stage->data, MESSAGE_BYTES, 0) != MESSAGE_BYTES)
+		die("pwrite");
+}
+
+static long run_read(struct stage *stage)
+{
+	return pread(stage->file, stage->data, MESSAGE_BYTES, 0);
+}
+
+static long run_write(struct stage *stage)
+{
+	return pwrite(stage->file, stage->data, MESSAGE_BYTES, 0);
+}
+
+/* --- The table */
+
+static void nothing(struct stage *stage)
+{
+}
+
+const struct call calls[] = {
+	{ "nothing", nothing, nothing, run_nothing, nothing },
+	{ "socket-tcp", nothing, nothing, run_socket_tcp, drop_connection },
+	{ "socket-udp", nothing, nothing, run_socket_udp, drop_connection },
+	{ "socket-raw", nothing, nothing, run_socket_raw, drop_connection },
+	{ "connect-udp", open_udp, nothing, run_connect, nothing },
+	{ "connect-tcp", open_listener, open_tcp, run_connect, after_connect },
+	{ "bind-tcp", nothing, open_tcp, run_bind, drop_connection },
+	{ "listen", nothing, before_listen, run_listen, drop_connection },
+	{ "accept", open_listener, connect_tcp, run_accept, drop_connection },
+	{ "sendto-udp", open_udp_pair, nothing, send_datagram, receive_at_peer },
+	{ "recv-udp", open_udp_pair, before_receive_datagram, run_receive_datagram, nothing },
+	{ "send-tcp", open_connection, nothing, run_send, receive_at_peer },
+	{ "recv-tcp", open_connection, before_receive, run_receive, nothing },
+	{ "stream-tcp", open_connection, nothing, run_stream, nothing },
+	{ "fork", nothing, nothing, run_fork, nothing },
+	{ "exec", nothing, nothing, run_exec, nothing },
+	{ "read-file", open_file, nothing, run_read, nothing },
+	{ "write-file", open_file, nothing, run_write, nothing },
+};
+
+const size_t calls_count = sizeof(calls) / sizeof(*calls);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BENCH_CALLS_H
+#define BENCH_CALLS_H
+/*
+ * What is measured: system calls, each with what it needs around it. Only run() is on the clock. A
+ * call that is expected to be refused is made without anybody who would answer it.
+ */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	STREAM_BYTES = 65536,
+	MESSAGE_BYTES = 64,
+};
+
+/* Where a call is played; calls use of it what they need. */
+struct stage {
+	const char *self; /* path of this program */
+	bool refused; /* the call is to fail */
+	struct sockaddr_in address; /* loopback, and the port */
+	int listener, socket, peer, file;
+	char data[STREAM_BYTES];
+};
+
+struct call {
+	const char *name;
+	void (*open)(struct stage *stage); /* once */
+	void (*before)(struct stage *stage); /* each time, as after() */
+	long (*run)(struct stage *stage); /* what the system call returns; errno */
+	void (*after)(struct stage *stage);
+};
+
+extern const struct call calls[];
+extern const size_t calls_count;
+
+/* Prints what failed, with errno, and ends the program. */
+void die(const char *what) __attribute__((noreturn));
+
+void stage_init(struct stage *ret, const char *self, unsigned port, bool refused);
+
+/* Closes what is open. */
+void stage_clear(struct stage *stage);
+
+#endif
