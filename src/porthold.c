@@ -20,6 +20,8 @@ static const struct verb {
 	{ "explain", cmd_explain, "--name N FLOW...", "may N do this, and why?" },
 	{ "status", cmd_status, "[--json]", "what is in force, whom it confines, what it refused" },
 	{ "events", cmd_events, "[--follow] [--json]", "what was refused" },
+	{ "learn", cmd_learn, "--name NAME [--for T]",
+	  "what NAME does, as a policy that allows it" },
 	{ "doctor", cmd_doctor, "[--json]", "what this kernel and this boot offer" },
 	{ "run", cmd_run, "PORTS|POLICY -- CMD...",
 	  "execute CMD confined from its first instruction" },

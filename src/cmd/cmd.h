@@ -19,6 +19,7 @@ int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_events(int argc, char **argv);
+int cmd_learn(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_selftest(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
@@ -54,6 +55,9 @@ int take_apply_option(struct ph_apply_options *options, int option, const char *
 
 /* "porthold VERB: …", and how to ask for more; returns PH_EXIT_USAGE. */
 int usage_error(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for want of memory; returns PH_EXIT_IMPOSSIBLE. */
+int no_memory(const char *verb);
 
 /* Prints the problems, then the fault; returns its status. */
 int report_failure(const struct ph_problems *problems, const struct ph_fault *f);

@@ -23,6 +23,12 @@ int usage_error(const char *verb, const char *format, ...)
 	return PH_EXIT_USAGE;
 }
 
+int no_memory(const char *verb)
+{
+	(void)fprintf(stderr, "porthold %s: out of memory\n", verb);
+	return PH_EXIT_IMPOSSIBLE;
+}
+
 static int take_backend(struct ph_apply_options *options, const char *value)
 {
 	static const char *const names[] = {

@@ -104,6 +104,21 @@ static const struct verb_help helps[] = {
 		.example = "sudo porthold events --follow",
 	},
 	{
+		.verb = "learn",
+		.arguments = "[OPTION...] (--name NAME | --policy POLICY)",
+		.shared = apply_options,
+		.options = {
+			{ "--name NAME", "the processes of this name; prints a policy for them" },
+			{ "--policy POLICY", "whom this policy confines; which rules they need" },
+			{ "--for T", "watch for so long: 30s, 10m, 1h, 2d (default: until Ctrl-C)" },
+			{ "--addresses exact|net|any",
+			  "in rules: hosts, /24 and /64, or none (default: exact)" },
+			JSON,
+		},
+		.no = "nothing was seen",
+		.example = "sudo porthold learn --name myprocess --for 10m > myprocess.yaml",
+	},
+	{
 		.verb = "doctor",
 		.arguments = "[OPTION...]",
 		.options = { JSON },

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/watch.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
@@ -109,13 +110,24 @@ static json_t *counters_json(const struct facts *facts, uint64_t id)
 	return counters;
 }
 
+/* Of the audit policy of a learn: "working", or "left" where that was killed; else NULL. */
+static const char *watch_state(const struct ph_policy *policy)
+{
+	bool left;
+
+	if (!watch_is(policy, &left))
+		return NULL;
+	return left ? "left" : "working";
+}
+
 static json_t *policy_json(const struct facts *facts, const struct ph_policy *policy)
 {
 	size_t processes, threads;
 
 	count_confined(facts, policy, &processes, &threads);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}", "name",
-			 policy->name, "mode", policy_mode_name(policy->mode), "children",
+	return json_pack("{s:s?, s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}", "learn",
+			 watch_state(policy), "name", policy->name, "mode",
+			 policy_mode_name(policy->mode), "children",
 			 policy_children_name(policy->children), "comm", policy->match.comm, "file",
 			 policy->file, "line", (int)policy->line, "rules", rules_json(policy),
 			 "processes", (json_int_t)processes, "threads_only", (json_int_t)threads,
@@ -179,6 +191,18 @@ static void print_counts(const json_t *counters, const char *kind, const char *w
 			     (long long)json_integer_value(value));
 }
 
+static void print_watch(const json_t *policy)
+{
+	const char *state = json_string_value(json_object_get(policy, "learn"));
+
+	if (state && !strcmp(state, "working"))
+		(void)printf("    refuses nothing; there while a learn is at work\n");
+	else if (state)
+		(void)printf("    refuses nothing; left by a learn that was killed: porthold "
+			     "remove %s\n",
+			     json_string_value(json_object_get(policy, "name")));
+}
+
 static void print_policy(const json_t *policy)
 {
 	const json_t *counters = json_object_get(policy, "counters");
@@ -198,6 +222,7 @@ static void print_policy(const json_t *policy)
 	if (threads)
 		(void)printf(", and %lld threads of others (thread only)", (long long)threads);
 	(void)putchar('\n');
+	print_watch(policy);
 	json_array_foreach(json_object_get(policy, "rules"), i, rule)
 		(void)printf("    allow %s\n", json_string_value(rule));
 	print_counts(counters, "attempts", "refused");

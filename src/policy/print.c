@@ -81,7 +81,8 @@ static void print_match(FILE *stream, const struct ph_match *match)
 	(void)fputs("}\n", stream);
 }
 
-static void print_policy(FILE *stream, const struct ph_policy *policy)
+/* notes: of each rule, or NULL. */
+static void print_policy(FILE *stream, const struct ph_policy *policy, char *const *notes)
 {
 	(void)fputs("  - name: ", stream);
 	print_text(stream, policy->name);
@@ -95,6 +96,8 @@ static void print_policy(FILE *stream, const struct ph_policy *policy)
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		(void)fputs("      - ", stream);
 		rule_print(stream, &policy->rules[i]);
+		if (notes)
+			(void)fprintf(stream, " # %s", notes[i]);
 		(void)fputc('\n', stream);
 	}
 	if (policy->n_expects)
@@ -106,7 +109,8 @@ static void print_policy(FILE *stream, const struct ph_policy *policy)
 	}
 }
 
-static int format_policies(const struct ph_policy *policies, size_t n, char **ret)
+static int format_policies(const struct ph_policy *policies, size_t n, char *const *notes,
+			   char **ret)
 {
 	cleanup_free char *text = NULL;
 	cleanup_fclose FILE *stream = NULL;
@@ -117,16 +121,21 @@ static int format_policies(const struct ph_policy *policies, size_t n, char **re
 		return -ENOMEM;
 	(void)fprintf(stream, "porthold: 1\npolicies:%s\n", n ? "" : " []");
 	for (size_t i = 0; i < n; i++)
-		print_policy(stream, &policies[i]);
+		print_policy(stream, &policies[i], notes);
 	return stream_end(&stream, &text, ret);
 }
 
 int policy_format(const struct ph_policy *policy, char **ret)
 {
-	return format_policies(policy, 1, ret);
+	return format_policies(policy, 1, NULL, ret);
+}
+
+int policy_format_noted(const struct ph_policy *policy, char *const *notes, char **ret)
+{
+	return format_policies(policy, 1, notes, ret);
 }
 
 int policy_set_format(const struct ph_policy_set *set, char **ret)
 {
-	return format_policies(set->policies, set->n, ret);
+	return format_policies(set->policies, set->n, NULL, ret);
 }

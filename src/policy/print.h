@@ -10,6 +10,9 @@
 #define PH_ONE_POLICY_LINE 3 /* where the policy stands in that file */
 
 int policy_format(const struct ph_policy *policy, char **ret); /* a whole file with this policy */
+/* The same, with notes[i] (without line breaks) as a comment behind rule i. */
+int policy_format_noted(const struct ph_policy *policy, char *const *notes, char **ret);
+
 int policy_set_format(const struct ph_policy_set *set, char **ret);
 
 #endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_WATCH_H
+#define PH_WATCH_H
+/*
+ * An audit policy for a time, beside whatever is in force: the eyes of `learn`. It grants nothing,
+ * so that every call of the processes is an event, and it refuses nothing.
+ *
+ * Its file is locked while somebody watches. One that nobody has locked is left from a process that
+ * was killed: it does no harm, the next watch of the same name takes it over, and `porthold remove`
+ * drops it.
+ */
+#include <signal.h>
+
+#include "cmd/cmd.h"
+#include "events/slots.h"
+#include "kernel/load.h"
+#include "learn/seen.h"
+
+#define PH_WATCH_PREFIX "learn:" /* then the name of what is watched: the policy's own name */
+
+struct ph_watch {
+	struct ph_kernel kernel;
+	struct ph_slots slots;
+	struct ph_policy policy;
+	char *path;
+	int file; /* locked */
+	bool adopted; /* the file was there */
+	bool stopped; /* the file is gone */
+	enum ph_backend backend;
+	uint64_t id;
+	uint64_t since, until; /* boot time, ns */
+	uint64_t counted; /* events of an earlier watch */
+};
+
+#define PH_WATCH_NULL                                \
+	{                                            \
+		.kernel = PH_KERNEL_NULL, .file = -1 \
+	}
+
+/* What became of it. */
+struct ph_watched {
+	unsigned seconds;
+	uint64_t lost; /* events that were overwritten unread */
+	bool stopped; /* somebody else ended it */
+	enum ph_backend backend;
+};
+
+/*
+ * Begins to watch whom the subject matches. 0, or an exit status after a complaint; then nothing is
+ * left to end.
+ */
+int watch_begin(struct ph_watch *watch, const struct ph_policy *subject,
+		const struct ph_apply_options *options);
+
+/*
+ * Adds what is seen until one of the signals, which must be blocked, or the time comes (0: no
+ * time). 0, or an exit status after a complaint.
+ */
+int watch_run(struct ph_watch *watch, const sigset_t *signals, unsigned seconds,
+	      struct ph_seen *seen);
+
+/* Drops the policy, adds the last, and releases all. The same. */
+int watch_end(struct ph_watch *watch, struct ph_seen *seen, struct ph_watched *ret);
+
+/* Whether this is the policy of a watch; *ret_left: that nobody watches any more. */
+bool watch_is(const struct ph_policy *policy, bool *ret_left);
+
+#endif
