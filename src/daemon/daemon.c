@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/privileges.h"
 #include "daemon/reload.h"
 #include "daemon/say.h"
 #include "daemon/settings.h"
@@ -418,6 +419,8 @@ int daemon_run(const char *settings, bool must_exist)
 	d.lock = single_lock(&f);
 	if (d.lock < 0 || (!d.disabled && bpffs_ready(&f)))
 		return complain(&f);
+	if (privileges_drop())
+		say(LOG_WARNING, "cannot give up the capabilities that are not needed");
 	r = start(&d);
 	if (!r)
 		r = sd_event_loop(d.event);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "abi.h"
@@ -25,15 +26,41 @@ static bool same_namespace_as_init(const char *kind)
 	return stat(own, &a) || stat(first, &b) || a.st_ino == b.st_ino;
 }
 
+/* The device of what the first process has mounted there; 0: nothing, or it cannot be seen. */
+static dev_t mounted_for_init(void)
+{
+	cleanup_fclose FILE *mounts = fopen("/proc/1/mountinfo", "re");
+	char line[8192], path[PH_PATH_LEN];
+	unsigned major, minor;
+	dev_t device = 0;
+
+	/* "ID PARENT MAJOR:MINOR ROOT PATH …"; the last one covers those before. */
+	while (mounts && fgets(line, sizeof(line), mounts))
+		if (sscanf(line, "%*u %*u %u:%u %*s %255s", &major, &minor, path) == 3 &&
+		    !strcmp(path, BPFFS_DIR))
+			device = makedev(major, minor);
+	return device;
+}
+
+/* A service with a sandbox has mounts of its own, but the same bpffs: pins stay there. */
+static bool is_for_all(void)
+{
+	struct stat st;
+
+	return same_namespace_as_init("mnt") ||
+	       (!stat(BPFFS_DIR, &st) && st.st_dev == mounted_for_init());
+}
+
 int bpffs_ready(struct ph_fault *f)
 {
 	struct statfs fs;
+	bool mounted = !statfs(BPFFS_DIR, &fs) && fs.f_type == BPF_FS_MAGIC;
 
-	if (!same_namespace_as_init("mnt"))
+	if (mounted ? !is_for_all() : !same_namespace_as_init("mnt"))
 		return fault(f, -EXDEV, PH_EXIT_IMPOSSIBLE,
 			     "this is a private mount namespace: pins made here end with it; "
 			     "run porthold in the mount namespace of PID 1 (nsenter -t 1 -m)");
-	if (!statfs(BPFFS_DIR, &fs) && fs.f_type == BPF_FS_MAGIC)
+	if (mounted)
 		return 0;
 	if (mount("bpf", BPFFS_DIR, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return fault(f, -errno, PH_EXIT_IMPOSSIBLE,

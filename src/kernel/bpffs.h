@@ -16,7 +16,7 @@
 
 /*
  * Makes sure that bpffs is mounted where every process and the next boot of this one find it:
- * mounts it if it is not, and refuses in a mount namespace of its own, whose mounts end with it.
+ * mounts it if it is not, and refuses in a mount namespace that has another one, which ends with it.
  */
 int bpffs_ready(struct ph_fault *f);
 
