@@ -392,7 +392,7 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 
 	if (!r && kernel_state_read(kernel, &state))
 		r = fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read the state");
-	if (!r && (anew || state.hash != image->hash)) {
+	if (!r && (anew || !generation_holds(kernel, image))) {
 		keep_early(image, options, &kept);
 		r = generation_install(kernel, image, f);
 		applied->changed = !r;
@@ -461,6 +461,8 @@ static int release(const struct ph_edit *edit, struct ph_applied *applied, struc
 		r = kernel_detach(f);
 	if (r)
 		edit_revert(&undo);
+	else
+		canary_forget();
 	free(undo.before);
 	applied->changed = !r;
 	return r;

@@ -89,7 +89,10 @@ static const struct verb_help helps[] = {
 	{
 		.verb = "status",
 		.arguments = "[OPTION...]",
-		.options = { JSON },
+		.options = {
+			{ "--check", "let the canary try the doors now" },
+			JSON,
+		},
 		.no = "no policy is in force",
 		.example = "sudo porthold status",
 	},

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "canary.h"
 #include "cmd/cmd.h"
 #include "cmd/watch.h"
 #include "kernel/generation.h"
@@ -32,6 +33,7 @@ struct facts {
 	bool has_labels;
 	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
+	struct ph_canary canary;
 };
 
 static bool label_holds(const struct ph_labelled *label, uint64_t id)
@@ -164,21 +166,42 @@ static json_t *doors_json(uint64_t doors)
 	return list;
 }
 
+/* What is seen now, and what came of it when the canary last tried the doors. */
+static json_t *canary_facts(const struct facts *facts)
+{
+	json_t *now = canary_json(&facts->canary), *last = canary_last();
+	json_int_t then = last ? json_integer_value(json_object_get(last, "time")) : 0;
+
+	if (last)
+		(void)json_object_set_new(
+			last, "age",
+			json_integer(((json_int_t)facts->canary.time - then) / 1000000000));
+	(void)json_object_set_new(now, "last", last ?: json_null());
+	return now;
+}
+
+/* Whether anything failed, now or then. */
+static bool canary_is_well(const json_t *canary)
+{
+	return json_is_true(json_object_get(canary, "ok")) &&
+	       !json_is_false(json_object_get(json_object_get(canary, "last"), "ok"));
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open(facts->state.backend, &facts->features);
-	json_t *policies = json_array();
+	json_t *policies = json_array(), *canary = canary_facts(facts);
+	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary);
 	bool whole = !strcmp(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:o, s:o, s:o}", "in_force", 1, "backend",
-			 backend_name(facts->state.backend), "generation",
-			 (json_int_t)facts->header.generation, "degraded",
-			 (open & ~doors_optional()) != 0, "covers",
+	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:o, s:o, s:o, s:o}", "in_force", 1,
+			 "backend", backend_name(facts->state.backend), "generation",
+			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
-			 "open_doors", doors_json(open), "policies", policies, "health",
-			 health_json(facts));
+			 "canary", canary, "open_doors", doors_json(open), "policies", policies,
+			 "health", health_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -230,6 +253,41 @@ static void print_policy(const json_t *policy)
 	print_counts(counters, "audited", "would refuse");
 }
 
+/* The failed ones; how many. */
+static int print_failed_checks(const json_t *canary, const char *when)
+{
+	const char *name;
+	json_t *check;
+	int n = 0;
+
+	json_object_foreach(json_object_get(canary, "checks"), name, check) {
+		if (strcmp(json_string_value(json_object_get(check, "outcome")), "failed"))
+			continue;
+		(void)printf("CANARY FAILED%s: %s: %s\n", when, name,
+			     json_string_value(json_object_get(check, "detail")));
+		n++;
+	}
+	return n;
+}
+
+static void print_canary(const json_t *canary)
+{
+	json_t *last = json_object_get(canary, "last");
+	char when[64] = "";
+	int failed = print_failed_checks(canary, "");
+
+	if (json_is_null(last)) {
+		(void)printf("canary: it has not tried the doors; porthold status --check\n");
+		return;
+	}
+	(void)snprintf(when, sizeof(when), " %lld s ago",
+		       (long long)json_integer_value(json_object_get(last, "age")));
+	if (!json_equal(json_object_get(last, "time"), json_object_get(canary, "time")))
+		failed += print_failed_checks(last, when);
+	if (!failed)
+		(void)printf("canary: ok%s\n", when);
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -241,6 +299,7 @@ static void print_text(const json_t *object)
 		     json_is_true(json_object_get(object, "degraded")) ? "DEGRADED: " : "",
 		     json_string_value(json_object_get(object, "backend")),
 		     (long long)json_integer_value(json_object_get(object, "generation")));
+	print_canary(json_object_get(object, "canary"));
 	if (*covers)
 		(void)printf("covers only %s\n", covers);
 	if (kept)
@@ -254,6 +313,33 @@ static void print_text(const json_t *object)
 		print_policy(entry);
 }
 
+/* What was put in force and not taken away has a result of the canary. */
+static json_t *nothing_json(void)
+{
+	json_t *last = canary_last();
+	bool gone = last;
+
+	json_decref(last);
+	return json_pack("{s:b, s:b}", "in_force", 0, "degraded", gone);
+}
+
+static void print_nothing(const json_t *object)
+{
+	if (json_is_true(json_object_get(object, "degraded")))
+		(void)printf("NOTHING IS ENFORCED: what was put in force is gone from the kernel; "
+			     "porthold apply\n");
+	else
+		(void)printf("No policy is in force.\n");
+}
+
+static int status_of(const json_t *object)
+{
+	if (json_is_true(json_object_get(object, "in_force")))
+		return canary_is_well(json_object_get(object, "canary")) ? PH_EXIT_OK :
+									   PH_EXIT_CANARY;
+	return json_is_true(json_object_get(object, "degraded")) ? PH_EXIT_CANARY : PH_EXIT_NO;
+}
+
 static void facts_done(struct facts *facts)
 {
 	kernel_close(&facts->kernel);
@@ -262,7 +348,22 @@ static void facts_done(struct facts *facts)
 	processes_done(&facts->processes);
 }
 
-static int gather(struct facts *facts, struct ph_problems *problems, struct ph_fault *f)
+static int run_canary(struct facts *facts, bool check, struct ph_fault *f)
+{
+	cleanup_close int lock = -1;
+
+	if (!check) {
+		canary_look(NULL, &facts->canary);
+		return 0;
+	}
+	lock = apply_lock(f);
+	if (lock < 0)
+		return lock;
+	canary_run(NULL, &facts->canary);
+	return 0;
+}
+
+static int gather(struct facts *facts, bool check, struct ph_problems *problems, struct ph_fault *f)
 {
 	int r = kernel_open(&facts->kernel, f);
 
@@ -272,6 +373,9 @@ static int gather(struct facts *facts, struct ph_problems *problems, struct ph_f
 		r = kernel_state_read(&facts->kernel, &facts->state);
 	if (!r)
 		r = generation_current(&facts->kernel, &facts->header);
+	/* What should be there and is not is the canary's to tell. */
+	if (r == -ENOENT && facts->state.hash)
+		r = 0;
 	if (r)
 		return r == -ENOENT ? r :
 				      fault(f, r, PH_EXIT_IMPOSSIBLE,
@@ -287,44 +391,55 @@ static int gather(struct facts *facts, struct ph_problems *problems, struct ph_f
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read /proc");
 	if (facts->header.features & PH_FEATURE_KEEP)
 		(void)sockets_count_kept(&facts->labels, &facts->kept);
-	return 0;
+	return run_canary(facts, check, f);
+}
+
+static void print(const json_t *object, bool json)
+{
+	if (json) {
+		(void)json_dumpf(object, stdout, JSON_INDENT(2));
+		(void)putchar('\n');
+	} else if (json_is_true(json_object_get(object, "in_force"))) {
+		print_text(object);
+	} else {
+		print_nothing(object);
+	}
 }
 
 int cmd_status(int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "check", no_argument, NULL, 'c' },
+		{},
+	};
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	struct facts facts = { .kernel = PH_KERNEL_NULL };
+	bool json = false, check = false;
 	struct ph_fault f = {};
-	bool json = false;
 	json_t *object;
 	int option, r;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == '?')
 			return usage_error("status", "unknown option");
-		json = true;
+		json |= option == 'j';
+		check |= option == 'c';
 	}
 	if (optind != argc)
 		return usage_error("status", "unexpected argument");
 	r = require_root("status");
 	if (r)
 		return r;
-	r = gather(&facts, &problems, &f);
+	r = gather(&facts, check, &problems, &f);
 	if (r && r != -ENOENT) {
 		facts_done(&facts);
 		return report_failure(&problems, &f);
 	}
-	object = r ? json_pack("{s:b}", "in_force", 0) : facts_json(&facts);
+	object = r ? nothing_json() : facts_json(&facts);
 	facts_done(&facts);
-	if (json) {
-		(void)json_dumpf(object, stdout, JSON_INDENT(2));
-		(void)putchar('\n');
-	} else if (r) {
-		(void)printf("No policy is in force.\n");
-	} else {
-		print_text(object);
-	}
+	print(object, json);
+	r = status_of(object);
 	json_decref(object);
-	return r ? PH_EXIT_NO : PH_EXIT_OK;
+	return r;
 }

@@ -196,6 +196,17 @@ int generation_current(const struct ph_kernel *kernel, struct ph_header *ret)
 	return 0;
 }
 
+bool generation_holds(const struct ph_kernel *kernel, const struct ph_image *image)
+{
+	struct ph_header header;
+	struct ph_state state;
+	const char *table;
+
+	return !kernel_state_read(kernel, &state) && !generation_current(kernel, &header) &&
+	       state.hash == image->hash && state.generation == header.generation &&
+	       !generation_check(kernel, image, header.slot, &table);
+}
+
 int generation_install(const struct ph_kernel *kernel, struct ph_image *image, struct ph_fault *f)
 {
 	struct ph_header current;

@@ -25,4 +25,7 @@ int generation_current(const struct ph_kernel *kernel, struct ph_header *ret);
 int generation_check(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
 		     const char **ret_table);
 
+/* Whether the image is in force as it was installed, as far as that shows. */
+bool generation_holds(const struct ph_kernel *kernel, const struct ph_image *image);
+
 #endif
