@@ -405,7 +405,7 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 	if (r)
 		return r;
 	applied->generation = applied->changed ? image->header.generation : state.generation;
-	(void)sources_write(image);
+	(void)sources_keep(kernel, image, applied->generation);
 	return label_running(applied, f);
 }
 

@@ -2,29 +2,62 @@
 #ifndef PH_SOURCES_H
 #define PH_SOURCES_H
 /*
- * Which policy an id means, and where it was written: kept under /run/porthold for events and
- * counters that outlive the policy.
+ * Which policy an id means, and where it was written: a table under /run/porthold, so that events
+ * of older generations still say where the policy stood that they are of.
+ *
+ * The file is a struct ph_sources_head, its versions sorted by id and first generation, and then
+ * the strings. It is replaced as a whole and read as it lies. A version of a policy that is no
+ * longer in force stays while an event in the slots refers to it, so that is the bound of its size.
  */
-#include "kernel/compile.h"
+#include <stdbool.h>
+#include <sys/types.h>
 
+#include "kernel/compile.h"
+#include "kernel/load.h"
+
+/* What the table says of a policy; the strings live until the table is refreshed or closed. */
 struct ph_source {
-	char name[PH_POLICY_NAME_MAX + 1];
-	char file[512];
+	const char *name;
+	const char *file; /* "": it stands in no file */
 	unsigned line;
 };
 
-/* Adds the image's policies to the table. 0 or -errno. */
-int sources_write(const struct ph_image *image);
+struct ph_sources {
+	const struct ph_sources_head *head; /* mapped; NULL: there is no table */
+	size_t size;
+	ino_t inode; /* of the file, which is not used again while it is mapped */
+};
+
+#define PH_SOURCES_PATH "/run/porthold/sources"
+
+/* Takes the table as it is now, if it has changed. */
+void sources_refresh(struct ph_sources *sources, const char *path);
+void sources_close(struct ph_sources *sources);
+
+/*
+ * The policy as it stood under the generation; of one that is newer than the table, as it stood
+ * last. False: nothing is known of the id.
+ */
+bool sources_find(const struct ph_sources *sources, uint64_t id, uint64_t generation,
+		  struct ph_source *ret);
+
+/* That an event is told of this policy under this generation. */
+struct ph_reference {
+	uint64_t policy;
+	uint64_t generation;
+};
+
+/*
+ * Adds the image's policies as those of the generation. The references are sorted by policy and
+ * generation. 0 or -errno.
+ */
+int sources_write(const char *path, const struct ph_image *image, uint64_t generation,
+		  const struct ph_reference *references, size_t n);
+
+/* The same at PH_SOURCES_PATH, with the references of the events in the slots. */
+int sources_keep(const struct ph_kernel *kernel, const struct ph_image *image, uint64_t generation);
 
 /* Forgets them all. */
 void sources_remove(void);
-
-typedef struct json_t json_t;
-
-/* The table, to be released with json_decref(); NULL: there is none. */
-json_t *sources_read(void);
-
-/* What the table says of an id; false: nothing, and *ret says so. */
-bool sources_find(const json_t *sources, uint64_t id, struct ph_source *ret);
 
 #endif

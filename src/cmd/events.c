@@ -1,84 +1,223 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "events/fold.h"
 #include "events/format.h"
 #include "events/slots.h"
-#include "sources.h"
+#include "events/wake.h"
+#include "events/when.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
-#define FOLLOW_INTERVAL_NS (100 * 1000 * 1000)
+#define WRITER_PAUSE_NS (10 * 1000 * 1000) /* until an unfinished event is looked at again */
 
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
-DEFINE_CLEANUP_DONE(struct ph_slots, slots_close);
+DEFINE_CLEANUP_DONE(struct ph_record, record_done);
 
 struct view {
 	bool follow;
 	bool json;
+	bool unique;
+	uint64_t since; /* boot time, ns */
+	uint64_t until;
+	struct ph_slots slots;
+	struct ph_lookup lookup;
+	struct ph_wake wake;
+	struct ph_folds folds; /* --unique */
+	uint64_t lost; /* of slots.lost, how many were told of */
 };
+
+static int take_time(const char *option, const char *text, uint64_t *ret)
+{
+	struct ph_text_error error;
+
+	if (!when_parse(text, ret, &error))
+		return 0;
+	(void)fprintf(stderr, "porthold events: %s %s; %s\n", option, error.message, error.remedy);
+	return PH_EXIT_USAGE;
+}
 
 static int parse_arguments(int argc, char **argv, struct view *view)
 {
 	static const struct option options[] = {
-		{ "follow", no_argument, NULL, 'f' },
-		{ "json", no_argument, NULL, 'j' },
-		{},
+		{ "follow", no_argument, NULL, 'f' },	   { "json", no_argument, NULL, 'j' },
+		{ "since", required_argument, NULL, 's' }, { "unique", no_argument, NULL, 'u' },
+		{ "until", required_argument, NULL, 't' }, {},
 	};
-	int option;
+	int option, r = 0;
 
-	while ((option = getopt_long(argc, argv, "f", options, NULL)) != -1) {
+	view->until = UINT64_MAX;
+	while (!r && (option = getopt_long(argc, argv, "f", options, NULL)) != -1) {
 		if (option == '?')
-			return usage_error("events", "unknown option");
+			return usage_error("events", "unknown option or missing value");
 		view->follow |= option == 'f';
 		view->json |= option == 'j';
+		view->unique |= option == 'u';
+		if (option == 's')
+			r = take_time("--since", optarg, &view->since);
+		else if (option == 't')
+			r = take_time("--until", optarg, &view->until);
 	}
+	if (r)
+		return r;
+	if (view->follow && (view->unique || view->until != UINT64_MAX))
+		return usage_error("events", "--follow has no end: neither --unique nor --until "
+					     "goes with it");
 	return optind == argc ? 0 : usage_error("events", "unexpected argument");
 }
 
-static void print_event(const struct ph_event *event, const struct view *view)
+static int print_record(const struct view *view, const struct ph_record *record)
 {
-	json_t *sources = sources_read();
-
 	if (view->json) {
-		json_t *object = event_json(event, sources);
+		json_t *object = record_json(record);
+		int r = object ? json_dumpf(object, stdout, JSON_COMPACT) : -ENOMEM;
 
-		(void)json_dumpf(object, stdout, JSON_COMPACT);
 		json_decref(object);
 		(void)putchar('\n');
+		return r;
 	} else {
-		cleanup_free char *text = event_text(event, sources);
+		cleanup_free char *text = NULL;
+		int r = record_text(record, true, &text);
 
-		(void)puts(text ? text : "out of memory");
+		return r ? r : puts(text) < 0 ? -EIO : 0;
 	}
-	json_decref(sources);
 }
 
-/* Prints what is there; 0 or -errno. */
-static int print_new(struct ph_slots *slots, const struct view *view)
+static int show_event(struct view *view, const struct ph_event *event)
 {
-	uint64_t lost = slots->lost;
-	struct ph_event event;
+	cleanup_(record_donep) struct ph_record record = {};
+	struct ph_fold *fold;
 	int r;
 
-	while ((r = slots_next(slots, &event)) == 1)
-		print_event(&event, view);
-	if (slots->lost != lost)
-		(void)fprintf(stderr, "porthold events: %llu events were overwritten unread\n",
-			      (unsigned long long)(slots->lost - lost));
-	(void)fflush(stdout);
+	if (event->time < view->since || event->time > view->until)
+		return 0;
+	if (view->unique) {
+		r = folds_add(&view->folds, event, &view->lookup, &fold);
+		return r < 0 ? r : 0;
+	}
+	r = record_make(event, &view->lookup, &record);
+	if (r || record_is_canary(&record))
+		return r;
+	return print_record(view, &record);
+}
+
+/* Waits for an event that is being written; otherwise as slots_next(). */
+static int next_event(struct view *view, struct ph_event *ret)
+{
+	const struct timespec pause = { .tv_nsec = WRITER_PAUSE_NS };
+	int r;
+
+	while ((r = slots_next(&view->slots, ret)) == -EAGAIN)
+		(void)nanosleep(&pause, NULL);
 	return r;
 }
 
+/* Shows what is there now, not what comes meanwhile: that may be without end. */
+static int show_new(struct view *view)
+{
+	struct ph_event event;
+	int r = slots_update(&view->slots);
+	uint64_t end = view->slots.end;
+
+	lookup_refresh(&view->lookup);
+	while (!r && view->slots.next < end && !ferror(stdout)) {
+		r = next_event(view, &event);
+		if (r == 1)
+			r = show_event(view, &event);
+	}
+	return r;
+}
+
+/* Those that were seen last come last. */
+static int show_folded(struct view *view)
+{
+	int r = 0;
+
+	for (struct ph_fold *fold = view->folds.oldest; !r && fold; fold = fold->newer)
+		if (!record_is_canary(&fold->record))
+			r = print_record(view, &fold->record);
+	return r;
+}
+
+static void tell_lost(struct view *view)
+{
+	uint64_t lost = view->slots.lost - view->lost;
+
+	(void)fflush(stdout);
+	if (lost)
+		(void)fprintf(stderr,
+			      "porthold events: %llu events were overwritten by newer ones\n",
+			      (unsigned long long)lost);
+	view->lost = view->slots.lost;
+}
+
+/* Until there may be news; 1: nobody reads what is printed any more. */
+static int wait_for_news(struct view *view)
+{
+	struct pollfd fds[] = {
+		{ .fd = view->wake.fd, .events = POLLIN },
+		{ .fd = STDOUT_FILENO },
+	};
+
+	if (poll(fds, 2, -1) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (fds[1].revents & (POLLERR | POLLHUP))
+		return 1;
+	wake_clear(&view->wake);
+	return 0;
+}
+
+static int show(struct view *view)
+{
+	int r = show_new(view);
+
+	if (!r && view->unique)
+		r = show_folded(view);
+	tell_lost(view);
+	while (!r && view->follow && !ferror(stdout)) {
+		r = wait_for_news(view);
+		if (!r)
+			r = show_new(view);
+		tell_lost(view);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int view_open(struct view *view, const struct ph_kernel *kernel)
+{
+	int r = slots_open(kernel, &view->slots);
+
+	lookup_open(&view->lookup);
+	if (!r && view->follow)
+		r = wake_open(kernel, &view->wake);
+	if (!r && view->unique)
+		r = folds_init(&view->folds, PH_EVENT_SLOTS);
+	/* Whoever asks for all is told how many are gone. */
+	if (!r && !view->since)
+		slots_seek(&view->slots, 0);
+	return r;
+}
+
+static void view_close(struct view *view)
+{
+	slots_close(&view->slots);
+	lookup_close(&view->lookup);
+	wake_close(&view->wake);
+	folds_done(&view->folds);
+}
+
+DEFINE_CLEANUP_DONE(struct view, view_close);
+
 int cmd_events(int argc, char **argv)
 {
-	const struct timespec pause = { .tv_nsec = FOLLOW_INTERVAL_NS };
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
-	cleanup_(slots_closep) struct ph_slots slots = {};
-	struct view view = {};
+	cleanup_(view_closep) struct view view = { .lookup = PH_LOOKUP_NULL, .wake = PH_WAKE_NULL };
 	struct ph_fault f = {};
 	int r = parse_arguments(argc, argv, &view);
 
@@ -93,13 +232,9 @@ int cmd_events(int argc, char **argv)
 	}
 	if (r)
 		return report_failure(NULL, &f);
-	r = slots_open(&kernel, &slots);
+	r = view_open(&view, &kernel);
 	if (!r)
-		r = print_new(&slots, &view);
-	while (!r && view.follow && !ferror(stdout)) {
-		(void)nanosleep(&pause, NULL);
-		r = print_new(&slots, &view);
-	}
+		r = show(&view);
 	if (!r)
 		return PH_EXIT_OK;
 	(void)fprintf(stderr, "porthold events: cannot read the events: %s\n", strerror(-r));

@@ -7,6 +7,7 @@
 #include "canary.h"
 #include "cmd/cmd.h"
 #include "daemon/single.h"
+#include "events/position.h"
 #include "kernel/generation.h"
 #include "policy/store.h"
 #include "sources.h"
@@ -71,6 +72,7 @@ int cmd_stop(int argc, char **argv)
 		return report_failure(NULL, &f);
 	sources_remove();
 	canary_forget();
+	position_remove(PH_EVENTS_POSITION);
 	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");
 	tell_remaining();
 	return PH_EXIT_OK;

@@ -215,7 +215,7 @@ static int look(struct ph_watch *watch, struct ph_seen *seen)
 		if (r)
 			break;
 	}
-	if (!r)
+	if (!r || r == -EAGAIN) /* the next one is being written: at the next look */
 		return 0;
 	(void)fprintf(stderr, "porthold learn: cannot take in the events: %s\n", strerror(-r));
 	return PH_EXIT_IMPOSSIBLE;

@@ -2,184 +2,275 @@
 #include "events/format.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "events/rule.h"
+#include "events/when.h"
 #include "kernel/doors.h"
-#include "sources.h"
+#include "policy/text.h"
 #include "util/cleanup.h"
 
-#define NSEC 1000000000ull
-
-/* Boot time to wall-clock time, by what both say now. */
-static void wall_clock(uint64_t boot, char ret[40])
+const char *record_verdict(const struct ph_record *record)
 {
-	struct timespec real, since_boot;
-	char seconds[32];
-	struct tm parts;
-	uint64_t now, then;
-	time_t whole;
-
-	(void)clock_gettime(CLOCK_REALTIME, &real);
-	(void)clock_gettime(CLOCK_BOOTTIME, &since_boot);
-	now = since_boot.tv_sec * NSEC + since_boot.tv_nsec;
-	then = real.tv_sec * NSEC + real.tv_nsec - (now - boot);
-	whole = then / NSEC;
-	(void)gmtime_r(&whole, &parts);
-	(void)strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &parts);
-	(void)snprintf(ret, 40, "%s.%03uZ", seconds, (unsigned)(then % NSEC / 1000000));
+	return record->event.kind == PH_EVENT_AUDIT ? "audit" : "deny";
 }
 
-static void format_address(const struct ph_address *address, char ret[INET6_ADDRSTRLEN])
+const char *record_mode(const struct ph_record *record)
 {
-	(void)inet_ntop(address->v6 ? AF_INET6 : AF_INET, address->word, ret, INET6_ADDRSTRLEN);
+	return record->event.kind == PH_EVENT_AUDIT ? "audit" : "enforce";
 }
 
-static void format_endpoint(const struct ph_address *address, unsigned port, char *ret, size_t size)
+const char *address_text(const struct ph_address *address, char ret[PH_ENDPOINT_SIZE])
 {
-	char text[INET6_ADDRSTRLEN];
-
-	format_address(address, text);
-	(void)snprintf(ret, size, address->v6 ? "[%s]:%u" : "%s:%u", text, port);
+	*ret = 0;
+	(void)inet_ntop(address->v6 ? AF_INET6 : AF_INET, address->word, ret, PH_ENDPOINT_SIZE);
+	return ret;
 }
 
-static const char *protocol_name(const struct ph_event *event)
+const char *endpoint_text(const struct ph_address *address, unsigned port,
+			  char ret[PH_ENDPOINT_SIZE])
 {
-	switch (event->protocol) {
-	case IPPROTO_TCP:
-		return "tcp";
-	case IPPROTO_UDP:
-		return "udp";
-	case IPPROTO_IP:
-		if (event->family != AF_INET && event->family != AF_INET6)
-			return "other";
-		return event->type == SOCK_STREAM ? "tcp" :
-		       event->type == SOCK_DGRAM  ? "udp" :
-						    "raw";
-	default:
-		return "other";
+	char text[PH_ENDPOINT_SIZE];
+
+	(void)snprintf(ret, PH_ENDPOINT_SIZE, address->v6 ? "[%.45s]:%u" : "%.45s:%u",
+		       address_text(address, text), port);
+	return ret;
+}
+
+char *comm_text(const __u8 comm[PH_COMM_LEN])
+{
+	static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+	const char *bytes = (const char *)comm;
+	size_t length = strnlen(bytes, PH_COMM_LEN - 1), used = 0;
+	char text[3 * PH_COMM_LEN];
+
+	for (size_t i = 0; i < length;) {
+		uint32_t character;
+		size_t n = utf8_decode(bytes + i, length - i, &character);
+
+		memcpy(text + used, n ? bytes + i : replacement, n ? n : 3);
+		used += n ? n : 3;
+		i += n ? n : 1;
 	}
+	return strndup(text, used);
 }
 
-static bool is_local_question(const struct ph_event *event)
+/* --- Text */
+
+static bool is_bare(const char *text)
 {
-	return event->door == PH_DOOR_BIND || event->door == PH_DOOR_LISTEN ||
-	       event->door == PH_DOOR_ACCEPT;
+	return *text && !text[strcspn(text, " \"\\=")];
 }
 
-static bool has_ports(const struct ph_event *event)
+/* Whoever reads a line can tell where a value ends; nothing in it reaches a terminal's controls. */
+static void print_value(FILE *to, const char *text)
 {
-	return event->local_port || event->remote_port;
-}
+	size_t length = strlen(text);
+	bool bare = is_bare(text);
 
-char *event_rule(const struct ph_event *event)
-{
-	const char *protocol = protocol_name(event);
-	char address[INET6_ADDRSTRLEN], *rule = NULL;
+	if (!bare)
+		(void)fputc('"', to);
+	for (size_t i = 0; i < length;) {
+		uint32_t character;
+		size_t n = utf8_decode(text + i, length - i, &character);
 
-	if (!strcmp(protocol, "other") || !strcmp(protocol, "raw")) {
-		if (event->family == AF_PACKET || event->family == AF_VSOCK ||
-		    !strcmp(protocol, "raw"))
-			rule = strdup(event->family == AF_PACKET ? "socket packet" :
-				      event->family == AF_VSOCK	 ? "socket vsock" :
-								   "socket raw");
-		return rule;
+		if (!n || is_control(character))
+			(void)fprintf(to, "\\x%02x", (unsigned char)text[i]);
+		else
+			(void)fprintf(to, "%s%.*s", strchr("\"\\", text[i]) ? "\\" : "", (int)n,
+				      text + i);
+		i += n && !is_control(character) ? n : 1;
 	}
-	if (is_local_question(event)) {
-		if (event->local_port &&
-		    asprintf(&rule, "bind %s %u", protocol, event->local_port) < 0)
-			rule = NULL;
-		return rule;
+	if (!bare)
+		(void)fputc('"', to);
+}
+
+static void print_field(FILE *to, const char *key, const char *value)
+{
+	(void)fprintf(to, " %s=", key);
+	print_value(to, value);
+}
+
+static void print_comm(FILE *to, const char *key, const __u8 comm[PH_COMM_LEN])
+{
+	cleanup_free char *text = comm_text(comm);
+
+	print_field(to, key, text ? text : "?");
+}
+
+/* Nothing is known of the caller where packets are dropped. */
+static void print_caller(FILE *to, const struct ph_record *record)
+{
+	const struct ph_event *event = &record->event;
+
+	if (!event->tgid)
+		return;
+	(void)fprintf(to, " pid=%u", event->tgid);
+	if (event->pid != event->tgid)
+		(void)fprintf(to, " tid=%u", event->pid);
+	print_comm(to, "comm", event->comm);
+	if (memcmp(event->comm, event->leader, PH_COMM_LEN))
+		print_comm(to, "leader", event->leader);
+	(void)fprintf(to, " uid=%u", event->uid);
+	if (record->exe)
+		print_field(to, "exe", record->exe);
+	if (record->cgroup)
+		print_field(to, "cgroup", record->cgroup);
+}
+
+static void print_policy(FILE *to, const struct ph_record *record)
+{
+	print_field(to, "policy", record->policy);
+	if (!*record->file)
+		return;
+	print_field(to, "at", record->file);
+	(void)fprintf(to, ":%u", record->line);
+}
+
+static void print_question(FILE *to, const struct ph_event *event)
+{
+	bool local = event_is_local(event);
+	uint16_t port = local ? event->local_port : event->remote_port;
+	char endpoint[PH_ENDPOINT_SIZE];
+
+	(void)fprintf(to, "%s", door_name(event->door));
+	if (event->family)
+		(void)fprintf(to, " %s", event_protocol(event));
+	if (port)
+		(void)fprintf(to, " %s",
+			      endpoint_text(local ? &event->local : &event->remote, port,
+					    endpoint));
+}
+
+int record_text(const struct ph_record *record, bool with_time, char **ret)
+{
+	char *text = NULL, time[PH_WHEN_SIZE];
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	if (!to)
+		return -ENOMEM;
+	if (with_time)
+		(void)fprintf(to, "%s ", when_format(record->event.time, time));
+	(void)fprintf(to, "%s ", record_verdict(record));
+	print_question(to, &record->event);
+	print_policy(to, record);
+	print_caller(to, record);
+	if (record->rule)
+		print_field(to, "rule", record->rule);
+	else
+		print_field(to, "no-rule", record->no_rule);
+	if (record->count > 1)
+		(void)fprintf(to, " count=%llu last=%s", (unsigned long long)record->count,
+			      when_format(record->last, time));
+	if (fclose(to)) {
+		free(text);
+		return -ENOMEM;
 	}
-	if (!event->remote_port)
-		return NULL;
-	format_address(&event->remote, address);
-	if (asprintf(&rule, "connect %s %u to %s", protocol, event->remote_port, address) < 0)
-		rule = NULL;
-	return rule;
+	*ret = text;
+	return 0;
 }
 
-char *event_text(const struct ph_event *event, const json_t *sources)
-{
-	char when[40], remote[INET6_ADDRSTRLEN + 8], *text = NULL;
-	cleanup_free char *rule = event_rule(event);
-	struct ph_source source;
-	int r;
-
-	wall_clock(event->time, when);
-	(void)sources_find(sources, event->policy, &source);
-	format_endpoint(is_local_question(event) ? &event->local : &event->remote,
-			is_local_question(event) ? event->local_port : event->remote_port, remote,
-			sizeof(remote));
-	r = asprintf(&text, "%s %s %s %s%s%s pid=%u comm=%.15s leader=%.15s uid=%u policy=%s%s%s%s",
-		     when, event->kind == PH_EVENT_AUDIT ? "audit" : "deny", door_name(event->door),
-		     protocol_name(event), has_ports(event) ? " " : "",
-		     has_ports(event) ? remote : "", event->tgid, event->comm, event->leader,
-		     event->uid, source.name, rule ? " rule=\"" : "", rule ? rule : "",
-		     rule ? "\"" : "");
-	return r < 0 ? NULL : text;
-}
-
-static json_t *endpoint_json(const struct ph_address *address, unsigned port)
-{
-	char text[INET6_ADDRSTRLEN];
-
-	format_address(address, text);
-	return json_pack("{s:s, s:i}", "address", text, "port", (int)port);
-}
+/* --- JSON */
 
 static void set(json_t *object, const char *key, json_t *value)
 {
 	(void)json_object_set_new(object, key, value);
 }
 
-static json_t *comm_json(const __u8 comm[PH_COMM_LEN])
+static json_t *number(uint64_t value)
 {
-	const char *text = (const char *)comm;
-	json_t *exact = json_stringn(text, strnlen(text, PH_COMM_LEN - 1));
-
-	/* A name need not be UTF-8. */
-	return exact ? exact : json_string("?");
+	return json_integer((json_int_t)value);
 }
 
-json_t *event_json(const struct ph_event *event, const json_t *sources)
+/* Paths need not be UTF-8, and then are left out; so is what is unknown. */
+static void set_text(json_t *object, const char *key, const char *text)
 {
-	cleanup_free char *rule = event_rule(event);
-	json_t *object = json_object();
-	struct ph_source source;
-	char when[40];
+	json_t *value = text ? json_string(text) : NULL;
 
-	wall_clock(event->time, when);
-	(void)sources_find(sources, event->policy, &source);
-	set(object, "seq", json_integer((json_int_t)event->seq - 1));
-	set(object, "time", json_string(when));
-	set(object, "boot_ns", json_integer((json_int_t)event->time));
-	set(object, "verdict", json_string(event->kind == PH_EVENT_AUDIT ? "audit" : "deny"));
-	set(object, "policy", json_string(source.name));
-	set(object, "file", json_string(source.file));
-	set(object, "line", json_integer(source.line));
+	set(object, key, value ? value : json_null());
+}
+
+static void set_time(json_t *object, const char *key, uint64_t boot)
+{
+	char text[PH_WHEN_SIZE];
+
+	set(object, key, json_string(when_format(boot, text)));
+}
+
+static void set_endpoint(json_t *object, const char *key, const struct ph_address *address,
+			 unsigned port)
+{
+	char text[PH_ENDPOINT_SIZE];
+	json_t *end = json_object();
+
+	set(end, "address", json_string(address_text(address, text)));
+	set(end, "port", number(port));
+	set(object, key, end);
+}
+
+static void set_comm(json_t *object, const char *key, const __u8 comm[PH_COMM_LEN])
+{
+	cleanup_free char *text = comm_text(comm);
+
+	set_text(object, key, text);
+}
+
+static void set_question(json_t *object, const struct ph_event *event)
+{
 	set(object, "door", json_string(door_name(event->door)));
 	set(object, "reason", json_string(reason_name(event->reason)));
 	set(object, "backend", json_string(backend_name(event->backend)));
-	set(object, "generation", json_integer((json_int_t)event->generation));
-	set(object, "protocol", json_string(protocol_name(event)));
-	set(object, "family", json_integer(event->family));
-	set(object, "type", json_integer(event->type));
-	set(object, "protocol_number", json_integer(event->protocol));
-	set(object, "local", endpoint_json(&event->local, event->local_port));
-	set(object, "remote", endpoint_json(&event->remote, event->remote_port));
-	set(object, "pid", json_integer(event->tgid));
-	set(object, "tid", json_integer(event->pid));
-	set(object, "comm", comm_json(event->comm));
-	set(object, "leader", comm_json(event->leader));
-	set(object, "uid", json_integer(event->uid));
-	set(object, "cgroup", json_integer((json_int_t)event->cgroup));
-	set(object, "exe",
-	    json_pack("{s:I, s:I}", "device", (json_int_t)event->exe_device, "inode",
-		      (json_int_t)event->exe_inode));
-	if (rule)
-		set(object, "rule", json_string(rule));
+	set(object, "generation", number(event->generation));
+	set(object, "protocol", json_string(event_protocol(event)));
+	set(object, "family", number(event->family));
+	set(object, "type", number(event->type));
+	set(object, "protocol_number", number(event->protocol));
+	set_endpoint(object, "local", &event->local, event->local_port);
+	set_endpoint(object, "remote", &event->remote, event->remote_port);
+}
+
+static void set_caller(json_t *object, const struct ph_record *record)
+{
+	const struct ph_event *event = &record->event;
+	json_t *exe = json_object(), *cgroup = json_object();
+
+	set(object, "pid", number(event->tgid));
+	set(object, "tid", number(event->pid));
+	set_comm(object, "comm", event->comm);
+	set_comm(object, "leader", event->leader);
+	set(object, "uid", number(event->uid));
+	set(exe, "device", number(event->exe_device));
+	set(exe, "inode", number(event->exe_inode));
+	set_text(exe, "path", record->exe);
+	set(object, "exe", exe);
+	set(cgroup, "id", number(event->cgroup));
+	set_text(cgroup, "path", record->cgroup);
+	set(object, "cgroup", cgroup);
+}
+
+json_t *record_json(const struct ph_record *record)
+{
+	const struct ph_event *event = &record->event;
+	json_t *object = json_object();
+
+	if (!object)
+		return NULL;
+	set(object, "number", number(event->seq - 1));
+	set_time(object, "time", event->time);
+	set(object, "boot_ns", number(event->time));
+	set(object, "verdict", json_string(record_verdict(record)));
+	set(object, "mode", json_string(record_mode(record)));
+	set_text(object, "policy", record->policy);
+	set_text(object, "file", record->file);
+	set(object, "line", number(record->line));
+	set_question(object, event);
+	set_caller(object, record);
+	set_text(object, "rule", record->rule);
+	set_text(object, "no_rule", record->no_rule);
+	set(object, "count", number(record->count));
+	set_time(object, "last", record->last);
 	return object;
 }

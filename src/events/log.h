@@ -21,12 +21,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "events/position.h"
 #include "kernel/load.h"
-#include "policy/store.h"
 
 #define PH_EVENTLOG_WINDOW (30ull * 1000 * 1000 * 1000) /* ns */
 #define PH_EVENTLOG_LINES 1000 /* told within a window; more are withheld, and counted */
-#define PH_EVENTS_POSITION PH_RUN_DIR "/events.position"
 
 struct ph_eventlog;
 
@@ -41,7 +40,7 @@ struct ph_eventlog_counts {
 	uint64_t read; /* events seen */
 	uint64_t lost; /* overwritten before they were seen */
 	uint64_t told; /* lines */
-	uint64_t withheld; /* kinds of denial that were not told: too many lines */
+	uint64_t withheld; /* events that no line tells of: too many kinds at a time */
 	uint64_t failed; /* lines that a sink did not take */
 };
 

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "events/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "events/rule.h"
+#include "kernel/features.h"
+#include "policy/policy.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+DEFINE_CLEANUP_DONE(struct ph_record, record_done);
+
+/* --- Looking things up */
+
+void lookup_open(struct ph_lookup *ret)
+{
+	struct ph_lookup lookup = PH_LOOKUP_NULL;
+	char root[256];
+
+	if (!cgroup_root_find(root, sizeof(root))) {
+		lookup.cgroup_root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		lookup.root_length = strlen(root);
+	}
+	*ret = lookup;
+}
+
+void lookup_close(struct ph_lookup *lookup)
+{
+	sources_close(&lookup->sources);
+	fd_close(lookup->cgroup_root);
+	free(lookup->cgroup_path);
+	*lookup = (struct ph_lookup)PH_LOOKUP_NULL;
+}
+
+void lookup_refresh(struct ph_lookup *lookup)
+{
+	sources_refresh(&lookup->sources, PH_SOURCES_PATH);
+}
+
+/* What a symbolic link of /proc says; NULL if it says nothing. */
+static char *read_link(const char *path)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+
+	return length > 0 ? strndup(target, (size_t)length) : NULL;
+}
+
+/* A cgroup's id is the handle of its directory. */
+static char *find_cgroup(const struct ph_lookup *lookup, uint64_t id)
+{
+	enum {
+		KERNFS_HANDLE = 0xfe /* FILEID_KERNFS */
+	};
+	char space[sizeof(struct file_handle) + sizeof(id)]
+		__attribute__((aligned(__alignof__(struct file_handle))));
+	struct file_handle *handle = (struct file_handle *)space;
+	cleanup_free char *path = NULL;
+	cleanup_close int fd = -1;
+	char link[64];
+
+	handle->handle_bytes = sizeof(id);
+	handle->handle_type = KERNFS_HANDLE;
+	memcpy(handle->f_handle, &id, sizeof(id));
+	fd = open_by_handle_at(lookup->cgroup_root, handle, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	path = read_link(link);
+	if (!path || strlen(path) < lookup->root_length)
+		return NULL;
+	return strdup(path[lookup->root_length] ? path + lookup->root_length : "/");
+}
+
+static char *cgroup_of(struct ph_lookup *lookup, uint64_t id)
+{
+	if (lookup->cgroup_root < 0 || !id)
+		return NULL;
+	if (lookup->cgroup != id) {
+		free(lookup->cgroup_path);
+		lookup->cgroup_path = find_cgroup(lookup, id);
+		lookup->cgroup = id;
+	}
+	return lookup->cgroup_path ? strdup(lookup->cgroup_path) : NULL;
+}
+
+/* When the process was started: boot time, ns; 0: it is gone. */
+static uint64_t process_start(uint32_t pid)
+{
+	cleanup_fclose FILE *file = NULL;
+	unsigned long long ticks = 0;
+	char path[64], line[1024];
+	const char *at;
+
+	(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", pid);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file))
+		return 0;
+	/* The name before it may hold anything. */
+	at = strrchr(line, ')');
+	if (!at || sscanf(at + 1,
+			  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			  "%*d %*d %llu",
+			  &ticks) != 1)
+		return 0;
+	return ticks * (PH_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+/* The program, if the process is still the same and still executes it. */
+static char *exe_of(const struct ph_event *event)
+{
+	uint64_t start = event->tgid ? process_start(event->tgid) : 0;
+	struct stat st;
+	char path[64];
+
+	if (!start || start > event->time)
+		return NULL;
+	(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/exe", event->tgid);
+	/* The device is another one for stat() on some file systems. */
+	if (stat(path, &st) || st.st_ino != event->exe_inode)
+		return NULL;
+	return read_link(path);
+}
+
+/* --- Records */
+
+static int take_source(const struct ph_lookup *lookup, struct ph_record *record)
+{
+	const struct ph_event *event = &record->event;
+	struct ph_source source;
+	char id[17];
+
+	(void)snprintf(id, sizeof(id), "%016" PRIx64, (uint64_t)event->policy);
+	if (!sources_find(&lookup->sources, event->policy, event->generation, &source))
+		source = (struct ph_source){ .name = id, .file = "" };
+	record->policy = strdup(source.name);
+	record->file = strdup(source.file);
+	record->line = source.line;
+	return record->policy && record->file ? 0 : -ENOMEM;
+}
+
+int record_make(const struct ph_event *event, struct ph_lookup *lookup, struct ph_record *ret)
+{
+	cleanup_(record_donep) struct ph_record record = {
+		.event = *event,
+		.count = 1,
+		.last = event->time,
+	};
+	int r = take_source(lookup, &record);
+
+	if (!r)
+		r = event_rule(event, &record.rule, &record.no_rule);
+	if (r)
+		return r;
+	record.exe = exe_of(event);
+	record.cgroup = cgroup_of(lookup, event->cgroup);
+	*ret = record;
+	record = (struct ph_record){};
+	return 0;
+}
+
+void record_done(struct ph_record *record)
+{
+	free(record->policy);
+	free(record->file);
+	free(record->exe);
+	free(record->cgroup);
+	free(record->rule);
+	*record = (struct ph_record){};
+}
+
+bool record_is_canary(const struct ph_record *record)
+{
+	return !strcmp(record->policy, PH_CANARY_NAME);
+}
