@@ -200,6 +200,7 @@ enum ph_current {
 struct ph_header {
 	__u64 generation; /* counts up; 0 is none */
 	__u64 deadline; /* boot time, ns: from then on `fallback` is in force; 0: none */
+	__u64 hash; /* of the content of its tables */
 	__u32 slot;
 	__u32 features;
 	__u64 names[PH_NAME_WORDS]; /* a bit for each name in the name table: ph_name_bit() */
@@ -336,7 +337,6 @@ struct ph_state {
 	__u32 abi; /* PH_ABI_VERSION of whoever made the maps: stays here in every version */
 	__u32 backend;
 	__u64 generation; /* the last one that was made */
-	__u64 hash; /* of its content; 0: none is in force */
 	__u64 accepted; /* promises whose doors were accepted open, one bit each */
 	__u64 attach_id; /* id of the cgroup the cgroup programs hang on */
 	__u64 code; /* hash of the programs that were loaded */
@@ -353,6 +353,6 @@ _Static_assert(sizeof(struct ph_grant) == 128, "ph_grant");
 _Static_assert(sizeof(struct ph_label) == 80, "ph_label");
 _Static_assert(sizeof(struct ph_sock_label) == 88, "ph_sock_label");
 _Static_assert(sizeof(struct ph_event) == 160, "ph_event");
-_Static_assert(sizeof(struct ph_header) == 536, "ph_header");
+_Static_assert(sizeof(struct ph_header) == 544, "ph_header");
 
 #endif

@@ -1,32 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "apply.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 
+#include "backend.h"
 #include "canary.h"
 #include "guard.h"
 #include "kernel/attached.h"
 #include "kernel/bpffs.h"
 #include "kernel/cgroups.h"
 #include "kernel/generation.h"
+#include "policy/pending.h"
 #include "policy/resolve.h"
-#include "policy/store.h"
 #include "sources.h"
+#include "trial.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/file.h"
 
 #define LOCK_PATH PH_RUN_DIR "/lock"
 #define LOCK_TRIES 100 /* of 100 ms */
 #define RESOLV_CONF "/etc/resolv.conf"
-#define INITIAL_CGROUP_NAMESPACE 0xeffffffbul
 
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
@@ -34,7 +32,7 @@ DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
-int apply_lock(struct ph_fault *f)
+int apply_lock_only(struct ph_fault *f)
 {
 	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
 	cleanup_close int fd = -1;
@@ -56,175 +54,29 @@ int apply_lock(struct ph_fault *f)
 		     "another porthold is at work (" LOCK_PATH " is locked); try again");
 }
 
-/* --- Which backend */
-
-static int lsm_missing(const struct ph_features *features, struct ph_fault *f)
+int apply_lock(struct ph_fault *f)
 {
-	const char *list = features->lsm_list;
+	cleanup_close int fd = apply_lock_only(f);
+	int r = fd < 0 ? fd : trial_settle(f);
 
-	if (!features->lsm_programs)
-		return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
-			     "this kernel refuses BPF LSM programs (CONFIG_BPF_LSM); boot a kernel "
-			     "that has them, or accept the weaker cgroup hooks: --backend best");
-	return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
-		     "the BPF LSM is not active: %s%s. LSM programs would load and do nothing. "
-		     "Add lsm=%s%sbpf to the kernel's command line and boot; "
-		     "until then accept the weaker cgroup hooks: --backend best",
-		     *list ? "the active list is " : "/sys/kernel/security/lsm cannot be read",
-		     list, list, *list ? "," : "");
-}
-
-static void name_doors(uint64_t doors, char *ret, size_t size)
-{
-	size_t used = 0;
-
-	*ret = 0;
-	for (size_t i = 0; i < ph_promises_n && used < size; i++)
-		if (doors >> i & 1)
-			used += snprintf(ret + used, size - used, "%s%s", used ? "," : "",
-					 ph_promises[i].name);
-}
-
-static enum ph_backend_choice recorded_choice(const struct ph_state *recorded)
-{
-	switch (recorded->backend) {
-	case PH_BACKEND_LSM:
-		return PH_CHOICE_LSM;
-	case PH_BACKEND_CGROUP:
-		return PH_CHOICE_CGROUP;
-	default:
-		return PH_CHOICE_AUTO;
-	}
-}
-
-int backend_choose(const struct ph_apply_options *options, const struct ph_features *features,
-		   const struct ph_state *recorded, enum ph_backend *ret, uint64_t *ret_accepted,
-		   struct ph_fault *f)
-{
-	enum ph_backend_choice choice = options->backend;
-	bool lsm = features->lsm_programs && features->lsm_active;
-	uint64_t accepted = recorded->accepted, open;
-	char names[256];
-
-	if (!features->cgroup_programs)
-		return fault(f, -EOPNOTSUPP, PH_EXIT_IMPOSSIBLE,
-			     "this kernel refuses BPF programs to us (not root, a container, or no "
-			     "CONFIG_CGROUP_BPF); see porthold doctor");
-	if (!features->btf)
-		return fault(f, -EOPNOTSUPP, PH_EXIT_IMPOSSIBLE,
-			     "this kernel has no BTF (/sys/kernel/btf/vmlinux is missing); "
-			     "boot one with CONFIG_DEBUG_INFO_BTF");
-	if (options->accept && doors_parse(options->accept, &accepted, names, sizeof(names)))
-		return fault(f, -EINVAL, PH_EXIT_USAGE, "no door is called %s; see porthold doctor",
-			     names);
-	if (choice == PH_CHOICE_RECORDED)
-		choice = recorded_choice(recorded);
-	if (choice == PH_CHOICE_CGROUP || (choice == PH_CHOICE_BEST && !lsm)) {
-		*ret = PH_BACKEND_CGROUP;
-		*ret_accepted = doors_open(*ret, features);
-		return 0;
-	}
-	if (!lsm)
-		return lsm_missing(features, f);
-	open = doors_open(PH_BACKEND_LSM, features) & ~doors_optional();
-	if (choice == PH_CHOICE_BEST)
-		accepted |= open;
-	if (open & ~accepted) {
-		name_doors(open & ~accepted, names, sizeof(names));
-		return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
-			     "this kernel leaves doors open: %s; to accept that: "
-			     "--accept-degraded=%s",
-			     names, names);
-	}
-	*ret = PH_BACKEND_LSM;
-	*ret_accepted = accepted;
-	return 0;
-}
-
-/* --- Where */
-
-int cgroup_open(const char *path, struct ph_fault *f)
-{
-	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct statfs fs;
-
-	if (fd < 0)
-		return fault(f, -errno, PH_EXIT_USAGE,
-			     "%s: %s; name a directory of the cgroup2 "
-			     "hierarchy",
-			     path, strerror(errno));
-	if (fstatfs(fd, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
-		return fault(f, -EINVAL, PH_EXIT_USAGE,
-			     "%s is no cgroup; name a directory of the "
-			     "cgroup2 hierarchy",
-			     path);
-	return TAKE_FD(fd);
-}
-
-/* The cgroup namespace shows only a part of the hierarchy: nothing system-wide starts there. */
-static bool sees_root_cgroup(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/cgroup", &st) || st.st_ino == INITIAL_CGROUP_NAMESPACE;
-}
-
-static int choose_attach(const struct ph_apply_options *options, const struct ph_features *features,
-			 const struct ph_state *recorded, char ret[PH_PATH_LEN], struct ph_fault *f)
-{
-	const char *path = options->attach;
-
-	if (!path && *recorded->attach)
-		path = recorded->attach;
-	if (!path && !*features->cgroup_root)
-		return fault(
-			f, -ENOENT, PH_EXIT_IMPOSSIBLE,
-			"no cgroup2 hierarchy is mounted; mount -t cgroup2 none /sys/fs/cgroup");
-	if (!path && !sees_root_cgroup())
-		return fault(f, -EXDEV, PH_EXIT_REFUSED,
-			     "this is a cgroup namespace: a policy made here would cover only its "
-			     "part of the machine; say so with --attach %s",
-			     features->cgroup_root);
-	if (!path)
-		path = features->cgroup_root;
-	if (strlen(path) >= PH_PATH_LEN)
-		return fault(f, -ENAMETOOLONG, PH_EXIT_USAGE, "%s: the path is too long", path);
-	(void)snprintf(ret, PH_PATH_LEN, "%s", path);
-	return 0;
+	return r ? r : TAKE_FD(fd);
 }
 
 /* --- What */
-
-static int resolve_set(const struct ph_policy_set *set, struct ph_policy_set *ret)
-{
-	cleanup_(policy_set_donep) struct ph_policy_set resolved = {};
-	struct ph_cidrs resolvers = {};
-	int r = resolvers_read(RESOLV_CONF, &resolvers);
-
-	for (size_t i = 0; !r && i < set->n; i++) {
-		struct ph_policy policy = {};
-
-		r = policy_resolve(&set->policies[i], &resolvers, &policy);
-		if (!r)
-			r = policy_set_add(&resolved, &policy);
-		policy_done(&policy);
-	}
-	free(resolvers.v);
-	if (!r)
-		r = canary_add_policy(&resolved);
-	if (r)
-		return r;
-	*ret = resolved;
-	resolved = (struct ph_policy_set){};
-	return 0;
-}
 
 int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
 		     struct ph_problems *problems, struct ph_fault *f)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set resolved = {};
-	int r = resolve_set(set, &resolved);
+	cleanup_free struct ph_cidr *owned = NULL;
+	struct ph_cidrs resolvers = {};
+	int r = resolvers_read(RESOLV_CONF, &resolvers);
 
+	owned = resolvers.v;
+	if (!r)
+		r = policy_set_resolve(set, &resolvers, &resolved);
+	if (!r)
+		r = canary_add_policy(&resolved);
 	if (!r)
 		r = image_compile(&resolved, ret, problems);
 	if (r == -EINVAL)
@@ -233,43 +85,6 @@ int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot compile the policies: %s",
 			     strerror(-r));
 	return 0;
-}
-
-/* --- Doing it */
-
-struct undo {
-	const struct ph_edit *edit;
-	char *before; /* NULL: there was no file */
-	size_t length;
-};
-
-static int edit_make(const struct ph_edit *edit, struct undo *undo, struct ph_fault *f)
-{
-	int r = 0;
-
-	if (!edit->path)
-		return 0;
-	if (!file_read(edit->path, PH_FILE_SIZE_MAX, &undo->before, &undo->length))
-		undo->edit = edit;
-	if (edit->text)
-		r = file_write_atomic(edit->path, edit->text, strlen(edit->text), 0644);
-	else if (unlink(edit->path) && errno != ENOENT)
-		r = -errno;
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot write %s: %s", edit->path,
-			     strerror(-r));
-	undo->edit = edit;
-	return 0;
-}
-
-static void edit_revert(struct undo *undo)
-{
-	if (!undo->edit)
-		return;
-	if (undo->before)
-		(void)file_write_atomic(undo->edit->path, undo->before, undo->length, 0644);
-	else
-		(void)unlink(undo->edit->path);
 }
 
 /* Twice: a fork can straddle the first pass. */
@@ -350,14 +165,18 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 
 /* --- Step by step */
 
+static bool same_cover(const struct ph_state *state, enum ph_backend backend, const char *attach)
+{
+	return state->backend == backend && !strcmp(state->attach, attach);
+}
+
 /* Whether the programs of this binary are attached as planned, every one of them. */
 static bool is_attached(const struct ph_kernel *kernel, const struct ph_state *state,
 			enum ph_backend backend, const char *attach)
 {
 	char amiss[128];
 
-	return state->backend == backend && state->code == kernel_code() &&
-	       !strcmp(state->attach, attach) &&
+	return same_cover(state, backend, attach) && state->code == kernel_code() &&
 	       !attached_check(kernel, state, amiss, sizeof(amiss));
 }
 
@@ -380,37 +199,77 @@ static int record_state(const struct ph_kernel *kernel, enum ph_backend backend,
 	return 0;
 }
 
-static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
-			const struct ph_apply_options *options, const struct ph_edit *edit,
-			struct ph_applied *applied, struct ph_fault *f)
+/* The new files, ready for this generation. */
+static int lay_ready(const struct ph_edits *edits, uint64_t generation, struct ph_fault *f)
+{
+	int r = edits->n ? pending_write(edits, generation) : 0;
+
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "cannot write the policy files: %s; nothing was changed",
+			     strerror(-r));
+	return 0;
+}
+
+static int move_in_place(const struct ph_edits *edits, struct ph_fault *f)
+{
+	int r = edits->n ? pending_finish() : 0;
+
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "the policies are in force, but their files cannot be put in place: "
+			     "%s; the next porthold command tries again",
+			     strerror(-r));
+	return 0;
+}
+
+static int make_generation(const struct ph_kernel *kernel, struct ph_image *image,
+			   const struct ph_apply_options *options, struct ph_fault *f)
 {
 	cleanup_(sockets_donep) struct ph_sockets kept = {};
-	bool anew = carry_keep(kernel, image, options);
-	struct undo undo = {};
-	struct ph_state state = {};
-	int r = edit_make(edit, &undo, f);
+	int r;
 
-	if (!r && kernel_state_read(kernel, &state))
-		r = fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read the state");
-	if (!r && (anew || !generation_holds(kernel, image))) {
-		keep_early(image, options, &kept);
-		r = generation_install(kernel, image, f);
-		applied->changed = !r;
-	}
-	if (r) {
+	keep_early(image, options, &kept);
+	if (options->confirm)
+		image->header.deadline = boot_now() + options->confirm * PH_SECOND;
+	r = generation_install(kernel, image, f);
+	if (r)
 		sockets_unkeep(&kept);
-		edit_revert(&undo);
-	}
-	free(undo.before);
+	return r;
+}
+
+static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
+			const struct ph_apply_options *options, const struct ph_edits *edits,
+			struct ph_applied *applied, struct ph_fault *f)
+{
+	bool anew = carry_keep(kernel, image, options);
+	struct ph_header current = {};
+	struct ph_state state;
+	int r = kernel_state_read(kernel, &state);
+
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read the state: %s", strerror(-r));
+	anew |= generation_current(kernel, &current) || !generation_holds(kernel, image);
+	r = lay_ready(edits, anew ? state.generation + 1 : current.generation, f);
 	if (r)
 		return r;
-	applied->generation = applied->changed ? image->header.generation : state.generation;
+	if (anew)
+		r = make_generation(kernel, image, options, f);
+	if (r) {
+		pending_discard();
+		return r;
+	}
+	applied->changed = anew;
+	applied->trial = anew && options->confirm;
+	applied->generation = anew ? image->header.generation : current.generation;
 	(void)sources_keep(kernel, image, applied->generation);
-	return label_running(applied, f);
+	if (!applied->trial)
+		r = move_in_place(edits, f);
+	return r ? r : label_running(applied, f);
 }
 
 static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t accepted,
-		   const struct ph_apply_options *options, const struct ph_edit *edit,
+		   const struct ph_apply_options *options, const struct ph_edits *edits,
 		   struct ph_applied *applied, struct ph_fault *f)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
@@ -422,6 +281,10 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 		return r;
 	if (!r)
 		r = kernel_state_read(&kernel, &state);
+	if (!r && !fresh && options->confirm && !same_cover(&state, plan->backend, applied->attach))
+		return fault(f, -EINVAL, PH_EXIT_USAGE,
+			     "--confirm takes back policies, not another backend or cgroup; change "
+			     "that first, with an apply of its own");
 	if (r || fresh || !is_attached(&kernel, &state, plan->backend, applied->attach)) {
 		kernel_close(&kernel);
 		r = kernel_attach(plan, f);
@@ -436,7 +299,7 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 		r = fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read the cgroups below %s",
 			  plan->features->cgroup_root);
 	if (!r)
-		r = put_in_force(&kernel, image, options, edit, applied, f);
+		r = put_in_force(&kernel, image, options, edits, applied, f);
 	/* Once the generation is in force it stays so, whatever else failed. */
 	if (r && fresh && !applied->changed)
 		(void)kernel_detach(&(struct ph_fault){});
@@ -444,28 +307,27 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 }
 
 /* No policy: the programs go, the counters and events stay. */
-static int release(const struct ph_edit *edit, struct ph_applied *applied, struct ph_fault *f)
+static int release(const struct ph_edits *edits, struct ph_applied *applied, struct ph_fault *f)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
-	struct undo undo = {};
-	int r = edit_make(edit, &undo, f);
+	int r = kernel_open(&kernel, f);
+	bool installed = !r;
 
-	if (!r) {
-		r = kernel_open(&kernel, f);
-		if (r == -ENOENT)
-			r = 0;
-		else if (!r)
-			r = generation_clear(&kernel, f);
-	}
-	if (!r)
-		r = kernel_detach(f);
+	if (r && r != -ENOENT)
+		return r;
+	r = lay_ready(edits, 0, f);
 	if (r)
-		edit_revert(&undo);
-	else
-		canary_forget();
-	free(undo.before);
-	applied->changed = !r;
-	return r;
+		return r;
+	if (installed)
+		r = generation_clear(&kernel, f);
+	if (r) {
+		pending_discard();
+		return r;
+	}
+	canary_forget();
+	applied->changed = true;
+	r = move_in_place(edits, f);
+	return r ? r : kernel_detach(f);
 }
 
 /* What was put in force stays there, whatever the canary says: some of it may hold. */
@@ -492,51 +354,78 @@ static void read_recorded(struct ph_state *ret)
 		(void)kernel_state_read(&kernel, ret);
 }
 
+static bool in_force(void)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_header header;
+
+	return !kernel_open(&kernel, &(struct ph_fault){}) && !generation_current(&kernel, &header);
+}
+
+/* What would be refused, is; *ret says how it would be done. */
+static int make_ready(const struct ph_apply_options *options, const struct ph_features *features,
+		      struct ph_plan *plan, uint64_t *ret_accepted, struct ph_applied *ret,
+		      struct ph_fault *f)
+{
+	struct ph_state recorded;
+	int r;
+
+	read_recorded(&recorded);
+	r = backend_choose(options, features, &recorded, &plan->backend, ret_accepted, f);
+	if (!r)
+		r = attach_choose(options, features, &recorded, ret->attach, f);
+	if (r)
+		return r;
+	plan->features = features;
+	plan->cgroup = cgroup_open(ret->attach, f);
+	if (plan->cgroup < 0)
+		return plan->cgroup;
+	ret->backend = plan->backend;
+	ret->open = doors_open(plan->backend, features);
+	ret->in_force = true;
+	return 0;
+}
+
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
-		   const struct ph_edit *edit, struct ph_applied *ret, struct ph_problems *problems,
-		   struct ph_fault *f)
+		   const struct ph_edits *edits, struct ph_applied *ret,
+		   struct ph_problems *problems, struct ph_fault *f)
 {
 	cleanup_(image_donep) struct ph_image image = {};
 	struct ph_applied applied = {};
+	struct ph_plan plan = { .cgroup = -1 };
 	struct ph_features features;
 	cleanup_close int cgroup = -1;
-	struct ph_state recorded;
-	struct ph_plan plan = { .features = &features };
 	uint64_t accepted = 0;
-	int r;
+	int r = 0;
 
-	if (!set->n) {
-		r = release(edit, &applied, f);
+	/* On trial, the programs stay for what may come back. */
+	if (!set->n && !(options->confirm && in_force())) {
+		r = options->dry_run ? 0 : release(edits, &applied, f);
 		if (!r)
 			*ret = applied;
 		return r;
 	}
 	r = policies_compile(set, &image, problems, f);
-	if (!r)
+	if (!r && !options->force)
 		r = guard_check(set, f);
-	if (!r)
+	if (!r && !options->dry_run)
 		r = bpffs_ready(f);
 	if (r)
 		return r;
 	features_probe(&features);
-	read_recorded(&recorded);
-	r = backend_choose(options, &features, &recorded, &plan.backend, &accepted, f);
-	if (!r)
-		r = choose_attach(options, &features, &recorded, applied.attach, f);
+	r = make_ready(options, &features, &plan, &accepted, &applied, f);
 	if (r)
 		return r;
-	cgroup = plan.cgroup = cgroup_open(applied.attach, f);
-	if (cgroup < 0)
-		return cgroup;
-	r = enforce(&image, &plan, accepted, options, edit, &applied, f);
+	cgroup = plan.cgroup;
+	if (!options->dry_run)
+		r = enforce(&image, &plan, accepted, options, edits, &applied, f);
 	if (r)
 		return r;
-	applied.backend = plan.backend;
-	applied.open = doors_open(plan.backend, &features);
-	applied.in_force = true;
 	if (!strcmp(applied.attach, features.cgroup_root))
 		*applied.attach = 0;
 	*ret = applied;
+	if (options->dry_run)
+		return 0;
 	r = treat_existing(&image, options, f);
 	return r ? r : verify(&image, f);
 }

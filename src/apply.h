@@ -4,9 +4,10 @@
 /*
  * Puts in force what a set of policies says: what every verb that changes something, and the
  * daemon, do in the end. Order: whatever can be refused is refused first; then the programs; then
- * the policy file; then, in one step, the generation; then the running processes. A failure leaves
- * files and kernel as they were; but that of the canary, which comes last (PH_EXIT_CANARY), leaves
- * in force what was put there.
+ * the new files are laid ready; then, in one step, the generation; then the files move into place
+ * (policy/pending.h) and the running processes are labelled. A failure, or a crash, leaves files
+ * and kernel both as they were or both as they are to be; but that of the canary, which comes last
+ * (PH_EXIT_CANARY), leaves in force what was put there.
  */
 #include "kernel/compile.h"
 #include "kernel/doors.h"
@@ -15,6 +16,7 @@
 #include "kernel/sockets.h"
 #include "policy/policy.h"
 #include "policy/problem.h"
+#include "policy/store.h"
 #include "util/fault.h"
 
 enum ph_backend_choice {
@@ -30,18 +32,16 @@ struct ph_apply_options {
 	const char *attach; /* cgroup to hang the cgroup programs on; NULL: recorded, else the root */
 	const char *accept; /* doors, "a,b"; NULL: recorded, else none */
 	enum ph_existing existing;
+	unsigned confirm; /* s: on trial for so long; 0: for good */
+	bool force; /* also what may lock somebody out; only on trial */
+	bool dry_run; /* whatever can be refused is; nothing is changed */
 	struct ph_sockets *refused; /* gets the open sockets that are refused; NULL: nobody asks */
-};
-
-/* What becomes of a policy file together with the kernel's state. */
-struct ph_edit {
-	const char *path; /* NULL: nothing */
-	const char *text; /* NULL: the file goes */
 };
 
 struct ph_applied {
 	bool changed; /* a new generation was made */
 	bool in_force; /* some policy is */
+	bool trial; /* somebody has to confirm it */
 	enum ph_backend backend;
 	uint64_t generation;
 	uint64_t open; /* doors, bits of ph_promises */
@@ -49,16 +49,22 @@ struct ph_applied {
 	size_t confined; /* processes */
 };
 
-/* Nobody else changes anything until the descriptor is closed; -EBUSY after some seconds. */
+/*
+ * Nobody else changes anything until the descriptor is closed; -EBUSY after some seconds, or while
+ * a generation is on trial. What a crash or a deadline has left is settled.
+ */
 int apply_lock(struct ph_fault *f);
 
+/* The lock alone. */
+int apply_lock_only(struct ph_fault *f);
+
 /*
- * The set is what shall be in force, as files say it. 0; -EINVAL with problems for policies that
- * cannot be compiled; another -errno with the fault.
+ * The set is what shall be in force, as the files say it after the edits. 0; -EINVAL with problems
+ * for policies that cannot be compiled; another -errno with the fault.
  */
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
-		   const struct ph_edit *edit, struct ph_applied *ret, struct ph_problems *problems,
-		   struct ph_fault *f);
+		   const struct ph_edits *edits, struct ph_applied *ret,
+		   struct ph_problems *problems, struct ph_fault *f);
 
 /*
  * What the set becomes in the kernel, the canary's policy included. 0; -EINVAL with problems;
@@ -66,13 +72,5 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
  */
 int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
 		     struct ph_problems *problems, struct ph_fault *f);
-
-/* Opens a cgroup2 directory: a descriptor, or -errno with the fault. */
-int cgroup_open(const char *path, struct ph_fault *f);
-
-/* Which backend the options mean on this machine; the doors that stay open with it. */
-int backend_choose(const struct ph_apply_options *options, const struct ph_features *features,
-		   const struct ph_state *recorded, enum ph_backend *ret, uint64_t *ret_accepted,
-		   struct ph_fault *f);
 
 #endif

@@ -17,7 +17,9 @@
 #include "kernel/attached.h"
 #include "kernel/generation.h"
 #include "policy/store.h"
+#include "trial.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/file.h"
 
 #define RESULT_PATH PH_RUN_DIR "/canary.json"
@@ -25,6 +27,7 @@
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
@@ -138,16 +141,14 @@ static void check_generation(const struct subject *subject, struct ph_canary *ca
 		fail(canary, PH_CANARY_GENERATION,
 		     "generation %" PRIu64 " is in force, the last one is %" PRIu64,
 		     (uint64_t)header.generation, (uint64_t)state->generation);
-	else if (header.deadline)
-		succeed(canary, PH_CANARY_GENERATION); /* its files are not yet where files count */
-	else if (state->hash != subject->image->hash)
+	else if (header.hash != subject->image->header.hash)
 		fail(canary, PH_CANARY_GENERATION,
 		     "the policy files are not what is in force; porthold apply");
 	else if (!is_header_of(&header, subject->image))
 		fail(canary, PH_CANARY_GENERATION, "its header is not what the policies say");
 	else
 		succeed(canary, PH_CANARY_GENERATION);
-	if (canary->check[PH_CANARY_GENERATION].outcome == PH_CANARY_OK && !header.deadline)
+	if (canary->check[PH_CANARY_GENERATION].outcome == PH_CANARY_OK)
 		check_tables(subject, &header, canary);
 }
 
@@ -155,8 +156,11 @@ static int read_files(struct ph_image *ret)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_(problems_donep) struct ph_problems problems = {};
-	int r = store_load_good(NULL, &set, &problems);
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	int r = trial_edits(&edits);
 
+	if (!r)
+		r = store_load_good(&edits, &set, &problems);
 	return r ? r : policies_compile(&set, ret, &problems, &(struct ph_fault){});
 }
 
@@ -244,14 +248,6 @@ static int open_subject(struct subject *ret, struct ph_canary *canary)
 	return r;
 }
 
-static uint64_t boot_time(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void keep_result(const struct ph_canary *canary)
 {
 	json_t *object = canary_json(canary);
@@ -267,7 +263,7 @@ static void keep_result(const struct ph_canary *canary)
 void canary_look(const struct ph_image *image, struct ph_canary *ret)
 {
 	struct subject subject = { .kernel = PH_KERNEL_NULL };
-	struct ph_canary canary = { .time = boot_time() };
+	struct ph_canary canary = { .time = boot_now() };
 
 	if (!open_subject(&subject, &canary))
 		look(&subject, image, &canary);
@@ -278,7 +274,7 @@ void canary_look(const struct ph_image *image, struct ph_canary *ret)
 void canary_run(const struct ph_image *image, struct ph_canary *ret)
 {
 	struct subject subject = { .kernel = PH_KERNEL_NULL };
-	struct ph_canary canary = { .time = boot_time() };
+	struct ph_canary canary = { .time = boot_now() };
 
 	if (!open_subject(&subject, &canary)) {
 		look(&subject, image, &canary);

@@ -15,7 +15,8 @@ static const struct verb {
 } verbs[] = {
 	{ "allow", cmd_allow, "[PORTS] NAME", "hold the process NAME to TCP PORTS (default 4040)" },
 	{ "remove", cmd_remove, "NAME", "drop what allow made" },
-	{ "apply", cmd_apply, "", "put in force what lies in the policy directories" },
+	{ "apply", cmd_apply, "[PATH...]", "install policy files; put in force all that are" },
+	{ "confirm", cmd_confirm, "", "keep what apply --confirm made" },
 	{ "check", cmd_check, "PATH...", "are these policy files right, and do their tests hold?" },
 	{ "explain", cmd_explain, "--name N FLOW...", "may N do this, and why?" },
 	{ "status", cmd_status, "[--json]", "what is in force, whom it confines, what it refused" },

@@ -6,14 +6,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd/cmd.h"
+#include "backend.h"
+#include "cmd/change.h"
 #include "policy/name.h"
+#include "policy/parse.h"
 #include "policy/print.h"
-#include "policy/store.h"
+#include "service.h"
 #include "util/cleanup.h"
 
 #define DEFAULT_PORTS "4040"
 
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
@@ -24,12 +27,16 @@ struct request {
 	const char *name;
 	const char *cgroup;
 	enum ph_children children;
+	bool permanent;
+	bool enable;
 	struct ph_apply_options apply;
 };
 
 enum {
 	OPTION_IN_CGROUP = PH_OPTION_OWN,
 	OPTION_CHILDREN,
+	OPTION_PERMANENT,
+	OPTION_ENABLE,
 };
 
 static int take_option(struct request *request, int option)
@@ -42,6 +49,12 @@ static int take_option(struct request *request, int option)
 		if (strcmp(optarg, "leave") && strcmp(optarg, "confine"))
 			return usage_error("allow", "--children %s: confine or leave", optarg);
 		request->children = *optarg == 'l' ? PH_CHILDREN_LEAVE : PH_CHILDREN_CONFINE;
+		return 0;
+	case OPTION_PERMANENT:
+		request->permanent = true;
+		return 0;
+	case OPTION_ENABLE:
+		request->enable = true;
 		return 0;
 	case '?':
 		return usage_error("allow", "unknown option or missing value");
@@ -62,6 +75,8 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 		PH_EXISTING_OPTION,
 		{ "in-cgroup", required_argument, NULL, OPTION_IN_CGROUP },
 		{ "children", required_argument, NULL, OPTION_CHILDREN },
+		{ "permanent", no_argument, NULL, OPTION_PERMANENT },
+		{ "enable", no_argument, NULL, OPTION_ENABLE },
 		{},
 	};
 	int option, r;
@@ -75,6 +90,8 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	argc -= optind;
 	if (argc < 1 || argc > 2)
 		return usage_error("allow", "expected [PORTS] NAME");
+	if (request->enable && !request->permanent)
+		return usage_error("allow", "--enable goes with --permanent");
 	request->ports = argc == 2 ? argv[0] : DEFAULT_PORTS;
 	request->name = argv[argc - 1];
 	if (argc == 1 && *request->name && is_ports(request->name))
@@ -137,53 +154,44 @@ static int make_policy(const struct request *request, struct ph_policy *policy)
 	return 0;
 }
 
-static void warn_of_bad_files(const struct ph_problems *problems)
+/* The policy's file; a permanent one takes the place of one that lasts until the next boot. */
+static int list_edits(const char *name, bool permanent, struct ph_edits *ret)
 {
-	cleanup_free char *text = NULL;
+	cleanup_free char *path = NULL, *transient = NULL;
+	int r = store_path(PH_RUN_POLICIES, name, &transient);
 
-	if (!problems->n_errors || problems_format(problems, &text))
-		return;
-	(void)fputs(text, stderr);
-	(void)fputs("porthold: these files are wrong: of them, what was in force before stays\n",
-		    stderr);
+	if (!r && permanent) {
+		r = store_path(PH_ETC_POLICIES, name, &path);
+		if (!r)
+			r = edits_add(ret, path, NULL, NULL);
+	}
+	return r ? r : edits_add(ret, transient, NULL, NULL);
 }
 
-int replace_policy(const char *path, struct ph_policy *policy,
-		   const struct ph_apply_options *options, struct ph_applied *ret)
+static int allow(struct request *request, struct ph_policy *policy, struct ph_applied *ret)
 {
-	cleanup_(problems_donep) struct ph_problems problems = {};
-	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	cleanup_free char *text = NULL;
-	struct ph_edit edit = { .path = path };
-	struct ph_applied applied = {};
-	struct ph_fault f = {};
-	int r = store_load_good(path, &set, &problems);
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	bool enabled_now = false;
+	int r = list_edits(request->name, request->permanent, &edits);
 
-	if (r) {
-		(void)fault(&f, r, PH_EXIT_NO, "the policy files cannot be read: %s", strerror(-r));
-		return report_failure(&problems, &f);
-	}
-	warn_of_bad_files(&problems);
-	if (policy) {
-		(void)policy_set_remove(&set, policy->name);
-		if (policy_format(policy, &text) || policy_set_add(&set, policy)) {
-			(void)fprintf(stderr, "porthold: out of memory\n");
-			return PH_EXIT_IMPOSSIBLE;
-		}
-	}
-	edit.text = text;
-	if (apply_policies(&set, options, &edit, &applied, &problems, &f))
-		return report_failure(&problems, &f);
-	(void)store_keep(&problems);
-	*ret = applied;
-	return PH_EXIT_OK;
+	if (r)
+		return usage_error("allow", "%s: %s", request->name, strerror(-r));
+	if (request->permanent)
+		r = require_service(request->enable, &enabled_now);
+	if (r)
+		return r;
+	policy->file = edits.v[0].path;
+	policy->line = PH_ONE_POLICY_LINE;
+	r = replace_files(&edits, policy, &request->apply, ret);
+	if (r && enabled_now)
+		service_disable();
+	return r;
 }
 
 int cmd_allow(int argc, char **argv)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
 	cleanup_(policy_donep) struct ph_policy policy = {};
-	cleanup_free char *path = NULL;
 	cleanup_close int lock = -1;
 	struct ph_applied applied = {};
 	struct request request = {};
@@ -201,12 +209,8 @@ int cmd_allow(int argc, char **argv)
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
-	if (store_path(PH_RUN_POLICIES, request.name, &path))
-		return usage_error("allow", "%s: the name is too long", request.name);
-	policy.file = path;
-	policy.line = PH_ONE_POLICY_LINE;
 	request.apply.refused = &refused;
-	r = replace_policy(path, &policy, &request.apply, &applied);
+	r = allow(&request, &policy, &applied);
 	if (r)
 		return r;
 	print_applied(&applied);
@@ -214,6 +218,8 @@ int cmd_allow(int argc, char **argv)
 		     request.ports);
 	return print_refused(&refused, request.apply.existing, applied.backend);
 }
+
+/* --- remove */
 
 static int parse_remove(int argc, char **argv, struct ph_apply_options *apply)
 {
@@ -230,10 +236,35 @@ static int parse_remove(int argc, char **argv, struct ph_apply_options *apply)
 	return argc - optind == 1 ? 0 : usage_error("remove", "expected NAME");
 }
 
+/* Whether the file holds this policy and no other: what allow makes. */
+static bool is_made_by_allow(const char *path, const char *name)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+
+	return !policy_parse_file(path, &set, &problems) && set.n == 1 &&
+	       policy_set_find(&set, name);
+}
+
+static int list_files(const char *name, struct ph_edits *ret)
+{
+	static const char *const directories[] = { PH_RUN_POLICIES, PH_ETC_POLICIES };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
+		cleanup_free char *path = NULL;
+
+		r = store_path(directories[i], name, &path);
+		if (!r && is_made_by_allow(path, name))
+			r = edits_add(ret, path, NULL, NULL);
+	}
+	return r;
+}
+
 int cmd_remove(int argc, char **argv)
 {
+	cleanup_(edits_donep) struct ph_edits edits = {};
 	struct ph_apply_options apply = {};
-	cleanup_free char *path = NULL;
 	struct ph_applied applied = {};
 	cleanup_close int lock = -1;
 	struct ph_fault f = {};
@@ -246,14 +277,14 @@ int cmd_remove(int argc, char **argv)
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
-	if (store_path(PH_RUN_POLICIES, argv[optind], &path) || access(path, F_OK)) {
+	if (list_files(argv[optind], &edits) || !edits.n) {
 		(void)fprintf(stderr,
 			      "porthold remove: allow made no policy called %s; "
 			      "see porthold status\n",
 			      argv[optind]);
 		return PH_EXIT_NO;
 	}
-	r = replace_policy(path, NULL, &apply, &applied);
+	r = replace_files(&edits, NULL, &apply, &applied);
 	if (!r)
 		print_applied(&applied);
 	return r;

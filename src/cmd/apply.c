@@ -1,60 +1,356 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* apply: puts in force what lies in the two policy directories. */
+/* apply: installs policy files and puts in force what lies in the two policy directories. */
+#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cmd/cmd.h"
-#include "policy/store.h"
+#include "cmd/change.h"
+#include "policy/check.h"
+#include "policy/parse.h"
+#include "policy/paths.h"
+#include "policy/text.h"
+#include "service.h"
 #include "util/cleanup.h"
 
-DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+#define CONFIRM_MAX (7u * 24 * 3600) /* s */
+
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 
-static int apply_directories(const struct ph_apply_options *options)
+struct request {
+	struct ph_apply_options apply;
+	bool permanent;
+	bool enable;
+	bool json;
+	char **paths; /* ends with NULL */
+};
+
+enum {
+	OPTION_DRY_RUN = PH_OPTION_OWN,
+	OPTION_CONFIRM,
+	OPTION_FORCE,
+	OPTION_PERMANENT,
+	OPTION_ENABLE,
+	OPTION_JSON,
+};
+
+/* --- Arguments */
+
+static int take_seconds(const char *text, unsigned *ret)
 {
-	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	cleanup_(problems_donep) struct ph_problems problems = {};
-	const struct ph_edit nothing = {};
-	struct ph_applied applied = {};
-	struct ph_fault f = {};
-	int r = store_load(NULL, &set, &problems);
+	struct ph_word word = { .text = text, .len = strlen(text) };
+	uint64_t seconds = word_is_number(&word) ? word_number(&word, CONFIRM_MAX) : 0;
 
-	if (r) {
-		(void)fault(&f, r, PH_EXIT_NO,
-			    "the policy files cannot be read (%s); what was in "
-			    "force stays",
-			    strerror(-r));
-		return report_failure(&problems, &f);
+	if (!seconds || seconds > CONFIRM_MAX)
+		return usage_error("apply", "--confirm %s: a number of seconds from 1 to %u",
+				   quote_bare(&word).text, CONFIRM_MAX);
+	*ret = seconds;
+	return 0;
+}
+
+static int take_option(struct request *request, int option)
+{
+	switch (option) {
+	case OPTION_DRY_RUN:
+		request->apply.dry_run = true;
+		return 0;
+	case OPTION_CONFIRM:
+		return take_seconds(optarg, &request->apply.confirm);
+	case OPTION_FORCE:
+		request->apply.force = true;
+		return 0;
+	case OPTION_PERMANENT:
+		request->permanent = true;
+		return 0;
+	case OPTION_ENABLE:
+		request->enable = true;
+		return 0;
+	case OPTION_JSON:
+		request->json = true;
+		return 0;
+	case '?':
+		return usage_error("apply", "unknown option or missing value");
+	default:
+		return take_apply_option(&request->apply, option, optarg);
 	}
-	if (apply_policies(&set, options, &nothing, &applied, &problems, &f))
-		return report_failure(&problems, &f);
-	(void)store_keep(&problems);
-	print_applied(&applied);
-	return PH_EXIT_OK;
+}
+
+/* Options that do not go together. */
+static int check_options(const struct request *request)
+{
+	const struct ph_apply_options *apply = &request->apply;
+
+	if (apply->force && !apply->confirm)
+		return usage_error("apply", "--force needs --confirm SECONDS, which gives you the "
+					    "machine back if you are locked out");
+	if (apply->confirm && !*request->paths)
+		return usage_error("apply", "--confirm holds files back until they are confirmed; "
+					    "name them");
+	if (apply->confirm && apply->existing != PH_EXISTING_REPORT)
+		return usage_error("apply", "--existing cannot be taken back: confirm first, then "
+					    "apply --existing");
+	if (request->permanent && !*request->paths)
+		return usage_error("apply", "--permanent says where files go; name them");
+	if (request->enable && !request->permanent)
+		return usage_error("apply", "--enable goes with --permanent");
+	return 0;
+}
+
+static int parse_arguments(int argc, char **argv, struct request *request)
+{
+	static const struct option options[] = {
+		PH_APPLY_OPTIONS,
+		PH_EXISTING_OPTION,
+		{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+		{ "confirm", required_argument, NULL, OPTION_CONFIRM },
+		{ "force", no_argument, NULL, OPTION_FORCE },
+		{ "permanent", no_argument, NULL, OPTION_PERMANENT },
+		{ "enable", no_argument, NULL, OPTION_ENABLE },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		{},
+	};
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = take_option(request, option);
+		if (r)
+			return r;
+	}
+	request->paths = argv + optind;
+	return check_options(request);
+}
+
+/* --- Files */
+
+static int refuse(struct ph_problems *problems, const char *path, const char *remedy,
+		  const char *message)
+{
+	int r = problems_note(problems, PH_ERROR, path, 0, 0, remedy, "%s", message);
+
+	return r ? r : -EINVAL;
+}
+
+/* Whether the file lies in the directory that it would be copied to, or overrules it from there. */
+static bool lies_there(const char *path, const char *directory)
+{
+	cleanup_free char *real = realpath(path, NULL);
+	char *slash = real ? strrchr(real, '/') : NULL;
+
+	if (!slash)
+		return false;
+	*slash = 0;
+	return !strcmp(real, directory) || !strcmp(real, PH_ETC_POLICIES);
+}
+
+static const struct ph_edit *find_edit(const struct ph_edits *edits, const char *path)
+{
+	for (size_t i = 0; i < edits->n; i++)
+		if (!strcmp(edits->v[i].path, path))
+			return &edits->v[i];
+	return NULL;
+}
+
+static int add_text(struct ph_edits *edits, const char *path, const char *target,
+		    struct ph_problems *problems)
+{
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r = policy_read_file(path, &text, &length, problems);
+
+	/* The parser says what is wrong with a zero byte; an edit's text ends there. */
+	if (!r && strlen(text) != length)
+		return refuse(problems, path,
+			      "a policy file is plain text: is this the right file?",
+			      "a zero byte");
+	if (!r)
+		r = edits_add(edits, target, text, path);
+	if (!r)
+		text = NULL;
+	return r;
+}
+
+/* What goes to /etc would be overruled by a file of the same name in /run. */
+static int drop_transient(struct ph_edits *edits, const char *name)
+{
+	cleanup_free char *path = NULL;
+
+	if (asprintf(&path, PH_RUN_POLICIES "/%s", name) < 0)
+		return -ENOMEM;
+	return access(path, F_OK) ? 0 : edits_add(edits, path, NULL, NULL);
+}
+
+static int add_file(const struct request *request, const char *path, struct ph_edits *edits,
+		    struct ph_problems *problems)
+{
+	const char *directory = request->permanent ? PH_ETC_POLICIES : PH_RUN_POLICIES;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	cleanup_free char *target = NULL;
+	const struct ph_edit *other;
+	int r;
+
+	if (!is_policy_file(name))
+		return refuse(problems, path, "call it NAME.yaml",
+			      "in the policy directories only *.yaml counts");
+	if (lies_there(path, directory))
+		return 0;
+	if (asprintf(&target, "%s/%s", directory, name) < 0)
+		return -ENOMEM;
+	other = find_edit(edits, target);
+	if (other && other->origin && strcmp(other->origin, path))
+		return refuse(problems, path, "rename one of them",
+			      "another of the files has the same name, and would be replaced");
+	if (other)
+		return 0;
+	r = add_text(edits, path, target, problems);
+	return r || !request->permanent ? r : drop_transient(edits, name);
+}
+
+static int worse(int r, int next)
+{
+	return next && (!r || next != -EINVAL) ? next : r;
+}
+
+static int read_files(const struct request *request, struct ph_edits *edits,
+		      struct ph_problems *problems)
+{
+	cleanup_(paths_donep) struct ph_paths paths = {};
+	int r = 0;
+
+	for (char **path = request->paths; *path; path++)
+		r = worse(r, paths_add(&paths, *path, problems));
+	for (size_t i = 0; i < paths.n; i++)
+		r = worse(r, add_file(request, paths.v[i], edits, problems));
+	return r;
+}
+
+/* All of what is wrong with all of them; what could not be read is told with the rest. */
+static int collect(const struct request *request, struct ph_edits *edits)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	struct ph_policy_set set = {};
+	struct ph_fault f = {};
+	int r = read_files(request, edits, &problems);
+
+	if (!r)
+		return 0;
+	if (r == -EINVAL) {
+		(void)store_load(edits, &set, &problems);
+		policy_set_done(&set);
+	}
+	(void)fault(&f, r, r == -EINVAL ? PH_EXIT_NO : PH_EXIT_IMPOSSIBLE,
+		    "nothing was changed%s%s", r == -EINVAL ? "" : ": ",
+		    r == -EINVAL ? "" : strerror(-r));
+	return report_failure(&problems, &f);
+}
+
+/* --- Answers */
+
+static json_t *doors_json(uint64_t doors)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ph_promises_n; i++)
+		if (doors >> i & 1)
+			(void)json_array_append_new(list, json_string(ph_promises[i].name));
+	return list;
+}
+
+static void print_json(const struct request *request, const struct ph_applied *applied,
+		       json_t *changes)
+{
+	json_t *object = json_pack("{s:b, s:b, s:b, s:s, s:I, s:s, s:I, s:o, s:O}", "dry_run",
+				   request->apply.dry_run, "changed", applied->changed, "in_force",
+				   applied->in_force, "backend",
+				   applied->in_force ? backend_name(applied->backend) : "none",
+				   "generation", (json_int_t)applied->generation, "covers",
+				   applied->attach, "processes_confined",
+				   (json_int_t)applied->confined, "open_doors",
+				   doors_json(applied->open), "changes", changes);
+
+	if (applied->trial)
+		(void)json_object_set_new(object, "confirm_within",
+					  json_integer(request->apply.confirm));
+	(void)json_dumpf(object, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(object);
+}
+
+static void print_text(const struct request *request, const struct ph_applied *applied,
+		       const json_t *changes)
+{
+	changes_print(changes);
+	if (request->apply.dry_run) {
+		(void)printf(json_array_size(json_object_get(changes, "policies")) ?
+				     "Nothing was done (--dry-run).\n" :
+				     "Nothing would change.\n");
+		return;
+	}
+	print_applied(applied);
+	if (applied->trial)
+		(void)printf("On trial for %u s: porthold confirm makes it stay; else what was in "
+			     "force before comes back.\n",
+			     request->apply.confirm);
+	else if (request->apply.confirm)
+		(void)printf("Nothing has to be confirmed.\n");
+}
+
+static int apply_files(struct request *request, struct ph_edits *edits)
+{
+	cleanup_(sockets_donep) struct ph_sockets refused = {};
+	json_auto_t *changes = NULL;
+	struct ph_applied applied = {};
+	int r;
+
+	request->apply.refused = &refused;
+	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, &applied, &changes);
+	if (r)
+		return r;
+	if (request->json) {
+		print_json(request, &applied, changes);
+		return PH_EXIT_OK;
+	}
+	print_text(request, &applied, changes);
+	return print_refused(&refused, request->apply.existing, applied.backend);
+}
+
+static int install_and_apply(struct request *request)
+{
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	bool enabled_now = false;
+	int r = collect(request, &edits);
+
+	if (!r && request->permanent && !request->apply.dry_run)
+		r = require_service(request->enable, &enabled_now);
+	if (r)
+		return r;
+	edits_drop_unchanged(&edits);
+	r = apply_files(request, &edits);
+	if (r && enabled_now)
+		service_disable();
+	return r;
 }
 
 int cmd_apply(int argc, char **argv)
 {
-	static const struct option options[] = { PH_APPLY_OPTIONS, {} };
-	struct ph_apply_options apply = {};
 	cleanup_close int lock = -1;
+	struct request request = {};
 	struct ph_fault f = {};
-	int option, r;
+	int r = parse_arguments(argc, argv, &request);
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?')
-			return usage_error("apply", "unknown option or missing value");
-		r = take_apply_option(&apply, option, optarg);
-		if (r)
-			return r;
-	}
-	if (optind != argc)
-		return usage_error("apply", "takes no arguments: files lie in " PH_ETC_POLICIES
-					    " and " PH_RUN_POLICIES);
-	r = require_root("apply");
+	if (!r)
+		r = require_root("apply");
 	if (r)
 		return r;
-	lock = apply_lock(&f);
-	return lock < 0 ? report_failure(NULL, &f) : apply_directories(&apply);
+	/* The lock is a file: a dry run makes none. */
+	if (!request.apply.dry_run) {
+		lock = apply_lock(&f);
+		if (lock < 0)
+			return report_failure(NULL, &f);
+	}
+	return install_and_apply(&request);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
-#include "judge.h"
+#include "answer.h"
 #include "policy/check.h"
 #include "policy/paths.h"
 #include "policy/resolve.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
-#include "judge.h"
+#include "answer.h"
 #include "policy/name.h"
 #include "policy/paths.h"
 #include "policy/resolve.h"

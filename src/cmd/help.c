@@ -36,6 +36,20 @@ static const struct option_help apply_options[] = {
 		"--resolvers FILE", "what dns means here (default: /etc/resolv.conf)" \
 	}
 
+#define EXISTING                                                              \
+	{                                                                     \
+		"--existing report|keep|kill",                                \
+			"open sockets that are refused now (default: report)" \
+	}
+#define PERMANENT                                                              \
+	{                                                                      \
+		"--permanent", "into /etc/porthold/policy.d, not until reboot" \
+	}
+#define ENABLE                                                             \
+	{                                                                  \
+		"--enable", "and start porthold at boot, if it is not yet" \
+	}
+
 static const struct verb_help helps[] = {
 	{
 		.verb = "allow",
@@ -45,8 +59,9 @@ static const struct verb_help helps[] = {
 			{ "--in-cgroup PATH", "only processes below this cgroup" },
 			{ "--children confine|leave",
 			  "what the process executes (default: confine)" },
-			{ "--existing report|keep|kill",
-			  "open sockets that are refused now (default: report)" },
+			EXISTING,
+			PERMANENT,
+			ENABLE,
 		},
 		.no = "the policy files cannot be read",
 		.example = "sudo porthold allow 4040,8080-8090 myprocess",
@@ -60,10 +75,26 @@ static const struct verb_help helps[] = {
 	},
 	{
 		.verb = "apply",
-		.arguments = "[OPTION...]",
+		.arguments = "[OPTION...] [PATH...]",
 		.shared = apply_options,
+		.options = {
+			{ "--dry-run", "say what would change, and change nothing" },
+			EXISTING,
+			{ "--confirm SECONDS",
+			  "take it back after that time, unless porthold confirm comes first" },
+			{ "--force", "with --confirm: also what may lock you out" },
+			PERMANENT,
+			ENABLE,
+			JSON,
+		},
 		.no = "a policy file is wrong; what was in force stays",
-		.example = "sudo porthold apply",
+		.example = "sudo porthold apply --confirm 60 web.yaml database.yaml",
+	},
+	{
+		.verb = "confirm",
+		.arguments = "",
+		.no = "nothing waits to be confirmed, or the time was up",
+		.example = "sudo porthold confirm",
 	},
 	{
 		.verb = "check",

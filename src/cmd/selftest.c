@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "kernel/generation.h"
 #include "policy/print.h"
 #include "policy/store.h"
 #include "probe/stand.h"
@@ -32,6 +33,7 @@
 #define PROBE_TIMEOUT_MS 10000
 #define PORT_ROUNDS 20
 
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
@@ -158,12 +160,11 @@ static int put_in_force(struct selftest *test, struct ph_policy *policy, struct 
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	struct ph_edit edit = { .path = TEST_POLICY };
-	cleanup_free char *text = NULL;
-	int r = 0;
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	int r = edits_add(&edits, TEST_POLICY, NULL, NULL);
 
-	if (test->in_force)
-		r = store_load(TEST_POLICY, &set, &problems);
+	if (!r && test->in_force)
+		r = store_load(&edits, &set, &problems);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
 			     "the policy files cannot be read (%s); see "
@@ -171,20 +172,22 @@ static int put_in_force(struct selftest *test, struct ph_policy *policy, struct 
 			     strerror(-r));
 	if (policy) {
 		(void)policy_set_remove(&set, TEST_NAME);
-		if (policy_format(policy, &text) || policy_set_add(&set, policy))
+		if (policy_format(policy, &edits.v[0].text) || policy_set_add(&set, policy))
 			return fault(f, -ENOMEM, PH_EXIT_IMPOSSIBLE, "out of memory");
 	}
-	edit.text = text;
-	return apply_policies(&set, &test->apply, &edit, &test->applied, &problems, f);
+	return apply_policies(&set, &test->apply, &edits, &test->applied, &problems, f);
 }
 
 static void read_state(struct selftest *test)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 
-	if (!kernel_open(&kernel, &(struct ph_fault){}))
-		(void)kernel_state_read(&kernel, &test->before);
-	test->in_force = test->before.hash && kernel_attached();
+	struct ph_header header;
+
+	if (kernel_open(&kernel, &(struct ph_fault){}))
+		return;
+	(void)kernel_state_read(&kernel, &test->before);
+	test->in_force = !generation_current(&kernel, &header) && kernel_attached();
 }
 
 /* What is in force is tested as it is: another backend would hold the others' policies less. */

@@ -356,7 +356,7 @@ static int run_canary(struct facts *facts, bool check, struct ph_fault *f)
 		canary_look(NULL, &facts->canary);
 		return 0;
 	}
-	lock = apply_lock(f);
+	lock = apply_lock_only(f);
 	if (lock < 0)
 		return lock;
 	canary_run(NULL, &facts->canary);
@@ -365,6 +365,7 @@ static int run_canary(struct facts *facts, bool check, struct ph_fault *f)
 
 static int gather(struct facts *facts, bool check, struct ph_problems *problems, struct ph_fault *f)
 {
+	struct ph_header trial;
 	int r = kernel_open(&facts->kernel, f);
 
 	if (r == -ENOENT || (!r && !kernel_attached()))
@@ -373,8 +374,8 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 		r = kernel_state_read(&facts->kernel, &facts->state);
 	if (!r)
 		r = generation_current(&facts->kernel, &facts->header);
-	/* What should be there and is not is the canary's to tell. */
-	if (r == -ENOENT && facts->state.hash)
+	/* What should be there and is not is the canary's to tell; after a first trial nothing is. */
+	if (r == -ENOENT && generation_trial(&facts->kernel, &trial) == -ENOENT)
 		r = 0;
 	if (r)
 		return r == -ENOENT ? r :

@@ -9,7 +9,7 @@
 #include "daemon/single.h"
 #include "events/position.h"
 #include "kernel/generation.h"
-#include "policy/store.h"
+#include "policy/pending.h"
 #include "sources.h"
 #include "util/cleanup.h"
 
@@ -63,10 +63,11 @@ int cmd_stop(int argc, char **argv)
 	r = require_root("stop");
 	if (r)
 		return r;
-	lock = single_stop(&f) ? -1 : apply_lock(&f);
+	lock = single_stop(&f) ? -1 : apply_lock_only(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
 	/* The files first: whatever still runs may apply them again. */
+	pending_discard();
 	empty_directory(PH_RUN_POLICIES);
 	if (end_enforcement(&f) || kernel_remove(&f))
 		return report_failure(NULL, &f);

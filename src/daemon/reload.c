@@ -60,7 +60,7 @@ static int apply_files(const struct ph_reload_order *order, struct ph_reload_rep
 		.accept = order->settings->accept,
 	};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	const struct ph_edit nothing = {};
+	const struct ph_edits nothing = {};
 	struct ph_applied applied = {};
 	cleanup_close int lock = apply_lock(f);
 	int r = lock < 0 ? lock : load(order, &set, problems, f);

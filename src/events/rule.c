@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "judge.h"
+#include "answer.h"
 #include "kernel/decide.h"
 
 /* From here on the kernel chooses ports of clients, if it is left as it is. */

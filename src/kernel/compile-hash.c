@@ -109,6 +109,7 @@ uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels)
 	return hash;
 }
 
+/* Of the header only what is made by now: not the hash, nor what the caller fills in. */
 void image_hash(struct ph_image *image)
 {
 	uint64_t hash = hash_more(PH_ABI_VERSION, &image->header, sizeof(image->header));
@@ -116,6 +117,6 @@ void image_hash(struct ph_image *image)
 	hash = hash_more(hash, image->names, image->n_names * sizeof(*image->names));
 	hash = hash_more(hash, image->grants, image->n_grants * sizeof(*image->grants));
 	hash = hash_more(hash, image->chunks, image->n_chunks * sizeof(*image->chunks));
-	image->hash =
+	image->header.hash =
 		hash_more(hash, image->prefixes, image->n_prefixes * sizeof(*image->prefixes));
 }

@@ -49,7 +49,11 @@ struct ph_image_source {
 };
 
 struct ph_image {
-	struct ph_header header; /* generation, deadline and slot are the caller's to fill */
+	/*
+	 * Generation, deadline and slot are the caller's to fill. The hash is of all that the
+	 * kernel gets; names of policies, files and lines do not count.
+	 */
+	struct ph_header header;
 	struct ph_image_name *names;
 	size_t n_names;
 	struct ph_grant *grants; /* the key is the id */
@@ -61,7 +65,6 @@ struct ph_image {
 	struct ph_image_source *sources;
 	size_t n_sources;
 	char *strings; /* private: what sources point to */
-	uint64_t hash; /* of all that the kernel gets; names, files and lines do not count */
 };
 
 /* Takes a zeroed object or a made one, and leaves a zeroed one. */

@@ -6,6 +6,11 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/progress.h"
+
+#define BATCH 4096 /* entries that one call hands over */
+#define BATCH_MIN 16 /* fewer are not worth it */
 
 #define SAMPLE 64 /* entries of each table, or one more */
 #define VALUE_MAX 512 /* bytes of a value */
@@ -22,6 +27,7 @@ struct table {
 	size_t n;
 	size_t stride;
 	size_t value;
+	struct ph_progress *progress;
 };
 
 static int make_inner(const struct table *table)
@@ -34,13 +40,76 @@ static int make_inner(const struct table *table)
 	return fd < 0 ? -errno : fd;
 }
 
-static int fill_table(int fd, const struct table *table)
+static int fill_singly(int fd, const struct table *table, size_t first)
 {
-	const char *entry = table->entries;
+	const char *entry = (const char *)table->entries + first * table->stride;
 
-	for (size_t i = 0; i < table->n; i++, entry += table->stride)
+	for (size_t i = first; i < table->n; i++, entry += table->stride) {
 		if (bpf_map_update_elem(fd, entry, entry + table->value, BPF_ANY))
 			return -errno;
+		progress_show(table->progress, i);
+	}
+	return 0;
+}
+
+/* The keys and the values of up to BATCH entries, each close together. */
+struct batch {
+	char *keys;
+	char *values;
+};
+
+static void batch_done(struct batch *batch)
+{
+	free(batch->keys);
+	free(batch->values);
+}
+
+static int send_batch(int fd, const struct table *table, const struct batch *batch, size_t first,
+		      __u32 n)
+{
+	const char *entry = (const char *)table->entries + first * table->stride;
+
+	for (size_t i = 0; i < n; i++, entry += table->stride) {
+		memcpy(batch->keys + i * table->key_size, entry, table->key_size);
+		memcpy(batch->values + i * table->value_size, entry + table->value,
+		       table->value_size);
+	}
+	return bpf_map_update_batch(fd, batch->keys, batch->values, &n, NULL) ? -errno : 0;
+}
+
+/* As many as the kernel takes so: *ret, and the rest has to go singly. */
+static int fill_by_batch(int fd, const struct table *table, size_t *ret)
+{
+	cleanup_(batch_done) struct batch batch = {
+		.keys = calloc(BATCH, table->key_size),
+		.values = calloc(BATCH, table->value_size),
+	};
+
+	*ret = 0;
+	if (!batch.keys || !batch.values)
+		return -ENOMEM;
+	while (*ret < table->n) {
+		size_t left = table->n - *ret;
+		int r = send_batch(fd, table, &batch, *ret, left < BATCH ? left : BATCH);
+
+		/* Not of this kernel, or not of this type of map: what went in stays the same. */
+		if (r)
+			return r == -ENOMEM ? r : 0;
+		*ret += left < BATCH ? left : BATCH;
+		progress_show(table->progress, *ret);
+	}
+	return 0;
+}
+
+static int fill_table(int fd, const struct table *table)
+{
+	size_t done = 0;
+	int r = table->n >= BATCH_MIN ? fill_by_batch(fd, table, &done) : 0;
+
+	if (!r)
+		r = fill_singly(fd, table, done);
+	if (r)
+		return r;
 	return bpf_map_freeze(fd) ? -errno : 0;
 }
 
@@ -58,7 +127,8 @@ static int place_table(const struct ph_kernel *kernel, const struct table *table
 	return bpf_map_update_elem(kernel->map[table->outer], &slot, &fd, BPF_ANY) ? -errno : 0;
 }
 
-static int place_header(const struct ph_kernel *kernel, const struct ph_header *header)
+static int place_header(const struct ph_kernel *kernel, const struct ph_header *header,
+			enum ph_current place)
 {
 	struct {
 		__u32 key;
@@ -77,7 +147,28 @@ static int place_header(const struct ph_kernel *kernel, const struct ph_header *
 		.value = offsetof(typeof(entry), value),
 	};
 
-	return place_table(kernel, &table, PH_CURRENT);
+	return place_table(kernel, &table, place);
+}
+
+static int remove_header(const struct ph_kernel *kernel, enum ph_current place)
+{
+	__u32 key = place;
+
+	return bpf_map_delete_elem(kernel->map[PH_MAP_CURRENT], &key) && errno != ENOENT ? -errno :
+											   0;
+}
+
+static int read_header(const struct ph_kernel *kernel, enum ph_current place, struct ph_header *ret)
+{
+	__u32 zero = 0, key = place, id;
+	cleanup_close int fd = -1;
+
+	if (bpf_map_lookup_elem(kernel->map[PH_MAP_CURRENT], &key, &id))
+		return -errno;
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, ret))
+		return -errno;
+	return 0;
 }
 
 #define HASH_TABLE(label, map, array, count, key_type, value_type, value_offset)                  \
@@ -119,11 +210,18 @@ static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 static int place_tables(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
 {
 	struct table tables[TABLES];
+	struct ph_progress progress = PROGRESS_OF("filling the kernel's tables");
 	int r = 0;
 
 	list_tables(image, tables);
-	for (size_t i = 0; !r && i < TABLES; i++)
+	for (size_t i = 0; i < TABLES; i++)
+		progress.total += tables[i].n;
+	for (size_t i = 0; !r && i < TABLES; i++) {
+		tables[i].progress = &progress;
 		r = place_table(kernel, &tables[i], slot);
+		progress.before += tables[i].n;
+	}
+	progress_end(&progress);
 	return r;
 }
 
@@ -185,15 +283,39 @@ int generation_check(const struct ph_kernel *kernel, const struct ph_image *imag
 
 int generation_current(const struct ph_kernel *kernel, struct ph_header *ret)
 {
-	cleanup_close int fd = -1;
-	__u32 zero = 0, id;
+	int r = read_header(kernel, PH_CURRENT, ret);
 
-	if (bpf_map_lookup_elem(kernel->map[PH_MAP_CURRENT], &zero, &id))
-		return -errno;
-	fd = bpf_map_get_fd_by_id(id);
-	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, ret))
-		return -errno;
-	return 0;
+	if (!r && ret->deadline && boot_now() >= ret->deadline)
+		return read_header(kernel, PH_FALLBACK, ret);
+	return r;
+}
+
+int generation_trial(const struct ph_kernel *kernel, struct ph_header *ret)
+{
+	struct ph_header header;
+	int r = read_header(kernel, PH_CURRENT, &header);
+
+	if (!r && !header.deadline)
+		r = -ENOENT;
+	if (!r)
+		*ret = header;
+	return r;
+}
+
+int generation_fallback(const struct ph_kernel *kernel, struct ph_header *ret)
+{
+	return read_header(kernel, PH_FALLBACK, ret);
+}
+
+/* What is in force lies where the kernel finds it after the deadline of what is to come. */
+static int prepare_fallback(const struct ph_kernel *kernel)
+{
+	struct ph_header current;
+	int r = read_header(kernel, PH_CURRENT, &current);
+
+	if (r == -ENOENT)
+		return remove_header(kernel, PH_FALLBACK);
+	return r ? r : place_header(kernel, &current, PH_FALLBACK);
 }
 
 bool generation_holds(const struct ph_kernel *kernel, const struct ph_image *image)
@@ -203,7 +325,7 @@ bool generation_holds(const struct ph_kernel *kernel, const struct ph_image *ima
 	const char *table;
 
 	return !kernel_state_read(kernel, &state) && !generation_current(kernel, &header) &&
-	       state.hash == image->hash && state.generation == header.generation &&
+	       header.hash == image->header.hash && state.generation == header.generation &&
 	       !generation_check(kernel, image, header.slot, &table);
 }
 
@@ -214,17 +336,18 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 	int r = kernel_state_read(kernel, &state);
 
 	if (!r) {
-		r = generation_current(kernel, &current);
+		r = read_header(kernel, PH_CURRENT, &current);
 		image->header.slot = r ? 0 : !current.slot;
 		image->header.generation = ++state.generation;
-		state.hash = image->hash;
 		r = place_tables(kernel, image, image->header.slot);
 	}
 	/* The number first: a generation in force is never one that state has not counted. */
 	if (!r)
 		r = kernel_state_write(kernel, &state);
+	if (!r && image->header.deadline)
+		r = prepare_fallback(kernel);
 	if (!r)
-		r = place_header(kernel, &image->header);
+		r = place_header(kernel, &image->header, PH_CURRENT);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
 			     "the kernel does not take the policies: %s; "
@@ -235,17 +358,54 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 
 int generation_clear(const struct ph_kernel *kernel, struct ph_fault *f)
 {
-	struct ph_state state;
-	__u32 zero = PH_CURRENT;
-	int r;
+	int r = remove_header(kernel, PH_CURRENT);
 
-	if (bpf_map_delete_elem(kernel->map[PH_MAP_CURRENT], &zero) && errno != ENOENT)
-		return fault(f, -errno, PH_EXIT_IMPOSSIBLE, "cannot clear the policies: %s",
-			     strerror(errno));
-	r = kernel_state_read(kernel, &state);
+	if (!r)
+		r = remove_header(kernel, PH_FALLBACK);
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read the state: %s", strerror(-r));
-	state.hash = 0;
-	(void)kernel_state_write(kernel, &state);
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot clear the policies: %s",
+			     strerror(-r));
+	return 0;
+}
+
+int generation_keep(const struct ph_kernel *kernel, struct ph_fault *f)
+{
+	struct ph_header trial = {};
+	int r = generation_trial(kernel, &trial);
+
+	trial.deadline = 0;
+	if (!r)
+		r = place_header(kernel, &trial, PH_CURRENT);
+	if (!r)
+		r = remove_header(kernel, PH_FALLBACK);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot make the policies stay: %s",
+			     strerror(-r));
+	return 0;
+}
+
+/* Under a number of its own: the one in force is always the last that was counted. */
+int generation_drop(const struct ph_kernel *kernel, struct ph_fault *f)
+{
+	struct ph_header fallback;
+	struct ph_state state;
+	int r = generation_fallback(kernel, &fallback);
+
+	if (r == -ENOENT)
+		return generation_clear(kernel, f);
+	if (!r)
+		r = kernel_state_read(kernel, &state);
+	if (!r) {
+		fallback.generation = ++state.generation;
+		r = kernel_state_write(kernel, &state);
+	}
+	if (!r)
+		r = place_header(kernel, &fallback, PH_CURRENT);
+	if (!r)
+		r = remove_header(kernel, PH_FALLBACK);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "cannot put away the policies that nobody confirmed: %s",
+			     strerror(-r));
 	return 0;
 }

@@ -5,17 +5,24 @@
  * Image -> kernel. A generation is filled and frozen in the slot that is not in use, and put in
  * force by replacing the header as a whole: no call sees a part of it, and whatever fails before
  * leaves the old one in force.
+ *
+ * On trial. A header with a deadline is in force until then; from then on the one that it replaced
+ * is, which lies beside it: no process has to do anything for that. While both are there, both
+ * slots are in use, and no other generation can be made.
  */
 #include "kernel/compile.h"
 #include "kernel/load.h"
 
-/* Puts the image in force; fills in its header's generation and slot. */
+/*
+ * Puts the image in force, on trial if its header has a deadline; fills in the header's generation
+ * and slot.
+ */
 int generation_install(const struct ph_kernel *kernel, struct ph_image *image, struct ph_fault *f);
 
 /* Ends whatever is in force. */
 int generation_clear(const struct ph_kernel *kernel, struct ph_fault *f);
 
-/* The header in force: 0, or -ENOENT: none is. */
+/* The header that the kernel goes by at this moment: 0, or -ENOENT: none is in force. */
 int generation_current(const struct ph_kernel *kernel, struct ph_header *ret);
 
 /*
@@ -27,5 +34,17 @@ int generation_check(const struct ph_kernel *kernel, const struct ph_image *imag
 
 /* Whether the image is in force as it was installed, as far as that shows. */
 bool generation_holds(const struct ph_kernel *kernel, const struct ph_image *image);
+
+/* The header of a generation on trial, its deadline passed or not; -ENOENT: none is on trial. */
+int generation_trial(const struct ph_kernel *kernel, struct ph_header *ret);
+
+/* What comes into force again when the trial fails: 0, or -ENOENT: nothing. */
+int generation_fallback(const struct ph_kernel *kernel, struct ph_header *ret);
+
+/* The generation on trial stays. */
+int generation_keep(const struct ph_kernel *kernel, struct ph_fault *f);
+
+/* The generation on trial goes, and its slot is free; what the kernel fell back to stays. */
+int generation_drop(const struct ph_kernel *kernel, struct ph_fault *f);
 
 #endif

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "judge.h"
+#include "answer.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);

@@ -659,20 +659,15 @@ static const char *file_error(int error, const char **ret_remedy)
 	}
 }
 
-int policy_parse_file(const char *path, struct ph_policy_set *set, struct ph_problems *problems)
+int policy_read_file(const char *path, char **ret, size_t *ret_len, struct ph_problems *problems)
 {
 	struct ph_source source = { path, "", 0, problems };
-	cleanup_free char *text = NULL;
 	const char *message, *remedy;
 	char other[100];
-	size_t len;
-	int r;
+	int r = file_read(path, PH_FILE_SIZE_MAX, ret, ret_len);
 
-	r = file_read(path, PH_FILE_SIZE_MAX, &text, &len);
-	if (r == -ENOMEM)
+	if (!r || r == -ENOMEM)
 		return r;
-	if (r == 0)
-		return policy_parse_text(path, text, len, set, problems);
 	message = file_error(r, &remedy);
 	if (!message) {
 		(void)snprintf(other, sizeof(other), "the file cannot be read: %s", strerror(-r));
@@ -680,4 +675,13 @@ int policy_parse_file(const char *path, struct ph_policy_set *set, struct ph_pro
 	}
 	r = source_error(&source, NULL, message, remedy);
 	return r < 0 ? r : -EINVAL;
+}
+
+int policy_parse_file(const char *path, struct ph_policy_set *set, struct ph_problems *problems)
+{
+	cleanup_free char *text = NULL;
+	size_t len;
+	int r = policy_read_file(path, &text, &len, problems);
+
+	return r ? r : policy_parse_text(path, text, len, set, problems);
 }

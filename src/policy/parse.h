@@ -15,6 +15,9 @@
 
 int policy_parse_file(const char *path, struct ph_policy_set *set, struct ph_problems *problems);
 
+/* The text alone, the caller's to free; what keeps it from being read is an error of the file. */
+int policy_read_file(const char *path, char **ret, size_t *ret_len, struct ph_problems *problems);
+
 /* name stands for the file in messages and in policy->file. */
 int policy_parse_text(const char *name, const char *text, size_t len, struct ph_policy_set *set,
 		      struct ph_problems *problems);

@@ -11,12 +11,35 @@
 #include "policy/parse.h"
 #include "util/cleanup.h"
 
-static int is_policy_file(const struct dirent *entry)
+DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
+
+bool is_policy_file(const char *name)
 {
-	const char *name = entry->d_name;
 	size_t length = strlen(name);
 
 	return *name != '.' && length > 5 && !strcmp(name + length - 5, ".yaml");
+}
+
+void paths_done(struct ph_paths *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		free(paths->v[i]);
+	free(paths->v);
+	*paths = (struct ph_paths){};
+}
+
+/* Takes the path over; NULL is one for which there was no memory. */
+static int append(struct ph_paths *paths, char *path)
+{
+	char **more = path ? reallocarray(paths->v, paths->n + 1, sizeof(*more)) : NULL;
+
+	if (!more) {
+		free(path);
+		return -ENOMEM;
+	}
+	paths->v = more;
+	paths->v[paths->n++] = path;
+	return 0;
 }
 
 /* The first failure that is not merely a bad file counts. */
@@ -25,19 +48,16 @@ static int worse(int r, int next)
 	return !r || r == -EINVAL ? (next ? next : r) : r;
 }
 
-static int parse_entry(const char *directory, const char *name, struct ph_policy_set *set,
-		       struct ph_problems *problems)
+static int add_entry(struct ph_paths *paths, const char *directory, const char *name)
 {
 	size_t length = strlen(directory);
-	cleanup_free char *path = NULL;
+	char *path;
 
 	while (length > 1 && directory[length - 1] == '/')
 		length--;
-	if (asprintf(&path, "%.*s/%s", (int)length, directory, name) < 0) {
-		path = NULL;
+	if (asprintf(&path, "%.*s/%s", (int)length, directory, name) < 0)
 		return -ENOMEM;
-	}
-	return policy_parse_file(path, set, problems);
+	return append(paths, path);
 }
 
 static int refuse(struct ph_problems *problems, const char *path, const char *remedy,
@@ -48,11 +68,15 @@ static int refuse(struct ph_problems *problems, const char *path, const char *re
 	return r ? r : -EINVAL;
 }
 
-static int parse_directory(const char *path, struct ph_policy_set *set,
-			   struct ph_problems *problems, size_t *files)
+static int filter(const struct dirent *entry)
+{
+	return is_policy_file(entry->d_name);
+}
+
+static int add_directory(struct ph_paths *paths, const char *path, struct ph_problems *problems)
 {
 	struct dirent **entries = NULL;
-	int n = scandir(path, &entries, is_policy_file, alphasort), r = 0;
+	int n = scandir(path, &entries, filter, alphasort), r = 0;
 
 	if (n < 0 && errno == ENOMEM)
 		return -ENOMEM;
@@ -62,23 +86,32 @@ static int parse_directory(const char *path, struct ph_policy_set *set,
 		r = refuse(problems, path, "name a directory of policy files",
 			   "there is no *.yaml in this directory");
 	for (int i = 0; i < n; i++) {
-		r = worse(r, parse_entry(path, entries[i]->d_name, set, problems));
+		if (!r)
+			r = add_entry(paths, path, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
-	if (files)
-		*files += n;
 	return r;
+}
+
+int paths_add(struct ph_paths *paths, const char *path, struct ph_problems *problems)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return add_directory(paths, path, problems);
+	return append(paths, strdup(path));
 }
 
 int policy_path_parse(const char *path, struct ph_policy_set *set, struct ph_problems *problems,
 		      size_t *files)
 {
-	struct stat st;
+	cleanup_(paths_donep) struct ph_paths paths = {};
+	int r = paths_add(&paths, path, problems);
 
-	if (!stat(path, &st) && S_ISDIR(st.st_mode))
-		return parse_directory(path, set, problems, files);
+	for (size_t i = 0; i < paths.n; i++)
+		r = worse(r, policy_parse_file(paths.v[i], set, problems));
 	if (files)
-		++*files;
-	return policy_parse_file(path, set, problems);
+		*files += paths.n;
+	return r;
 }

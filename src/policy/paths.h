@@ -7,6 +7,22 @@
 #include "policy/policy.h"
 #include "policy/problem.h"
 
+/* Whether a directory's entry of this name is a policy file: *.yaml, and not hidden. */
+bool is_policy_file(const char *name);
+
+struct ph_paths {
+	char **v;
+	size_t n;
+};
+
+void paths_done(struct ph_paths *paths);
+
+/*
+ * Adds the file, or the policy files of the directory. 0; -EINVAL with problems (a directory that
+ * cannot be read or holds no policy file); -ENOMEM.
+ */
+int paths_add(struct ph_paths *paths, const char *path, struct ph_problems *problems);
+
 /*
  * Adds what is there to the set; *files (may be NULL) counts up. 0; -EINVAL with problems, and what
  * was right is in the set; another -errno. A directory without a policy file is a problem.

@@ -267,6 +267,25 @@ int policy_set_add_file(struct ph_policy_set *set, const char *file, const char 
 	return 0;
 }
 
+int policy_set_rename_file(struct ph_policy_set *set, const char *from, const char *to)
+{
+	for (size_t i = 0; i < set->n_files; i++) {
+		char *old = set->files[i], *new;
+
+		if (strcmp(old, from))
+			continue;
+		new = strdup(to);
+		if (!new)
+			return -ENOMEM;
+		set->files[i] = new;
+		for (size_t k = 0; k < set->n; k++)
+			if (set->policies[k].file == old)
+				set->policies[k].file = new;
+		free(old);
+	}
+	return 0;
+}
+
 int policy_set_merge(struct ph_policy_set *set, struct ph_policy_set *other)
 {
 	size_t n_new = 0, n_files = set->n_files + other->n_files, n = 1;

@@ -185,6 +185,8 @@ int policy_add_expect(struct ph_policy *policy, const struct ph_expect *expect);
  */
 int policy_set_add(struct ph_policy_set *set, struct ph_policy *policy);
 int policy_set_add_file(struct ph_policy_set *set, const char *file, const char **ret);
+/* The policies that came from one file are said to be from another. 0 or -ENOMEM. */
+int policy_set_rename_file(struct ph_policy_set *set, const char *from, const char *to);
 struct ph_policy *policy_set_find(const struct ph_policy_set *set, const char *name);
 
 /* Moves everything of other into set; where both have a name, other wins. Leaves other empty. */

@@ -20,6 +20,7 @@
 
 DEFINE_CLEANUP_DONE(struct ph_rule, rule_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 
 static const char *const loopback_rules[] = {
 	"connect tcp any to 127.0.0.0/8,::1",
@@ -153,5 +154,25 @@ int policy_resolve(const struct ph_policy *policy, const struct ph_cidrs *resolv
 		return r;
 	*ret = resolved;
 	resolved = (struct ph_policy){};
+	return 0;
+}
+
+int policy_set_resolve(const struct ph_policy_set *set, const struct ph_cidrs *resolvers,
+		       struct ph_policy_set *ret)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set resolved = {};
+	int r = 0;
+
+	for (size_t i = 0; !r && i < set->n; i++) {
+		cleanup_(policy_donep) struct ph_policy policy = {};
+
+		r = policy_resolve(&set->policies[i], resolvers, &policy);
+		if (!r)
+			r = policy_set_add(&resolved, &policy);
+	}
+	if (r)
+		return r;
+	*ret = resolved;
+	resolved = (struct ph_policy_set){};
 	return 0;
 }

@@ -22,4 +22,8 @@ int resolvers_parse(const char *text, size_t len, struct ph_cidrs *ret);
 int policy_resolve(const struct ph_policy *policy, const struct ph_cidrs *resolvers,
 		   struct ph_policy *ret);
 
+/* The same of a whole set, in its order; file names are borrowed from it. 0 or -errno. */
+int policy_set_resolve(const struct ph_policy_set *set, const struct ph_cidrs *resolvers,
+		       struct ph_policy_set *ret);
+
 #endif

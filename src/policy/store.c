@@ -6,30 +6,103 @@
 #include <string.h>
 
 #include "policy/parse.h"
+#include "policy/paths.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
-static int is_policy_file(const struct dirent *entry)
-{
-	size_t length = strlen(entry->d_name);
+static const char *const directories[] = { PH_ETC_POLICIES, PH_RUN_POLICIES };
 
-	return entry->d_name[0] != '.' && length > 5 &&
-	       !strcmp(entry->d_name + length - 5, ".yaml");
+/* --- Edits */
+
+static void edit_done(struct ph_edit *edit)
+{
+	free(edit->path);
+	free(edit->text);
+	free(edit->origin);
 }
 
-/* The name of a kept file: its path, with what parts folders made plain. */
-static int good_path(const char *path, char **ret)
+void edits_done(struct ph_edits *edits)
 {
-	char *at;
+	for (size_t i = 0; i < edits->n; i++)
+		edit_done(&edits->v[i]);
+	free(edits->v);
+	*edits = (struct ph_edits){};
+}
 
-	if (asprintf(ret, "%s/%s", PH_GOOD_POLICIES, path + 1) < 0)
+int edits_add(struct ph_edits *edits, const char *path, char *text, const char *origin)
+{
+	struct ph_edit edit = { .path = strdup(path), .origin = origin ? strdup(origin) : NULL };
+	struct ph_edit *more = NULL;
+
+	if (edit.path && (edit.origin || !origin))
+		more = reallocarray(edits->v, edits->n + 1, sizeof(*more));
+	if (!more) {
+		edit_done(&edit);
 		return -ENOMEM;
-	for (at = *ret + strlen(PH_GOOD_POLICIES) + 1; (at = strchr(at, '/'));)
+	}
+	edit.text = text;
+	edits->v = more;
+	edits->v[edits->n++] = edit;
+	return 0;
+}
+
+void edits_drop_unchanged(struct ph_edits *edits)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < edits->n; i++) {
+		struct ph_edit edit = edits->v[i];
+		cleanup_free char *old = NULL;
+		size_t length;
+
+		if (edit.text && !file_read(edit.path, PH_FILE_SIZE_MAX, &old, &length) &&
+		    !strcmp(old, edit.text))
+			edit_done(&edit);
+		else
+			edits->v[n++] = edit;
+	}
+	edits->n = n;
+}
+
+static bool is_edited(const struct ph_edits *edits, const char *path)
+{
+	for (size_t i = 0; edits && i < edits->n; i++)
+		if (!strcmp(edits->v[i].path, path))
+			return true;
+	return false;
+}
+
+static bool lies_in(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return !strncmp(path, directory, length) && path[length] == '/' &&
+	       !strchr(path + length + 1, '/');
+}
+
+/* --- What is kept */
+
+/* The name of a kept file: its path, with what parts folders made plain. */
+static int kept_name(const char *path, char **ret)
+{
+	*ret = strdup(path + 1);
+	if (!*ret)
+		return -ENOMEM;
+	for (char *at = *ret; (at = strchr(at, '/'));)
 		*at = '+';
 	return 0;
+}
+
+static int kept_path(const char *path, char **ret)
+{
+	cleanup_free char *name = NULL;
+
+	if (kept_name(path, &name))
+		return -ENOMEM;
+	return asprintf(ret, "%s/%s", PH_GOOD_POLICIES, name) < 0 ? -ENOMEM : 0;
 }
 
 static bool has_error(const struct ph_problems *problems, const char *path)
@@ -47,19 +120,26 @@ static int load_kept(const char *path, struct ph_policy_set *set)
 	cleanup_free char *kept = NULL, *text = NULL;
 	size_t length;
 
-	if (good_path(path, &kept))
+	if (kept_path(path, &kept))
 		return -ENOMEM;
 	if (file_read(kept, PH_FILE_SIZE_MAX, &text, &length))
 		return 0;
 	return policy_parse_text(path, text, length, set, &ignored) == -ENOMEM ? -ENOMEM : 0;
 }
 
+/* --- Loading */
+
 /* How the files of a directory are to be read. */
 struct reading {
-	const char *without; /* a path, or NULL */
+	const struct ph_edits *edits;
 	bool good; /* a bad file counts as it last was */
 	struct ph_problems *problems;
 };
+
+static int filter(const struct dirent *entry)
+{
+	return is_policy_file(entry->d_name);
+}
 
 static int load_file(const char *directory, const char *name, const struct reading *reading,
 		     struct ph_policy_set *set)
@@ -69,30 +149,54 @@ static int load_file(const char *directory, const char *name, const struct readi
 
 	if (asprintf(&path, "%s/%s", directory, name) < 0)
 		return -ENOMEM;
-	if (reading->without && !strcmp(path, reading->without))
+	if (is_edited(reading->edits, path))
 		return 0;
 	r = policy_parse_file(path, set, reading->problems);
 	return r == -EINVAL && reading->good ? load_kept(path, set) : r;
 }
 
+/* A bad file does not hide the problems of the next. */
+static int worse(int r, int next)
+{
+	return next && (!r || next != -EINVAL) ? next : r;
+}
+
+static int load_edit(const struct ph_edit *edit, struct ph_policy_set *set,
+		     struct ph_problems *problems)
+{
+	const char *name = edit->origin ? edit->origin : edit->path;
+	int r = policy_parse_text(name, edit->text, strlen(edit->text), set, problems);
+
+	return r || !edit->origin ? r : policy_set_rename_file(set, name, edit->path);
+}
+
+static int load_edits(const char *directory, const struct reading *reading,
+		      struct ph_policy_set *set)
+{
+	const struct ph_edits *edits = reading->edits;
+	int r = 0;
+
+	for (size_t i = 0; edits && i < edits->n; i++)
+		if (edits->v[i].text && lies_in(edits->v[i].path, directory))
+			r = worse(r, load_edit(&edits->v[i], set, reading->problems));
+	return r;
+}
+
+/* Edits come last, so that a name that is taken is told of the edit. */
 static int load_directory(const char *directory, const struct reading *reading,
 			  struct ph_policy_set *set)
 {
 	struct dirent **entries = NULL;
-	int n = scandir(directory, &entries, is_policy_file, alphasort), r = 0;
+	int n = scandir(directory, &entries, filter, alphasort), r = 0;
 
-	if (n < 0)
-		return errno == ENOENT ? 0 : -errno;
+	if (n < 0 && errno != ENOENT)
+		return -errno;
 	for (int i = 0; i < n; i++) {
-		int one = load_file(directory, entries[i]->d_name, reading, set);
-
-		/* A bad file does not hide the problems of the next. */
-		if (one && (!r || one != -EINVAL))
-			r = one;
+		r = worse(r, load_file(directory, entries[i]->d_name, reading, set));
 		free(entries[i]);
 	}
 	free(entries);
-	return r;
+	return worse(r, load_edits(directory, reading, set));
 }
 
 static int load_both(const struct reading *reading, struct ph_policy_set *ret)
@@ -111,29 +215,87 @@ static int load_both(const struct reading *reading, struct ph_policy_set *ret)
 	return 0;
 }
 
-int store_load(const char *without, struct ph_policy_set *ret, struct ph_problems *problems)
+int store_load(const struct ph_edits *edits, struct ph_policy_set *ret,
+	       struct ph_problems *problems)
 {
-	const struct reading reading = { .without = without, .problems = problems };
+	const struct reading reading = { .edits = edits, .problems = problems };
 
 	return load_both(&reading, ret);
 }
 
-int store_load_good(const char *without, struct ph_policy_set *ret, struct ph_problems *problems)
+int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
+		    struct ph_problems *problems)
 {
-	const struct reading reading = { .without = without, .good = true, .problems = problems };
+	const struct reading reading = { .edits = edits, .good = true, .problems = problems };
 
 	return load_both(&reading, ret);
 }
 
+/* The file's name in the directory, if it was kept for one of this directory; else NULL. */
+static const char *kept_for(const char *entry, const char *directory)
+{
+	cleanup_free char *prefix = NULL;
+	size_t length = strlen(directory);
+
+	if (kept_name(directory, &prefix) || strncmp(entry, prefix, length - 1) ||
+	    entry[length - 1] != '+')
+		return NULL;
+	return entry + length;
+}
+
+static int load_kept_of(const char *directory, struct ph_policy_set *set)
+{
+	cleanup_closedir DIR *dir = opendir(PH_GOOD_POLICIES);
+	int r = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	for (struct dirent *entry; !r && (entry = readdir(dir));) {
+		const char *name = kept_for(entry->d_name, directory);
+		cleanup_free char *path = NULL;
+
+		if (!name)
+			continue;
+		if (asprintf(&path, "%s/%s", directory, name) < 0)
+			return -ENOMEM;
+		r = load_kept(path, set);
+	}
+	return r;
+}
+
+int store_load_kept(struct ph_policy_set *ret)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set kept = {}, transient = {};
+	int r = load_kept_of(PH_ETC_POLICIES, &kept);
+
+	if (!r)
+		r = load_kept_of(PH_RUN_POLICIES, &transient);
+	if (!r)
+		r = policy_set_merge(&kept, &transient);
+	if (r)
+		return r;
+	*ret = kept;
+	kept = (struct ph_policy_set){};
+	return 0;
+}
+
+/* --- Keeping */
+
+/* What is kept already is not written again: most files do not change. */
 static int keep_file(const char *path)
 {
-	cleanup_free char *kept = NULL, *text = NULL;
-	size_t length;
-	int r = good_path(path, &kept);
+	cleanup_free char *kept = NULL, *text = NULL, *old = NULL;
+	size_t length, old_length;
+	int r = kept_path(path, &kept);
 
 	if (!r)
 		r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
-	return r ? r : file_write_atomic(kept, text, length, 0600);
+	if (r)
+		return r;
+	if (!file_read(kept, PH_FILE_SIZE_MAX, &old, &old_length) && old_length == length &&
+	    !memcmp(old, text, length))
+		return 0;
+	return file_write_atomic(kept, text, length, 0600);
 }
 
 static int keep_directory(const char *directory, const struct ph_problems *problems)
@@ -146,7 +308,7 @@ static int keep_directory(const char *directory, const struct ph_problems *probl
 	for (struct dirent *entry; !r && (entry = readdir(dir));) {
 		cleanup_free char *path = NULL;
 
-		if (!is_policy_file(entry))
+		if (!is_policy_file(entry->d_name))
 			continue;
 		if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0)
 			return -ENOMEM;
@@ -156,13 +318,30 @@ static int keep_directory(const char *directory, const struct ph_problems *probl
 	return r;
 }
 
+static void forget_gone(const char *directory)
+{
+	cleanup_closedir DIR *dir = opendir(PH_GOOD_POLICIES);
+
+	if (!dir)
+		return;
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		const char *name = kept_for(entry->d_name, directory);
+		cleanup_free char *path = NULL;
+
+		if (name && asprintf(&path, "%s/%s", directory, name) >= 0 && access(path, F_OK))
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+}
+
 int store_keep(const struct ph_problems *problems)
 {
 	int r = mkdir_parents(PH_GOOD_POLICIES, 0700);
 
-	if (!r)
-		r = keep_directory(PH_ETC_POLICIES, problems);
-	return r ? r : keep_directory(PH_RUN_POLICIES, problems);
+	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
+		r = keep_directory(directories[i], problems);
+		forget_gone(directories[i]);
+	}
+	return r;
 }
 
 /* A process name may hold anything but '/' and NUL: what is not plain is written as %XX. */

@@ -15,19 +15,52 @@
 /* Where the files are kept as they were when they were last put in force. */
 #define PH_GOOD_POLICIES "/var/lib/porthold/good"
 
+/* Files on their way into the directories (policy/pending.h). */
+#define PH_PENDING PH_RUN_DIR "/pending"
+
+/* What shall become of a policy file. */
+struct ph_edit {
+	char *path; /* in one of the directories */
+	char *text; /* NULL: the file goes */
+	char *origin; /* where the text was read, for messages; NULL: it was made here */
+};
+
+struct ph_edits {
+	struct ph_edit *v;
+	size_t n;
+};
+
+void edits_done(struct ph_edits *edits);
+
+/* Takes over text; on failure it stays the caller's. origin may be NULL. 0 or -ENOMEM. */
+int edits_add(struct ph_edits *edits, const char *path, char *text, const char *origin);
+
+/* Drops those that would make a file what it is. */
+void edits_drop_unchanged(struct ph_edits *edits);
+
 /*
- * Every *.yaml of both directories but the file `without` (NULL: all); 0, -EINVAL with problems, or
- * another -errno.
+ * Every *.yaml of both directories as they will be after the edits (NULL: none); 0, -EINVAL with
+ * problems, or another -errno. Problems are told at the origin of an edit, the policies have its
+ * path.
  */
-int store_load(const char *without, struct ph_policy_set *ret, struct ph_problems *problems);
+int store_load(const struct ph_edits *edits, struct ph_policy_set *ret,
+	       struct ph_problems *problems);
 
 /*
  * The same for a change that has nothing to do with a bad file: of that one its last good form
- * counts, or nothing if it was never in force. 0 with the problems of what was passed over.
+ * counts, or nothing if it was never in force. 0 with the problems of what was passed over; what is
+ * wrong with an edit is not passed over.
  */
-int store_load_good(const char *without, struct ph_policy_set *ret, struct ph_problems *problems);
+int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
+		    struct ph_problems *problems);
 
-/* Keeps every file of both directories that has no error among the problems. 0 or -errno. */
+/* What was kept when it was last put in force: the text of what is in force now, if something is. */
+int store_load_kept(struct ph_policy_set *ret);
+
+/*
+ * After a change: keeps every file of both directories that has no error among the problems, and
+ * forgets those that are gone. 0 or -errno.
+ */
 int store_keep(const struct ph_problems *problems);
 
 /* Where `allow` keeps the policy of this name: *ret is the caller's to free. */

@@ -131,6 +131,13 @@ static int sync_directory(const char *path)
 	return 0;
 }
 
+int sync_parent(const char *path)
+{
+	cleanup_free char *copy = strdup(path);
+
+	return copy ? sync_directory(dirname(copy)) : -ENOMEM;
+}
+
 static int fill_and_rename(int fd, const char *temporary, const char *path, const void *data,
 			   size_t len, mode_t mode)
 {

@@ -21,6 +21,9 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_len);
  */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
 
+/* Makes what was done to the entry of its directory last over a crash. */
+int sync_parent(const char *path);
+
 /* Makes the directory and its parents. One that is there already is fine and keeps its mode. */
 int mkdir_parents(const char *path, mode_t mode);
 

@@ -4,7 +4,7 @@
  * rule adds nothing is tried on random rules against the reference model; the seed is printed, give
  * it as PH_TEST_SEED to run the same again.
  */
-#include "judge.h"
+#include "answer.h"
 #include "policy/check.h"
 #include "policy/parse.h"
 #include "policy/paths.h"

@@ -460,7 +460,7 @@ static uint64_t hash_of(const char *const *first, const char *const *second, boo
 	compile(&set, &image);
 	assert_int_equal(image.header.generation, 0);
 	assert_int_equal(image.header.slot, 0);
-	return image.hash;
+	return image.header.hash;
 }
 
 static void test_hash(void **state)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "judge.h"
+#include "answer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 #include "policy/rule.h"
 #include "util/cleanup.h"
 
-DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_bench, bench_done);
 
 void bench_done(struct ph_bench *bench)
@@ -24,15 +23,8 @@ int bench_prepare(const struct ph_policy_set *set, const struct ph_cidrs *resolv
 		  struct ph_bench *ret, struct ph_problems *problems)
 {
 	cleanup_(bench_donep) struct ph_bench bench = {};
-	int r = 0;
+	int r = policy_set_resolve(set, resolvers, &bench.resolved);
 
-	for (size_t i = 0; !r && i < set->n; i++) {
-		cleanup_(policy_donep) struct ph_policy policy = {};
-
-		r = policy_resolve(&set->policies[i], resolvers, &policy);
-		if (!r)
-			r = policy_set_add(&bench.resolved, &policy);
-	}
 	if (!r)
 		r = image_compile(&bench.resolved, &bench.image, problems);
 	if (r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef PH_JUDGE_H
-#define PH_JUDGE_H
+#ifndef PH_ANSWER_H
+#define PH_ANSWER_H
 /*
  * What policies answer to a flow, and why, without a kernel: `explain` and the `expect` of policy
  * files. The verdict is the compiled decision, which the kernel takes too; the rule comes from the

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/change.h"
+#include "kernel/generation.h"
+#include "policy/print.h"
+#include "service.h"
+#include "util/cleanup.h"
+
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+
+static int out_of_memory(void)
+{
+	(void)fprintf(stderr, "porthold: out of memory\n");
+	return PH_EXIT_IMPOSSIBLE;
+}
+
+static void warn_of_bad_files(const struct ph_problems *problems)
+{
+	cleanup_free char *text = NULL;
+
+	if (!problems->n_errors || problems_format(problems, &text))
+		return;
+	(void)fputs(text, stderr);
+	(void)fputs("porthold: these files are wrong: of them, what was in force before stays\n",
+		    stderr);
+}
+
+static int load(const struct ph_edits *edits, enum ph_bad_files bad, struct ph_policy_set *ret,
+		struct ph_problems *problems)
+{
+	struct ph_fault f = {};
+	int r = bad == PH_BAD_FILES_WARN ? store_load_good(edits, ret, problems) :
+					   store_load(edits, ret, problems);
+
+	if (!r) {
+		warn_of_bad_files(problems);
+		return 0;
+	}
+	(void)fault(&f, r, r == -EINVAL ? PH_EXIT_NO : PH_EXIT_IMPOSSIBLE,
+		    r == -EINVAL ? "nothing was changed; what was in force stays" :
+				   "the policy files cannot be read: %s",
+		    strerror(-r));
+	return report_failure(problems, &f);
+}
+
+static bool something_in_force(void)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_header header;
+
+	return !kernel_open(&kernel, &(struct ph_fault){}) && !generation_current(&kernel, &header);
+}
+
+static json_t *find_changes(const struct ph_policy_set *after)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set before = {};
+
+	if (something_in_force() && store_load_kept(&before))
+		return NULL;
+	return changes_find(&before, after);
+}
+
+int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
+		const struct ph_apply_options *options, struct ph_applied *ret,
+		json_t **ret_changes)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	struct ph_applied applied = {};
+	json_t *changes = NULL;
+	struct ph_fault f = {};
+	int r = load(edits, bad, &set, &problems);
+
+	if (r)
+		return r;
+	if (ret_changes) {
+		changes = find_changes(&set);
+		if (!changes)
+			return out_of_memory();
+	}
+	if (apply_policies(&set, options, edits, &applied, &problems, &f)) {
+		json_decref(changes);
+		return report_failure(&problems, &f);
+	}
+	/* What is on trial was not in force yet, should it come to that. */
+	if (!options->dry_run && !applied.trial)
+		(void)store_keep(&problems);
+	*ret = applied;
+	if (ret_changes)
+		*ret_changes = changes;
+	return PH_EXIT_OK;
+}
+
+/* A name may be defined once in a directory: another file of it cannot be overruled. */
+static int refuse_second(const struct ph_policy_set *set, const char *name, const char *path)
+{
+	const struct ph_policy *other = policy_set_find(set, name);
+	size_t length = strrchr(path, '/') - path + 1;
+
+	if (!other || strncmp(other->file, path, length))
+		return PH_EXIT_OK;
+	(void)fprintf(stderr,
+		      "porthold: %s:%u: policy %s stands there already; change or remove it "
+		      "there, and apply\n",
+		      other->file, other->line, name);
+	return PH_EXIT_NO;
+}
+
+int replace_files(struct ph_edits *edits, struct ph_policy *policy,
+		  const struct ph_apply_options *options, struct ph_applied *ret)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	struct ph_applied applied = {};
+	struct ph_fault f = {};
+	int r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
+
+	if (!r && policy)
+		r = refuse_second(&set, policy->name, edits->v[0].path);
+	if (r)
+		return r;
+	if (policy) {
+		(void)policy_set_remove(&set, policy->name);
+		if (policy_format(policy, &edits->v[0].text) || policy_set_add(&set, policy))
+			return out_of_memory();
+	}
+	if (apply_policies(&set, options, edits, &applied, &problems, &f))
+		return report_failure(&problems, &f);
+	(void)store_keep(&problems);
+	*ret = applied;
+	return PH_EXIT_OK;
+}
+
+int replace_policy(const char *path, struct ph_policy *policy,
+		   const struct ph_apply_options *options, struct ph_applied *ret)
+{
+	cleanup_(edits_donep) struct ph_edits edits = {};
+
+	if (edits_add(&edits, path, NULL, NULL))
+		return out_of_memory();
+	return replace_files(&edits, policy, options, ret);
+}
+
+int require_service(bool enable, bool *ret_enabled_now)
+{
+	struct ph_fault f = {};
+
+	if (service_enabled())
+		return PH_EXIT_OK;
+	if (!enable) {
+		(void)fprintf(stderr,
+			      "porthold: porthold.service is not enabled, so nothing would apply "
+			      "/etc/porthold at boot; systemctl enable porthold, or --enable\n");
+		return PH_EXIT_REFUSED;
+	}
+	if (service_enable(&f))
+		return report_failure(NULL, &f);
+	*ret_enabled_now = true;
+	return PH_EXIT_OK;
+}

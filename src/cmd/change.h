@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_CHANGE_H
+#define PH_CHANGE_H
+/*
+ * What the verbs that change policies share: from edits of files to what is in force. The lock is
+ * the caller's. All return 0, or an exit status after a complaint.
+ */
+#include <jansson.h>
+
+#include "cmd/cmd.h"
+#include "policy/store.h"
+
+/* Whether a bad file that the edits do not touch stands in the way. */
+enum ph_bad_files {
+	PH_BAD_FILES_BLOCK,
+	PH_BAD_FILES_WARN, /* what they said last counts */
+};
+
+/*
+ * Puts in force what the directories hold after the edits. *changes (may be NULL) gets what that
+ * changes: changes_find().
+ */
+int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
+		const struct ph_apply_options *options, struct ph_applied *ret,
+		json_t **ret_changes);
+
+/* replace_policy() with other edits besides; that of the policy's own file is the first. */
+int replace_files(struct ph_edits *edits, struct ph_policy *policy,
+		  const struct ph_apply_options *options, struct ph_applied *ret);
+
+/* For --permanent: PH_EXIT_OK if what lies in /etc is applied at boot, if need be by enabling that. */
+int require_service(bool enable, bool *ret_enabled_now);
+
+/*
+ * What differs between two sets: policies and rules, and the running processes whose policies
+ * change. The object is the caller's; NULL: out of memory.
+ */
+json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_set *after);
+void changes_print(const json_t *changes);
+
+#endif

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* confirm: what apply --confirm has put in force stays. */
+#include <stdio.h>
+
+#include "cmd/change.h"
+#include "trial.h"
+#include "util/cleanup.h"
+
+int cmd_confirm(int argc, char **argv)
+{
+	const struct ph_edits no_edits = {};
+	struct ph_apply_options options = {};
+	struct ph_applied applied = {};
+	cleanup_close int lock = -1;
+	struct ph_fault f = {};
+	int r;
+
+	if (argc != 1)
+		return usage_error("confirm", "takes no arguments");
+	r = require_root("confirm");
+	if (r)
+		return r;
+	lock = apply_lock_only(&f);
+	if (lock < 0 || trial_confirm(&f))
+		return report_failure(NULL, &f);
+	/* The same policies again: no new generation, but what apply does in the end. */
+	options.force = true;
+	r = apply_edits(&no_edits, PH_BAD_FILES_WARN, &options, &applied, NULL);
+	if (r)
+		return r;
+	(void)printf("Confirmed. ");
+	print_applied(&applied);
+	return PH_EXIT_OK;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy/pending.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "policy/paths.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+#define PLAN PH_PENDING "/plan.json"
+#define HIDDEN ".pending-"
+
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+
+static bool lies_in_run(const char *path)
+{
+	return !strncmp(path, PH_RUN_POLICIES "/", strlen(PH_RUN_POLICIES "/"));
+}
+
+/* Where the file waits: on the file system that it goes to. */
+static int waiting_path(const char *path, char **ret)
+{
+	const char *name = strrchr(path, '/') + 1;
+	int n;
+
+	if (lies_in_run(path))
+		n = asprintf(ret, PH_PENDING "/%s", name);
+	else
+		n = asprintf(ret, "%.*s" HIDDEN "%s", (int)(name - path), path, name);
+	return n < 0 ? -ENOMEM : 0;
+}
+
+static int make_directory_of(const char *path)
+{
+	cleanup_free char *directory = strdup(path);
+
+	if (!directory)
+		return -ENOMEM;
+	*strrchr(directory, '/') = 0;
+	return mkdir_parents(directory, 0755);
+}
+
+static int write_waiting(const struct ph_edit *edit)
+{
+	cleanup_free char *path = NULL;
+	int r = make_directory_of(edit->path);
+
+	if (r || !edit->text)
+		return r;
+	r = waiting_path(edit->path, &path);
+	return r ? r : file_write_atomic(path, edit->text, strlen(edit->text), 0644);
+}
+
+static int write_plan(const struct ph_edits *edits, uint64_t generation)
+{
+	cleanup_free char *text = NULL;
+	json_t *files = json_array(), *plan;
+
+	for (size_t i = 0; i < edits->n; i++)
+		(void)json_array_append_new(files, json_pack("{s:s, s:b}", "path", edits->v[i].path,
+							     "removed", edits->v[i].text == NULL));
+	plan = json_pack("{s:I, s:o}", "generation", (json_int_t)generation, "files", files);
+	text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
+	json_decref(plan);
+	return text ? file_write_atomic(PLAN, text, strlen(text), 0644) : -ENOMEM;
+}
+
+int pending_write(const struct ph_edits *edits, uint64_t generation)
+{
+	int r = mkdir_parents(PH_PENDING, 0755);
+
+	for (size_t i = 0; !r && i < edits->n; i++)
+		r = write_waiting(&edits->v[i]);
+	if (!r)
+		r = write_plan(edits, generation);
+	if (r)
+		pending_discard();
+	return r;
+}
+
+/* --- Reading it again */
+
+static int read_file(const json_t *entry, struct ph_edits *edits)
+{
+	cleanup_free char *waiting = NULL, *text = NULL;
+	const char *path;
+	size_t length;
+	int removed, r;
+
+	if (json_unpack((json_t *)entry, "{s:s, s:b}", "path", &path, "removed", &removed))
+		return -EBADMSG;
+	r = waiting_path(path, &waiting);
+	/* Moved already: the file in place is it. */
+	if (!r && !removed && file_read(waiting, PH_FILE_SIZE_MAX, &text, &length))
+		r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
+	if (!r)
+		r = edits_add(edits, path, text, NULL);
+	if (!r)
+		text = NULL;
+	return r;
+}
+
+static int read_plan(json_t **ret, json_t **ret_files, uint64_t *ret_generation)
+{
+	cleanup_free char *text = NULL;
+	json_int_t generation;
+	size_t length;
+	json_t *plan;
+	int r = file_read(PLAN, PH_FILE_SIZE_MAX, &text, &length);
+
+	if (r)
+		return r;
+	plan = json_loadb(text, length, 0, NULL);
+	if (!plan ||
+	    json_unpack(plan, "{s:I, s:o}", "generation", &generation, "files", ret_files)) {
+		json_decref(plan);
+		return -EBADMSG;
+	}
+	*ret = plan;
+	*ret_generation = generation;
+	return 0;
+}
+
+int pending_generation(uint64_t *ret)
+{
+	json_auto_t *plan = NULL;
+	json_t *files;
+
+	return read_plan(&plan, &files, ret);
+}
+
+int pending_read(struct ph_edits *ret, uint64_t *ret_generation)
+{
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	json_auto_t *plan = NULL;
+	json_t *files, *entry;
+	size_t i;
+	int r = read_plan(&plan, &files, ret_generation);
+
+	if (r)
+		return r;
+	json_array_foreach(files, i, entry)
+		if (!r)
+			r = read_file(entry, &edits);
+	if (r)
+		return r;
+	*ret = edits;
+	edits = (struct ph_edits){};
+	return 0;
+}
+
+/* --- Its end */
+
+static int finish_file(const json_t *entry)
+{
+	cleanup_free char *waiting = NULL;
+	const char *path;
+	int removed, r;
+
+	if (json_unpack((json_t *)entry, "{s:s, s:b}", "path", &path, "removed", &removed))
+		return -EBADMSG;
+	if (removed)
+		return unlink(path) && errno != ENOENT ? -errno : 0;
+	r = waiting_path(path, &waiting);
+	if (r)
+		return r;
+	/* What is not there was moved before a crash. */
+	if (rename(waiting, path) && errno != ENOENT)
+		return -errno;
+	return sync_parent(path);
+}
+
+int pending_finish(void)
+{
+	json_auto_t *plan = NULL;
+	json_t *files, *entry;
+	uint64_t generation;
+	size_t i;
+	int r = read_plan(&plan, &files, &generation);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	json_array_foreach(files, i, entry)
+		if (!r)
+			r = finish_file(entry);
+	if (!r)
+		pending_discard();
+	return r;
+}
+
+static void remove_files(const char *directory, const char *prefix)
+{
+	cleanup_closedir DIR *dir = opendir(directory);
+
+	if (!dir)
+		return;
+	for (struct dirent *entry; (entry = readdir(dir));)
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)))
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+}
+
+/* The plan first: without it, what is left is rubbish. */
+void pending_discard(void)
+{
+	(void)unlink(PLAN);
+	remove_files(PH_PENDING, "");
+	remove_files(PH_ETC_POLICIES, HIDDEN);
+	(void)rmdir(PH_PENDING);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_PENDING_H
+#define PH_PENDING_H
+/*
+ * Files on their way into the policy directories, together with the generation that they make.
+ *
+ * Files and kernel cannot change in one step, so one of them decides: the kernel. First the new
+ * files are written beside the directories, with a plan that names the generation they are for;
+ * then that generation is put in force; then the files are moved into place. Whoever finds a plan
+ * later (under the lock) finishes it if its generation is in force, and else throws it away. So
+ * after a crash at any step files and kernel are both the old ones or both the new.
+ *
+ * The plan is /run/porthold/pending/plan.json; beside it wait the files for /run. Those for /etc
+ * wait there, as .pending-NAME, so that moving them needs neither room nor another file system.
+ */
+#include <stdint.h>
+
+#include "policy/store.h"
+
+/* Writes the files and, last, the plan. 0 or -errno; on failure nothing is left. */
+int pending_write(const struct ph_edits *edits, uint64_t generation);
+
+/* The generation of the plan. 0, -ENOENT, other -errno. */
+int pending_generation(uint64_t *ret);
+
+/* What waits, and for which generation (0: for none to be in force). 0, -ENOENT, other -errno. */
+int pending_read(struct ph_edits *ret, uint64_t *ret_generation);
+
+/* Moves what waits into place; may be done again after a crash. 0 or -errno. */
+int pending_finish(void);
+
+/* Throws away what waits. */
+void pending_discard(void);
+
+#endif

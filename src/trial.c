@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "trial.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/generation.h"
+#include "kernel/labels.h"
+#include "policy/pending.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+
+static int complain_waiting(uint64_t left, struct ph_fault *f)
+{
+	return fault(f, -EBUSY, PH_EXIT_IMPOSSIBLE,
+		     "what was applied last is on trial for another %llu s; first porthold "
+		     "confirm, or wait until it is taken back",
+		     (unsigned long long)((left + PH_SECOND - 1) / PH_SECOND));
+}
+
+/* The kernel has fallen back. Programs that were there for the trial alone go. */
+static int end_trial(const struct ph_kernel *kernel, struct ph_fault *f)
+{
+	cleanup_(labels_donep) struct ph_labels labels = {};
+	struct ph_header fallback;
+	bool was_first = generation_fallback(kernel, &fallback) == -ENOENT;
+	int r = generation_drop(kernel, f);
+
+	if (r)
+		return r;
+	if (was_first)
+		return kernel_detach(f);
+	(void)labels_pass(&labels);
+	return 0;
+}
+
+static int settle_files(uint64_t generation, struct ph_fault *f)
+{
+	uint64_t wanted;
+	int r = pending_generation(&wanted);
+
+	if (r || wanted != generation) {
+		pending_discard();
+		return 0;
+	}
+	r = pending_finish();
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "policies are in force whose files cannot be put in place: %s",
+			     strerror(-r));
+	return 0;
+}
+
+int trial_settle(struct ph_fault *f)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_header trial, current = {};
+	int r = kernel_open(&kernel, f);
+
+	if (r)
+		return r == -ENOENT ? settle_files(0, f) : r;
+	if (!generation_trial(&kernel, &trial)) {
+		uint64_t now = boot_now();
+
+		if (now < trial.deadline)
+			return complain_waiting(trial.deadline - now, f);
+		r = end_trial(&kernel, f);
+		if (r)
+			return r;
+	}
+	(void)generation_current(&kernel, &current);
+	return settle_files(current.generation, f);
+}
+
+int trial_edits(struct ph_edits *ret)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_header current = {};
+	struct ph_edits edits = {};
+	uint64_t generation;
+	int r;
+
+	if (kernel_open(&kernel, &(struct ph_fault){}) || generation_current(&kernel, &current) ||
+	    !current.deadline)
+		return 0;
+	r = pending_read(&edits, &generation);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if (generation == current.generation)
+		*ret = edits;
+	else
+		edits_done(&edits);
+	return 0;
+}
+
+int trial_confirm(struct ph_fault *f)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_header trial;
+	int r = kernel_open(&kernel, f);
+
+	if (r && r != -ENOENT)
+		return r;
+	if (r || generation_trial(&kernel, &trial))
+		return fault(f, -ENOENT, PH_EXIT_NO, "nothing waits to be confirmed");
+	if (boot_now() >= trial.deadline) {
+		r = trial_settle(f);
+		if (r)
+			return r;
+		return fault(f, -ENOENT, PH_EXIT_NO,
+			     "too late: the time was up, and what was in force before is so again");
+	}
+	r = generation_keep(&kernel, f);
+	return r ? r : settle_files(trial.generation, f);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "util/progress.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FIRST_AFTER 1000 /* ms */
+#define EVERY 200
+
+uint64_t progress_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void progress_show(struct ph_progress *progress, size_t done)
+{
+	uint64_t now;
+
+	/* Asking for the time at every step would cost more than many a step. */
+	if (!progress || !progress->total || done % 1024)
+		return;
+	now = progress_now();
+	if (now - progress->started < FIRST_AFTER || now - progress->shown < EVERY ||
+	    !isatty(STDERR_FILENO))
+		return;
+	progress->shown = now;
+	(void)fprintf(stderr, "\r\033[Kporthold: %s: %zu %%", progress->what,
+		      (progress->before + done) * 100 / progress->total);
+}
+
+void progress_end(const struct ph_progress *progress)
+{
+	if (progress->shown)
+		(void)fputs("\r\033[K", stderr);
+}
