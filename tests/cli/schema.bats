@@ -44,7 +44,7 @@ document() { # JQ-FILTER
 		.policies[0].allow = ["dns", "loopback", "socket icmp", "udp any", "tcp 1-2, 4"]
 		.policies[0].allow = ["connect tcp 80 to 10.0.0.0/8, ::1 except 10.1.0.0/16"]
 		.policies[0].allow = ["bind tcp 80 on 10.0.0.1 from 10.0.0.0/8 except 10.1.0.0/16"]
-		.policies[0].match = {exe: "/usr/bin/web", cgroup: "/a/b", unit: "a.service", uid: 0}
+		.policies[0].match = {comm: "web", cgroup: "/a/b", uid: 0}
 		.policies[0].expect = ["allow listen tcp 80", "deny socket raw"]
 	END
 }
