@@ -132,6 +132,9 @@ static const struct verb_help helps[] = {
 		.arguments = "[OPTION...]",
 		.options = {
 			{ "--follow, -f", "wait for more" },
+			{ "--since T", "only what is newer: 10m, 2h, or 2026-01-31T12:00:00Z" },
+			{ "--until T", "only what is older" },
+			{ "--unique", "the same denial once, with how often and when" },
 			JSON,
 		},
 		.no = "nothing is in force",
