@@ -61,7 +61,16 @@ char *comm_text(const __u8 comm[PH_COMM_LEN])
 
 static bool is_bare(const char *text)
 {
-	return *text && !text[strcspn(text, " \"\\=")];
+	size_t length = strlen(text), n;
+
+	for (size_t i = 0; i < length; i += n) {
+		uint32_t character;
+
+		n = utf8_decode(text + i, length - i, &character);
+		if (!n || is_control(character) || strchr(" \"\\=", text[i]))
+			return false;
+	}
+	return length;
 }
 
 /* Whoever reads a line can tell where a value ends; nothing in it reaches a terminal's controls. */
