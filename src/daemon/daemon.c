@@ -8,6 +8,10 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/denials.h"
+#include "daemon/exposition.h"
+#include "daemon/health.h"
+#include "daemon/metrics.h"
 #include "daemon/privileges.h"
 #include "daemon/reload.h"
 #include "daemon/say.h"
@@ -29,6 +33,8 @@
 #define BUSY_PAUSE (2 * SECOND)
 #define RETRY_PAUSE (30 * SECOND)
 #define ACCURACY (10 * MSEC)
+#define HEALTH_PAUSE (60 * SECOND)
+#define HEALTH_ACCURACY SECOND
 
 struct daemon {
 	sd_event *event;
@@ -52,6 +58,14 @@ struct daemon {
 	bool started;
 	bool stopping;
 	bool disabled; /* by the kernel's command line */
+
+	struct ph_worker health;
+	sd_event_source *health_due;
+	char *ill; /* what the canary found amiss; NULL: it is well */
+
+	struct ph_denials denials;
+	struct ph_metrics metrics;
+	struct ph_exposed exposed;
 };
 
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
@@ -59,12 +73,17 @@ DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 static void daemon_done(struct daemon *d)
 {
 	worker_cancel(&d->apply);
+	worker_cancel(&d->health);
+	metrics_stop(&d->metrics);
+	denials_close(&d->denials);
+	d->health_due = sd_event_source_disable_unref(d->health_due);
 	d->watch_source = sd_event_source_disable_unref(d->watch_source);
 	d->due = sd_event_source_disable_unref(d->due);
 	watch_done(&d->watch);
 	settings_done(&d->settings);
 	free(d->settings_said);
 	free(d->said);
+	free(d->ill);
 	fd_close(d->lock);
 	d->event = sd_event_unref(d->event);
 }
@@ -76,9 +95,12 @@ DEFINE_CLEANUP_DONE(struct daemon, daemon_done);
 static void tell_state(const struct daemon *d)
 {
 	const struct ph_reload_report *report = &d->report;
-	const char *bad = report->status || report->bad_files ? "; bad policy files, see the log" :
-								"";
+	const char *bad = "";
 
+	if (d->ill)
+		bad = "; THE CANARY FAILED, see the log";
+	else if (report->status || report->bad_files)
+		bad = "; bad policy files, see the log";
 	if (d->disabled)
 		say_status("porthold.disable is on the kernel's command line: nothing is applied");
 	else if (!report->in_force)
@@ -121,6 +143,77 @@ static void read_settings(struct daemon *d)
 	if (r && problems_format(&problems, &text))
 		text = NULL;
 	tell_once(&d->settings_said, LOG_ERR, text);
+}
+
+/* What the settings say of denials and metrics. */
+static void serve(struct daemon *d)
+{
+	denials_follow(&d->denials, d->event, &d->settings);
+	metrics_serve(&d->metrics, d->event, &d->settings.metrics, exposition_write, &d->exposed);
+}
+
+/* --- The canary */
+
+static uint64_t boot_time(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Takes the text over: what is amiss; NULL: nothing. */
+static void take_health(struct daemon *d, char *ill)
+{
+	if (d->ill && !ill)
+		say(LOG_NOTICE, "the canary is well again");
+	d->exposed.checked = boot_time();
+	d->exposed.checks++;
+	d->exposed.failed_checks += ill != NULL;
+	d->exposed.check_succeeded = !ill;
+	tell_once(&d->ill, LOG_ALERT, ill);
+	tell_state(d);
+}
+
+static void apply_soon(struct daemon *d);
+
+static void on_checked(void *user, char *answer, size_t length)
+{
+	cleanup_free char *owned = answer;
+	enum ph_health_result result = PH_HEALTH_BUSY;
+	struct daemon *d = user;
+	char *ill = NULL;
+
+	if (answer && length >= sizeof(result))
+		memcpy(&result, answer, sizeof(result));
+	if (result == PH_HEALTH_BUSY)
+		return;
+	if (result == PH_HEALTH_ILL &&
+	    asprintf(&ill, "THE CANARY FAILED: what is in force does not hold: %s",
+		     answer + sizeof(result)) < 0)
+		ill = NULL;
+	take_health(d, ill);
+	/* What is amiss may be mended by that. */
+	if (result == PH_HEALTH_ILL)
+		apply_soon(d);
+}
+
+static int on_health_due(sd_event_source *source, uint64_t now, void *user)
+{
+	struct daemon *d = user;
+
+	/* What is about to change is looked at then. */
+	if (d->report.in_force && !worker_busy(&d->apply) && !d->first_change &&
+	    !worker_busy(&d->health))
+		(void)worker_start(&d->health, d->event, health_check, NULL, on_checked, d);
+	(void)sd_event_source_set_time(source, now + HEALTH_PAUSE);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int watch_health(struct daemon *d)
+{
+	return sd_event_add_time_relative(d->event, &d->health_due, CLOCK_BOOTTIME, HEALTH_PAUSE,
+					  HEALTH_ACCURACY, on_health_due, d);
 }
 
 /* --- Apply */
@@ -176,6 +269,34 @@ static bool must_end(const struct daemon *d, const struct ph_reload_report *repo
 	return !d->started && report->status && !report->in_force;
 }
 
+/* Whoever is told that it ended well may take enforcement for well. */
+static int end_status(const struct daemon *d)
+{
+	return d->ill ? PH_EXIT_CANARY : PH_EXIT_OK;
+}
+
+static void count_apply(struct daemon *d, const struct ph_reload_report *report)
+{
+	d->exposed.applied = boot_time();
+	d->exposed.apply_succeeded = !report->status;
+	if (report->status)
+		d->exposed.failed_applies++;
+	else
+		d->exposed.applies++;
+}
+
+/* After a failure what was in force stays, and with it what is known of it. */
+static void keep_report(struct daemon *d, const struct ph_reload_report *report)
+{
+	if (!report->status || report->status == PH_EXIT_CANARY) {
+		d->report = *report;
+		return;
+	}
+	d->report.status = report->status;
+	d->report.in_force = report->in_force;
+	d->report.generation = report->generation;
+}
+
 static void take_report(struct daemon *d, const struct ph_reload_report *report, char *text)
 {
 	if (report->busy) {
@@ -183,15 +304,25 @@ static void take_report(struct daemon *d, const struct ph_reload_report *report,
 		apply_at(d, now_of(d) + BUSY_PAUSE);
 		return;
 	}
-	tell_once(&d->said, report->status || report->bad_files ? LOG_ERR : LOG_WARNING, text);
 	if (must_end(d, report)) {
+		say_lines(LOG_ERR, text);
+		free(text);
 		(void)sd_event_exit(d->event, report->status);
 		return;
 	}
 	if (!report->status && (!d->started || report->generation != d->report.generation ||
 				report->in_force != d->report.in_force))
 		tell_change(report);
-	d->report = *report;
+	count_apply(d, report);
+	keep_report(d, report);
+	if (report->status == PH_EXIT_CANARY)
+		take_health(d, text);
+	else
+		tell_once(&d->said, report->status || report->bad_files ? LOG_ERR : LOG_WARNING,
+			  text);
+	if (!report->status && report->in_force)
+		take_health(d, NULL);
+	serve(d);
 	become_ready(d);
 	if (report->status == PH_EXIT_IMPOSSIBLE)
 		apply_at(d, now_of(d) + RETRY_PAUSE);
@@ -218,7 +349,7 @@ static void on_applied(void *user, char *answer, size_t length)
 	}
 	take_report(d, &report, text);
 	if (d->stopping)
-		(void)sd_event_exit(d->event, PH_EXIT_OK);
+		(void)sd_event_exit(d->event, end_status(d));
 	else if (TAKE_(d->wanted, false))
 		apply_soon(d);
 }
@@ -308,7 +439,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 
 	say_stopping();
 	d->stopping = true;
-	return worker_busy(&d->apply) ? 0 : sd_event_exit(d->event, PH_EXIT_OK);
+	return worker_busy(&d->apply) ? 0 : sd_event_exit(d->event, end_status(d));
 }
 
 static int set_up_signals(struct daemon *d)
@@ -358,6 +489,8 @@ static int set_up_events(struct daemon *d)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(d->due, SD_EVENT_OFF);
 	if (r >= 0)
+		r = watch_health(d);
+	if (r >= 0)
 		r = sd_event_set_watchdog(d->event, true);
 	return r < 0 ? r : 0;
 }
@@ -405,6 +538,8 @@ int daemon_run(const char *settings, bool must_exist)
 		.settings_path = settings,
 		.settings_must_exist = must_exist,
 		.disabled = is_disabled(),
+		.denials = PH_DENIALS_NULL,
+		.exposed = { .report = &d.report, .denials = &d.denials },
 	};
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_free char *text = NULL;

@@ -47,6 +47,7 @@ static void describe(const struct ph_applied *applied, struct ph_reload_report *
 	report->backend = applied->backend;
 	report->degraded = applied->open & ~doors_optional();
 	report->generation = applied->generation;
+	report->open = applied->open;
 	report->confined = applied->confined;
 	report->covers_part = *applied->attach;
 }
@@ -70,9 +71,12 @@ static int apply_files(const struct ph_reload_order *order, struct ph_reload_rep
 		report->policies = set.n;
 		r = apply_policies(&set, &options, &nothing, &applied, problems, f);
 	}
-	if (r)
+	/* The canary speaks last: what failed it is in force all the same. */
+	if (r && f->status != PH_EXIT_CANARY)
 		return r;
 	describe(&applied, report);
+	if (r)
+		return r;
 	r = applied.changed || order->first ? store_keep(problems) : 0;
 	if (r)
 		(void)fault(f, r, PH_EXIT_OK,
@@ -93,7 +97,7 @@ void reload(const void *argument, FILE *answer)
 	if (r) {
 		report.status = f.status;
 		report.busy = r == -EBUSY;
-		report.in_force = something_in_force(&report.generation);
+		report.in_force |= something_in_force(&report.generation);
 	}
 	(void)fwrite(&report, sizeof(report), 1, answer);
 	if (problems.n && !problems_format(&problems, &text))

@@ -25,6 +25,7 @@ struct ph_reload_report {
 	enum ph_backend backend;
 	bool degraded; /* doors are open that need not be */
 	uint64_t generation;
+	uint64_t open; /* doors, bits of ph_promises */
 	size_t policies;
 	size_t confined; /* processes */
 	bool covers_part; /* of the machine */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_HEALTH_H
+#define PH_HEALTH_H
+/*
+ * The canary as the job of a worker.
+ */
+#include <stdio.h>
+
+enum ph_health_result {
+	PH_HEALTH_WELL,
+	PH_HEALTH_ILL, /* the answer goes on with what is amiss */
+	PH_HEALTH_BUSY, /* somebody changes the policies: nothing was looked at */
+};
+
+/* The answer: the result, then text. */
+void health_check(const void *nothing, FILE *answer);
+
+#endif
