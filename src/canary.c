@@ -128,6 +128,16 @@ static bool is_header_of(const struct ph_header *header, const struct ph_image *
 	       (header->features & ~PH_FEATURE_KEEP) == (image->header.features & ~PH_FEATURE_KEEP);
 }
 
+/* The last one that was made, or, when that was on trial and is over, the one before. */
+static bool is_last(const struct subject *subject, const struct ph_header *header)
+{
+	struct ph_header trial;
+
+	return header->generation == subject->state.generation ||
+	       (!generation_trial(&subject->kernel, &trial) &&
+		trial.generation == subject->state.generation);
+}
+
 static void check_generation(const struct subject *subject, struct ph_canary *canary)
 {
 	const struct ph_state *state = &subject->state;
@@ -137,7 +147,7 @@ static void check_generation(const struct subject *subject, struct ph_canary *ca
 	if (r)
 		fail(canary, PH_CANARY_GENERATION, "%s",
 		     r == -ENOENT ? "no generation is in force" : strerror(-r));
-	else if (header.generation != state->generation)
+	else if (!is_last(subject, &header))
 		fail(canary, PH_CANARY_GENERATION,
 		     "generation %" PRIu64 " is in force, the last one is %" PRIu64,
 		     (uint64_t)header.generation, (uint64_t)state->generation);

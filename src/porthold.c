@@ -17,6 +17,7 @@ static const struct verb {
 	{ "remove", cmd_remove, "NAME", "drop what allow made" },
 	{ "apply", cmd_apply, "[PATH...]", "install policy files; put in force all that are" },
 	{ "confirm", cmd_confirm, "", "keep what apply --confirm made" },
+	{ "mode", cmd_mode, "NAME audit|enforce", "switch one policy, whatever file it is in" },
 	{ "check", cmd_check, "PATH...", "are these policy files right, and do their tests hold?" },
 	{ "explain", cmd_explain, "--name N FLOW...", "may N do this, and why?" },
 	{ "status", cmd_status, "[--json]", "what is in force, whom it confines, what it refused" },

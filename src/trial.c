@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "canary.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "policy/pending.h"
@@ -31,8 +32,10 @@ static int end_trial(const struct ph_kernel *kernel, struct ph_fault *f)
 
 	if (r)
 		return r;
-	if (was_first)
+	if (was_first) {
+		canary_forget();
 		return kernel_detach(f);
+	}
 	(void)labels_pass(&labels);
 	return 0;
 }

@@ -16,6 +16,7 @@ int cmd_allow(int argc, char **argv);
 int cmd_remove(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
 int cmd_confirm(int argc, char **argv);
+int cmd_mode(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_status(int argc, char **argv);

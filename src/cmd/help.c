@@ -97,6 +97,14 @@ static const struct verb_help helps[] = {
 		.example = "sudo porthold confirm",
 	},
 	{
+		.verb = "mode",
+		.arguments = "[OPTION...] NAME audit|enforce",
+		.shared = apply_options,
+		.options = { EXISTING },
+		.no = "no policy of this name is in force",
+		.example = "sudo porthold mode web audit",
+	},
+	{
 		.verb = "check",
 		.arguments = "[OPTION...] PATH...",
 		.options = { RESOLVERS, JSON },

@@ -14,8 +14,11 @@
 #include "kernel/processes.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
+#include "trial.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
@@ -29,6 +32,11 @@ struct facts {
 	struct ph_header header;
 	struct ph_features features;
 	struct ph_policy_set set;
+	struct ph_policy_set overruled; /* of /etc: those that one of /run overrules are among them */
+	size_t bad_files;
+	bool on_trial; /* or it was, and is over, with nobody having tidied up */
+	struct ph_header trial;
+	uint64_t fallback; /* generation; 0: none */
 	struct ph_labels labels;
 	bool has_labels;
 	size_t kept; /* sockets: --existing=keep */
@@ -122,12 +130,23 @@ static const char *watch_state(const struct ph_policy *policy)
 	return left ? "left" : "working";
 }
 
+/* The policy of the same name that this one keeps from being in force: its place, or NULL. */
+static json_t *overruled_json(const struct facts *facts, const struct ph_policy *policy)
+{
+	const struct ph_policy *other = policy_set_find(&facts->overruled, policy->name);
+
+	if (!other || !strcmp(other->file, policy->file))
+		return NULL;
+	return json_sprintf("%s:%u", other->file, other->line);
+}
+
 static json_t *policy_json(const struct facts *facts, const struct ph_policy *policy)
 {
 	size_t processes, threads;
 
 	count_confined(facts, policy, &processes, &threads);
-	return json_pack("{s:s?, s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}", "learn",
+	return json_pack("{s:o*, s:s?, s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}",
+			 "overrules", overruled_json(facts, policy), "learn",
 			 watch_state(policy), "name", policy->name, "mode",
 			 policy_mode_name(policy->mode), "children",
 			 policy_children_name(policy->children), "comm", policy->match.comm, "file",
@@ -187,19 +206,33 @@ static bool canary_is_well(const json_t *canary)
 	       !json_is_false(json_object_get(json_object_get(canary, "last"), "ok"));
 }
 
+/* What comes back unless somebody confirms; NULL: nothing is on trial. */
+static json_t *trial_json(const struct facts *facts)
+{
+	uint64_t now = boot_now(), deadline = facts->trial.deadline;
+
+	if (!facts->on_trial)
+		return json_null();
+	return json_pack("{s:I, s:b, s:I, s:I}", "generation", (json_int_t)facts->trial.generation,
+			 "over", now >= deadline, "seconds_left",
+			 (json_int_t)(now < deadline ? (deadline - now) / PH_SECOND : 0),
+			 "falls_back_to", (json_int_t)facts->fallback);
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open(facts->state.backend, &facts->features);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
-	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary);
+	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files;
 	bool whole = !strcmp(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:o, s:o, s:o, s:o}", "in_force", 1,
+	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "in_force", 1,
 			 "backend", backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
+			 "bad_files", (json_int_t)facts->bad_files, "trial", trial_json(facts),
 			 "canary", canary, "open_doors", doors_json(open), "policies", policies,
 			 "health", health_json(facts));
 }
@@ -245,6 +278,9 @@ static void print_policy(const json_t *policy)
 	if (threads)
 		(void)printf(", and %lld threads of others (thread only)", (long long)threads);
 	(void)putchar('\n');
+	if (json_object_get(policy, "overrules"))
+		(void)printf("    overrules %s, until the next boot or porthold stop\n",
+			     json_string_value(json_object_get(policy, "overrules")));
 	print_watch(policy);
 	json_array_foreach(json_object_get(policy, "rules"), i, rule)
 		(void)printf("    allow %s\n", json_string_value(rule));
@@ -288,6 +324,35 @@ static void print_canary(const json_t *canary)
 		(void)printf("canary: ok%s\n", when);
 }
 
+static void print_trial(const json_t *trial)
+{
+	json_int_t fallback = json_integer_value(json_object_get(trial, "falls_back_to"));
+	json_int_t left = json_integer_value(json_object_get(trial, "seconds_left"));
+
+	if (!json_is_object(trial))
+		return;
+	if (json_is_true(json_object_get(trial, "over")))
+		(void)printf("nobody confirmed generation %lld: what was in force before is so "
+			     "again\n",
+			     (long long)json_integer_value(json_object_get(trial, "generation")));
+	else if (fallback)
+		(void)printf("on trial: in %lld s generation %lld comes back; porthold confirm\n",
+			     (long long)left, (long long)fallback);
+	else
+		(void)printf("on trial: in %lld s nothing is in force, as before; porthold confirm\n",
+			     (long long)left);
+}
+
+static void print_bad_files(const json_t *object)
+{
+	json_int_t n = json_integer_value(json_object_get(object, "bad_files"));
+
+	if (n)
+		(void)printf("%lld errors in the policy files: of bad files, what was in force last "
+			     "counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
+			     (long long)n);
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -299,6 +364,8 @@ static void print_text(const json_t *object)
 		     json_is_true(json_object_get(object, "degraded")) ? "DEGRADED: " : "",
 		     json_string_value(json_object_get(object, "backend")),
 		     (long long)json_integer_value(json_object_get(object, "generation")));
+	print_trial(json_object_get(object, "trial"));
+	print_bad_files(object);
 	print_canary(json_object_get(object, "canary"));
 	if (*covers)
 		(void)printf("covers only %s\n", covers);
@@ -314,13 +381,14 @@ static void print_text(const json_t *object)
 }
 
 /* What was put in force and not taken away has a result of the canary. */
-static json_t *nothing_json(void)
+static json_t *nothing_json(const struct facts *facts)
 {
 	json_t *last = canary_last();
-	bool gone = last;
+	bool gone = last && !facts->on_trial;
 
 	json_decref(last);
-	return json_pack("{s:b, s:b}", "in_force", 0, "degraded", gone);
+	return json_pack("{s:b, s:b, s:o}", "in_force", 0, "degraded", gone, "trial",
+			 trial_json(facts));
 }
 
 static void print_nothing(const json_t *object)
@@ -344,6 +412,7 @@ static void facts_done(struct facts *facts)
 {
 	kernel_close(&facts->kernel);
 	policy_set_done(&facts->set);
+	policy_set_done(&facts->overruled);
 	labels_done(&facts->labels);
 	processes_done(&facts->processes);
 }
@@ -363,9 +432,32 @@ static int run_canary(struct facts *facts, bool check, struct ph_fault *f)
 	return 0;
 }
 
+/* The files as they are in force: with those that wait for a confirmation. */
+static int load_files(struct facts *facts, struct ph_problems *problems)
+{
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	int r = trial_edits(&edits);
+
+	if (!r)
+		r = store_load_good(&edits, &facts->set, problems);
+	if (!r)
+		r = store_load_directory(PH_ETC_POLICIES, &facts->overruled, &ignored);
+	facts->bad_files = problems->n_errors;
+	return r;
+}
+
+static void look_for_trial(struct facts *facts)
+{
+	struct ph_header fallback;
+
+	facts->on_trial = !generation_trial(&facts->kernel, &facts->trial);
+	if (facts->on_trial && !generation_fallback(&facts->kernel, &fallback))
+		facts->fallback = fallback.generation;
+}
+
 static int gather(struct facts *facts, bool check, struct ph_problems *problems, struct ph_fault *f)
 {
-	struct ph_header trial;
 	int r = kernel_open(&facts->kernel, f);
 
 	if (r == -ENOENT || (!r && !kernel_attached()))
@@ -374,19 +466,19 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 		r = kernel_state_read(&facts->kernel, &facts->state);
 	if (!r)
 		r = generation_current(&facts->kernel, &facts->header);
+	look_for_trial(facts);
 	/* What should be there and is not is the canary's to tell; after a first trial nothing is. */
-	if (r == -ENOENT && generation_trial(&facts->kernel, &trial) == -ENOENT)
+	if (r == -ENOENT && !facts->on_trial)
 		r = 0;
 	if (r)
 		return r == -ENOENT ? r :
 				      fault(f, r, PH_EXIT_IMPOSSIBLE,
 					    "cannot read what is in force: %s", strerror(-r));
 	features_probe(&facts->features);
-	r = store_load(NULL, &facts->set, problems);
+	r = load_files(facts, problems);
 	if (r)
-		return fault(f, r, PH_EXIT_NO,
-			     "the policy files cannot be read; what was in force "
-			     "stays in force");
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the policy files cannot be read: %s",
+			     strerror(-r));
 	facts->has_labels = !labels_pass(&facts->labels);
 	if (!facts->has_labels && processes_read(&facts->processes))
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read /proc");
@@ -437,7 +529,7 @@ int cmd_status(int argc, char **argv)
 		facts_done(&facts);
 		return report_failure(&problems, &f);
 	}
-	object = r ? nothing_json() : facts_json(&facts);
+	object = r ? nothing_json(&facts) : facts_json(&facts);
 	facts_done(&facts);
 	print(object, json);
 	r = status_of(object);

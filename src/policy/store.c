@@ -231,6 +231,14 @@ int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
 	return load_both(&reading, ret);
 }
 
+int store_load_directory(const char *directory, struct ph_policy_set *ret,
+			 struct ph_problems *problems)
+{
+	const struct reading reading = { .good = true, .problems = problems };
+
+	return load_directory(directory, &reading, ret);
+}
+
 /* The file's name in the directory, if it was kept for one of this directory; else NULL. */
 static const char *kept_for(const char *entry, const char *directory)
 {

@@ -54,6 +54,10 @@ int store_load(const struct ph_edits *edits, struct ph_policy_set *ret,
 int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
 		    struct ph_problems *problems);
 
+/* One of the directories alone, as store_load_good() reads it. */
+int store_load_directory(const char *directory, struct ph_policy_set *ret,
+			 struct ph_problems *problems);
+
 /* What was kept when it was last put in force: the text of what is in force now, if something is. */
 int store_load_kept(struct ph_policy_set *ret);
 

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mode: switches one policy between audit and enforce. Files stay the truth: a policy of /run is
+ * changed in its file; one of /etc, which people write by hand, gets a copy in /run that overrules
+ * it, and loses it again when the two say the same.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/change.h"
+#include "policy/diff.h"
+#include "policy/parse.h"
+#include "policy/print.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
+
+struct request {
+	struct ph_apply_options apply;
+	const char *name;
+	enum ph_policy_mode mode;
+};
+
+static int take_mode(const char *text, enum ph_policy_mode *ret)
+{
+	*ret = !strcmp(text, "audit") ? PH_POLICY_AUDIT : PH_POLICY_ENFORCE;
+	return *ret == PH_POLICY_AUDIT || !strcmp(text, "enforce") ?
+		       0 :
+		       usage_error("mode", "expected NAME audit or NAME enforce");
+}
+
+static int parse_arguments(int argc, char **argv, struct request *request)
+{
+	static const struct option options[] = { PH_APPLY_OPTIONS, PH_EXISTING_OPTION, {} };
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == '?')
+			return usage_error("mode", "unknown option or missing value");
+		r = take_apply_option(&request->apply, option, optarg);
+		if (r)
+			return r;
+	}
+	if (argc - optind != 2)
+		return usage_error("mode", "expected NAME audit or NAME enforce");
+	request->name = argv[optind];
+	return take_mode(argv[optind + 1], &request->mode);
+}
+
+static int fail(int error)
+{
+	(void)fprintf(stderr, "porthold mode: %s\n", strerror(-error));
+	return PH_EXIT_IMPOSSIBLE;
+}
+
+/* --- The files */
+
+static bool lies_in_run(const struct ph_policy *policy)
+{
+	return !strncmp(policy->file, PH_RUN_POLICIES "/", strlen(PH_RUN_POLICIES "/"));
+}
+
+/* The policies of a file, none if it is not there. */
+static int read_file(const char *path, struct ph_policy_set *ret)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	return policy_parse_text(path, text, length, ret, &problems);
+}
+
+/* Whether /etc says the same, so that nothing has to overrule it. */
+static bool is_told_by_etc(const struct ph_policy *policy)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_(policy_set_donep) struct ph_policy_set etc = {};
+	const struct ph_policy *same;
+
+	if (store_load_directory(PH_ETC_POLICIES, &etc, &problems))
+		return false;
+	same = policy_set_find(&etc, policy->name);
+	return same && policy_equal(same, policy);
+}
+
+/* The file as it will be: with the policy, but for what /etc says anyway. */
+static int edit_file(const char *path, struct ph_policy *policy, struct ph_edits *edits)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_free char *text = NULL;
+	struct ph_policy *old;
+	int r = read_file(path, &set);
+
+	if (r)
+		return r;
+	old = policy_set_find(&set, policy->name);
+	if (is_told_by_etc(policy)) {
+		r = old ? policy_set_remove(&set, policy->name) : 0;
+	} else if (old) {
+		old->mode = policy->mode;
+	} else {
+		policy->file = NULL;
+		r = policy_set_add(&set, policy);
+	}
+	if (!r && set.n)
+		r = policy_set_format(&set, &text);
+	if (!r)
+		r = edits_add(edits, path, text, NULL);
+	if (!r)
+		text = NULL;
+	return r;
+}
+
+static int make_edits(const struct ph_policy *found, enum ph_policy_mode mode,
+		      struct ph_edits *edits)
+{
+	cleanup_(policy_donep) struct ph_policy policy = {};
+	cleanup_free char *path = NULL;
+	int r = policy_copy(found, &policy);
+
+	policy.mode = mode;
+	if (!r && lies_in_run(found)) {
+		path = strdup(found->file);
+		r = path ? 0 : -ENOMEM;
+	} else if (!r) {
+		r = store_path(PH_RUN_POLICIES, found->name, &path);
+	}
+	return r ? r : edit_file(path, &policy, edits);
+}
+
+/* --- The verb */
+
+static int find_policy(const struct request *request, struct ph_policy_set *set,
+		       const struct ph_policy **ret)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	int r = store_load_good(NULL, set, &problems);
+
+	if (r)
+		return fail(r);
+	*ret = policy_set_find(set, request->name);
+	if (*ret)
+		return PH_EXIT_OK;
+	(void)fprintf(stderr, "porthold mode: no policy is called %s; see porthold status\n",
+		      request->name);
+	return PH_EXIT_NO;
+}
+
+static int switch_mode(struct request *request, const struct ph_policy *policy)
+{
+	cleanup_(sockets_donep) struct ph_sockets refused = {};
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	json_auto_t *changes = NULL;
+	struct ph_applied applied = {};
+	int r = policy->mode == request->mode ? 0 : make_edits(policy, request->mode, &edits);
+
+	if (r)
+		return fail(r);
+	request->apply.refused = &refused;
+	r = apply_edits(&edits, PH_BAD_FILES_WARN, &request->apply, &applied, &changes);
+	if (r)
+		return r;
+	changes_print(changes);
+	print_applied(&applied);
+	(void)printf("Policy %s is in mode %s.\n", request->name, policy_mode_name(request->mode));
+	return print_refused(&refused, request->apply.existing, applied.backend);
+}
+
+int cmd_mode(int argc, char **argv)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	const struct ph_policy *policy;
+	cleanup_close int lock = -1;
+	struct request request = {};
+	struct ph_fault f = {};
+	int r = parse_arguments(argc, argv, &request);
+
+	if (!r)
+		r = require_root("mode");
+	if (r)
+		return r;
+	lock = apply_lock(&f);
+	if (lock < 0)
+		return report_failure(NULL, &f);
+	r = find_policy(&request, &set, &policy);
+	return r ? r : switch_mode(&request, policy);
+}
