@@ -146,9 +146,8 @@ static json_t *policy_json(const struct facts *facts, const struct ph_policy *po
 
 	count_confined(facts, policy, &processes, &threads);
 	return json_pack("{s:o*, s:s?, s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}",
-			 "overrules", overruled_json(facts, policy), "learn",
-			 watch_state(policy), "name", policy->name, "mode",
-			 policy_mode_name(policy->mode), "children",
+			 "overrules", overruled_json(facts, policy), "learn", watch_state(policy),
+			 "name", policy->name, "mode", policy_mode_name(policy->mode), "children",
 			 policy_children_name(policy->children), "comm", policy->match.comm, "file",
 			 policy->file, "line", (int)policy->line, "rules", rules_json(policy),
 			 "processes", (json_int_t)processes, "threads_only", (json_int_t)threads,
@@ -228,8 +227,8 @@ static json_t *facts_json(const struct facts *facts)
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "in_force", 1,
-			 "backend", backend_name(facts->state.backend), "generation",
+	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "in_force",
+			 1, "backend", backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
 			 "bad_files", (json_int_t)facts->bad_files, "trial", trial_json(facts),
@@ -339,8 +338,9 @@ static void print_trial(const json_t *trial)
 		(void)printf("on trial: in %lld s generation %lld comes back; porthold confirm\n",
 			     (long long)left, (long long)fallback);
 	else
-		(void)printf("on trial: in %lld s nothing is in force, as before; porthold confirm\n",
-			     (long long)left);
+		(void)printf(
+			"on trial: in %lld s nothing is in force, as before; porthold confirm\n",
+			(long long)left);
 }
 
 static void print_bad_files(const json_t *object)
@@ -348,9 +348,10 @@ static void print_bad_files(const json_t *object)
 	json_int_t n = json_integer_value(json_object_get(object, "bad_files"));
 
 	if (n)
-		(void)printf("%lld errors in the policy files: of bad files, what was in force last "
-			     "counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
-			     (long long)n);
+		(void)printf(
+			"%lld errors in the policy files: of bad files, what was in force last "
+			"counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
+			(long long)n);
 }
 
 static void print_text(const json_t *object)

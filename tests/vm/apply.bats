@@ -72,6 +72,13 @@ is_free() {
 	connects "$held" 4040 && connects "$held" 4041
 }
 
+# The kernel falls back by itself: what is called runs until then.
+until_over() {
+	until [[ $(status_of .trial.over) == true ]]; do
+		sleep 0.5
+	done
+}
+
 # --- Files and kernel, without what every look changes
 
 files() {
@@ -232,6 +239,53 @@ files() {
 	run -0 porthold apply "$folder"
 }
 
+# --- Under load
+
+@test "a storm of applies: each call is judged by one set, and by the new one as soon as apply is back" {
+	hammer=$BATS_FILE_TMPDIR/storm/heldproc
+	mkdir -p "$(dirname "$hammer")" "$folder/a" "$folder/b"
+	ln -s "$(dirname "$PORTHOLD")/hammer" "$hammer"
+	sed 's/tcp 4040/tcp 4040,4050/' "$folder/held.yaml" >"$folder/a/held.yaml"
+	sed 's/tcp 4040/tcp 4040,4051/' "$folder/held.yaml" >"$folder/b/held.yaml"
+	run -0 porthold apply "$folder/a"
+	"$hammer" 20 4 4040 4041 >"$BATS_FILE_TMPDIR/storm/log" 2>&1 3>&- &
+	hammering=$!
+	rounds=0
+	while kill -0 $hammering 2>/dev/null; do
+		for side in a b; do
+			run -0 porthold apply "$folder/$side"
+			[[ $("$held" -c "$attempt" 4050) == $([[ $side == a ]] && echo ECONNREFUSED || echo EPERM) ]]
+			[[ $("$held" -c "$attempt" 4051) == $([[ $side == b ]] && echo ECONNREFUSED || echo EPERM) ]]
+		done
+		rounds=$((rounds + 1))
+	done
+	wait $hammering || fail "$(cat "$BATS_FILE_TMPDIR/storm/log")"
+	[[ $rounds -ge 2 ]] || fail "only $rounds rounds"
+	echo "# $rounds rounds, $(tr '\n' ' ' <"$BATS_FILE_TMPDIR/storm/log")" >&3
+	run -0 porthold apply "$folder/held.yaml"
+	rm -r "$folder"/{a,b}
+}
+
+@test "100,000 policies; when memory is short, nothing changes" {
+	seq 100000 | awk 'BEGIN { print "porthold: 1\npolicies:" }
+		{ print "  - {name: p" $1 ", match: {comm: p" $1 "}, allow: [tcp " 1024 + $1 % 60000 "]}" }' \
+		>"$folder/many.yaml"
+	before=$(files)
+	(ulimit -v 100000; complains 3 "memory" porthold apply "$folder/many.yaml")
+	[[ $(files) == "$before" ]]
+	is_held_to 4040 4041
+	run -0 porthold apply "$folder/many.yaml"
+	[[ $output == *"and 99800 more policies"* ]] || fail "${output:0:2000}"
+	[[ $(porthold status --json | jq '.policies | length') == 100001 ]]
+	cp "$held" "$BATS_FILE_TMPDIR/p77777"
+	[[ $("$BATS_FILE_TMPDIR/p77777" -c "$attempt" $((1024 + 77777 % 60000))) == ECONNREFUSED ]]
+	[[ $("$BATS_FILE_TMPDIR/p77777" -c "$attempt" 4041) == EPERM ]]
+	printf 'porthold: 1\npolicies: []\n' >"$folder/many.yaml"
+	run -0 porthold apply "$folder/many.yaml"
+	rm "$folder/many.yaml" /run/porthold/policy.d/many.yaml
+	is_held_to 4040 4041
+}
+
 # --- On trial
 
 @test "nobody confirms: the kernel falls back with every porthold process dead" {
@@ -282,8 +336,8 @@ files() {
 @test "a lock-out is possible only on trial" {
 	write bash bash "tcp 22"
 	complains 4 "lock you out" porthold apply "$folder"
-	run -0 porthold apply --confirm 3 --force "$folder"
-	sleep 3.5
+	run -0 porthold apply --confirm 2 --force "$folder"
+	until_over
 	run -0 porthold status
 	[[ $(in_force) == held ]]
 	rm "$folder/bash.yaml"
@@ -292,7 +346,7 @@ files() {
 @test "confirm comes too late" {
 	write held heldproc "tcp 4041"
 	run -0 porthold apply --confirm 1 "$folder"
-	sleep 1.5
+	until_over
 	complains 1 "too late" porthold confirm
 	write held heldproc "tcp 4040"
 	is_held_to 4040 4041
@@ -302,9 +356,9 @@ files() {
 
 @test "an empty set on trial; then confirmed" {
 	printf 'porthold: 1\npolicies: []\n' >"$folder/held.yaml"
-	run -0 porthold apply --confirm 2 "$folder"
+	run -0 porthold apply --confirm 20 "$folder"
 	is_free
-	sleep 2.5
+	until_over
 	is_held_to 4040 4041
 	run -0 porthold apply --confirm 60 "$folder"
 	[[ -n $(find /sys/fs/bpf/porthold/links -type f) ]]
@@ -316,9 +370,9 @@ files() {
 
 @test "nothing was in force before: it comes back to that" {
 	write held heldproc "tcp 4040"
-	run -0 porthold apply --confirm 3 "$folder"
+	run -0 porthold apply --confirm 20 "$folder"
 	is_held_to 4040 4041
-	sleep 3.5
+	until_over
 	is_free
 	run -1 porthold status
 	[[ $output == *"No policy is in force"* ]] || fail "$output"
