@@ -16,6 +16,8 @@
 #define POLL_NS (50 * 1000 * 1000)
 
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
 static uint64_t boot_time(void)
 {
@@ -58,11 +60,11 @@ static int make_twin(const struct ph_policy *subject, struct ph_watch *watch)
 	cleanup_(policy_donep) struct ph_policy copy = {};
 	struct ph_policy twin = { .mode = PH_POLICY_AUDIT, .children = subject->children };
 
-	if (strlen(subject->name) + strlen(PH_WATCH_PREFIX) > PH_POLICY_NAME_MAX)
+	if (strlen(subject->name) + strlen(PH_LEARN_PREFIX) > PH_POLICY_NAME_MAX)
 		return usage_error("learn", "%s: the name is too long to be watched",
 				   subject->name);
 	if (policy_copy(subject, &copy) ||
-	    asprintf(&twin.name, PH_WATCH_PREFIX "%s", subject->name) < 0)
+	    asprintf(&twin.name, PH_LEARN_PREFIX "%s", subject->name) < 0)
 		return no_memory("learn");
 	twin.match = copy.match;
 	copy.match = (struct ph_match){};
@@ -151,6 +153,25 @@ static int end_policy(struct ph_watch *watch)
 	return r;
 }
 
+/* A policy of somebody's that has the name of the twin would be out of force meanwhile. */
+static int look_for_namesake(const struct ph_watch *watch)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	const struct ph_policy *found;
+
+	if (store_load_good(NULL, &set, &problems))
+		return 0; /* the change will say what is wrong */
+	found = policy_set_find(&set, watch->policy.name);
+	if (!found || !strcmp(found->file, watch->path))
+		return 0;
+	(void)fprintf(stderr,
+		      "porthold learn: %s:%u: the policy is called %s, which learn needs; rename "
+		      "it\n",
+		      found->file, found->line, found->name);
+	return PH_EXIT_IMPOSSIBLE;
+}
+
 /* The lock on all changes is held. On failure nothing is left in force. */
 static int put_in_force(struct ph_watch *watch, const struct ph_apply_options *options)
 {
@@ -158,6 +179,8 @@ static int put_in_force(struct ph_watch *watch, const struct ph_apply_options *o
 	struct ph_applied applied = {};
 	int r = look_for_others(watch);
 
+	if (!r)
+		r = look_for_namesake(watch);
 	if (r)
 		return r;
 	note_earlier(watch);
@@ -260,7 +283,7 @@ bool watch_is(const struct ph_policy *policy, bool *ret_left)
 	cleanup_close int file = -1;
 
 	if (policy->mode != PH_POLICY_AUDIT || !policy->file ||
-	    strncmp(policy->name, PH_WATCH_PREFIX, strlen(PH_WATCH_PREFIX)))
+	    strncmp(policy->name, PH_LEARN_PREFIX, strlen(PH_LEARN_PREFIX)))
 		return false;
 	file = open(policy->file, O_RDONLY | O_CLOEXEC);
 	*ret_left = file < 0 || !is_locked(file);

@@ -16,8 +16,6 @@
 #include "kernel/load.h"
 #include "learn/seen.h"
 
-#define PH_WATCH_PREFIX "learn:" /* then the name of what is watched: the policy's own name */
-
 struct ph_watch {
 	struct ph_kernel kernel;
 	struct ph_slots slots;

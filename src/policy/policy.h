@@ -38,6 +38,9 @@
 /* The policy and the process name that porthold keeps for its own watchdog. */
 #define PH_CANARY_NAME "porthold-canary"
 
+/* Then the name of what is watched: the audit policies that `learn` makes for a time. */
+#define PH_LEARN_PREFIX "learn:"
+
 struct ph_range {
 	uint16_t lo, hi; /* both included; 1 <= lo <= hi */
 };

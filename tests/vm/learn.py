@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Uses the network as it is told, a word each, and prints what became of it.
 
-tcp:PORT sends a line to that port of the loopback, udp:PORT a datagram, dns asks a resolver on
-the loopback, serve:PORT answers one client of that port. Each gives "ok" or the errno's name.
+tcp:PORT sends a line to that port of the loopback, udp:PORT a datagram, flood:PORT more datagrams
+than events are kept, dns asks a resolver on the loopback, serve:PORT answers one client of that
+port. Each gives "ok" or the errno's name.
 """
 
 import errno
 import socket
 import sys
 
+EVENTS = 65536
 QUERY = b"\x12\x34\1\0\0\1\0\0\0\0\0\0\10porthold\4test\0\0\1\0\1"
 
 
@@ -21,6 +23,12 @@ def tcp(port):
 def udp(port):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.sendto(b"hello", ("127.0.0.1", port))
+
+
+def flood(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for _ in range(EVENTS + 1000):
+            s.sendto(b"hello", ("127.0.0.1", port))
 
 
 def dns():
@@ -44,10 +52,13 @@ def serve(port):
             client.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
 
 
+ACTIONS = {"tcp": tcp, "udp": udp, "flood": flood, "dns": dns, "serve": serve}
+
+
 def attempt(word):
     action, *ports = word.split(":")
     try:
-        {"tcp": tcp, "udp": udp, "dns": dns, "serve": serve}[action](*map(int, ports))
+        ACTIONS[action](*map(int, ports))
         return "ok"
     except OSError as e:
         return errno.errorcode.get(e.errno, str(e))
