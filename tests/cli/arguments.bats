@@ -142,3 +142,15 @@ refuses() { # WORDS ARGUMENT...
 		[[ $output == *sudo* ]]
 	done
 }
+
+@test "learn: whom to watch, how long, and how to say it" {
+	complains 2 "expected --name NAME, or --policy POLICY" porthold learn
+	complains 2 "expected --name NAME, or --policy POLICY" porthold learn --name a --policy b
+	complains 2 "expected --name NAME, or --policy POLICY" porthold learn --name a more
+	complains 2 "bytes long, and the kernel keeps 15" porthold learn --name abcdefghijklmnop
+	complains 2 "exact, net or any" porthold learn --name a --addresses all
+	for time in "" 0 0s s 10x 10ms 1.5h -1s 31d 99999999; do
+		complains 2 "write 30s, 10m, 1h or 2d" porthold learn --name a "--for=$time"
+	done
+	complains 3 "porthold learn: needs root" as_nobody "$PORTHOLD" learn --name a --for 30d
+}
