@@ -307,7 +307,8 @@ static int apply_files(struct request *request, struct ph_edits *edits)
 	int r;
 
 	request->apply.refused = &refused;
-	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, &applied, &changes);
+	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, &applied,
+			request->json ? SIZE_MAX : PH_CHANGES_SHOWN, &changes);
 	if (r)
 		return r;
 	if (request->json) {
@@ -324,7 +325,7 @@ static int install_and_apply(struct request *request)
 	bool enabled_now = false;
 	int r = collect(request, &edits);
 
-	if (!r && request->permanent && !request->apply.dry_run)
+	if (!r && request->permanent && !(request->apply.dry_run && request->enable))
 		r = require_service(request->enable, &enabled_now);
 	if (r)
 		return r;

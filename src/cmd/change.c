@@ -57,17 +57,17 @@ static bool something_in_force(void)
 	return !kernel_open(&kernel, &(struct ph_fault){}) && !generation_current(&kernel, &header);
 }
 
-static json_t *find_changes(const struct ph_policy_set *after)
+static json_t *find_changes(const struct ph_policy_set *after, size_t most)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set before = {};
 
 	if (something_in_force() && store_load_kept(&before))
 		return NULL;
-	return changes_find(&before, after);
+	return changes_find(&before, after, most);
 }
 
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
-		const struct ph_apply_options *options, struct ph_applied *ret,
+		const struct ph_apply_options *options, struct ph_applied *ret, size_t most,
 		json_t **ret_changes)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
@@ -80,7 +80,7 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 	if (r)
 		return r;
 	if (ret_changes) {
-		changes = find_changes(&set);
+		changes = find_changes(&set, most);
 		if (!changes)
 			return out_of_memory();
 	}

@@ -16,12 +16,14 @@ enum ph_bad_files {
 	PH_BAD_FILES_WARN, /* what they said last counts */
 };
 
+#define PH_CHANGES_SHOWN 200 /* policies that a person is told of */
+
 /*
- * Puts in force what the directories hold after the edits. *changes (may be NULL) gets what that
- * changes: changes_find().
+ * Puts in force what the directories hold after the edits. *ret_changes (may be NULL) gets what that
+ * changes: changes_find() with so many policies.
  */
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
-		const struct ph_apply_options *options, struct ph_applied *ret,
+		const struct ph_apply_options *options, struct ph_applied *ret, size_t most,
 		json_t **ret_changes);
 
 /* replace_policy() with other edits besides; that of the policy's own file is the first. */
@@ -32,10 +34,11 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 int require_service(bool enable, bool *ret_enabled_now);
 
 /*
- * What differs between two sets: policies and rules, and the running processes whose policies
- * change. The object is the caller's; NULL: out of memory.
+ * What differs between two sets: policies (the first `most`) and rules, and the running processes
+ * whose policies change. The object is the caller's; NULL: out of memory.
  */
-json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_set *after);
+json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_set *after,
+		     size_t most);
 void changes_print(const json_t *changes);
 
 #endif

@@ -14,7 +14,6 @@
 #include "util/cleanup.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
-#define SHOWN_MAX 200 /* policies and processes each; all of them with --json */
 
 DEFINE_CLEANUP_DONE(struct ph_bench, bench_done);
 DEFINE_CLEANUP_DONE(struct ph_diff, diff_done);
@@ -245,7 +244,8 @@ static json_t *processes_json(const struct ph_policy_set *before, const struct p
 	return list;
 }
 
-json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_set *after)
+json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_set *after,
+		     size_t most)
 {
 	cleanup_(diff_donep) struct ph_diff diff = {};
 	json_t *policies = json_array();
@@ -254,10 +254,10 @@ json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_
 		json_decref(policies);
 		return NULL;
 	}
-	for (size_t i = 0; i < diff.n; i++)
+	for (size_t i = 0; i < diff.n && i < most; i++)
 		(void)json_array_append_new(policies, change_json(&diff.v[i]));
-	return json_pack("{s:o, s:o}", "policies", policies, "processes",
-			 processes_json(before, after, &diff));
+	return json_pack("{s:o, s:I, s:o}", "policies", policies, "policies_changed",
+			 (json_int_t)diff.n, "processes", processes_json(before, after, &diff));
 }
 
 /* --- As text */
@@ -328,22 +328,20 @@ static void print_process(const json_t *process)
 	(void)putchar('\n');
 }
 
-static void print_list(const json_t *list, void (*print)(const json_t *), const char *what)
-{
-	size_t n = json_array_size(list);
-
-	for (size_t i = 0; i < n && i < SHOWN_MAX; i++)
-		print(json_array_get(list, i));
-	if (n > SHOWN_MAX)
-		(void)printf("and %zu more %s; --json tells all\n", n - SHOWN_MAX, what);
-}
-
 void changes_print(const json_t *changes)
 {
+	const json_t *policies = json_object_get(changes, "policies");
 	const json_t *processes = json_object_get(changes, "processes");
+	size_t n = json_integer_value(json_object_get(changes, "policies_changed")), i;
+	json_t *one;
 
-	print_list(json_object_get(changes, "policies"), print_change, "policies");
+	json_array_foreach(policies, i, one)
+		print_change(one);
+	if (n > json_array_size(policies))
+		(void)printf("and %zu more policies; --json tells all\n",
+			     n - json_array_size(policies));
 	if (json_array_size(processes))
 		(void)printf("Running processes whose policies change:\n");
-	print_list(processes, print_process, "processes");
+	json_array_foreach(processes, i, one)
+		print_process(one);
 }

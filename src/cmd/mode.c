@@ -167,7 +167,8 @@ static int switch_mode(struct request *request, const struct ph_policy *policy)
 	if (r)
 		return fail(r);
 	request->apply.refused = &refused;
-	r = apply_edits(&edits, PH_BAD_FILES_WARN, &request->apply, &applied, &changes);
+	r = apply_edits(&edits, PH_BAD_FILES_WARN, &request->apply, &applied, PH_CHANGES_SHOWN,
+			&changes);
 	if (r)
 		return r;
 	changes_print(changes);

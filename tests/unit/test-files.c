@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The files of policies: which ones a path means, edits, and where a policy is said to be from. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "policy/parse.h"
+#include "policy/paths.h"
+#include "policy/store.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
+DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+
+static char folder[] = "/tmp/porthold-files-XXXXXX";
+
+static char *in_folder(const char *name)
+{
+	char *path;
+
+	assert_true(asprintf(&path, "%s/%s", folder, name) > 0);
+	return path;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	cleanup_free char *path = in_folder(name);
+
+	assert_int_equal(file_write_atomic(path, text, strlen(text), 0644), 0);
+}
+
+static int make_folder(void **state)
+{
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	cleanup_closedir DIR *dir = opendir(folder);
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	return rmdir(folder);
+}
+
+static void test_names(void **state)
+{
+	assert_true(is_policy_file("web.yaml"));
+	assert_true(is_policy_file("a.b.yaml"));
+	assert_false(is_policy_file(".yaml"));
+	assert_false(is_policy_file(".hidden.yaml"));
+	assert_false(is_policy_file("web.yml"));
+	assert_false(is_policy_file("web.yaml~"));
+	assert_false(is_policy_file("yaml"));
+}
+
+static void test_directory(void **state)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_(paths_donep) struct ph_paths paths = {};
+
+	assert_int_equal(paths_add(&paths, folder, &problems), -EINVAL);
+	assert_int_equal(problems.n_errors, 1);
+	write_file("b.yaml", "");
+	write_file("a.yaml", "");
+	write_file(".c.yaml", "");
+	write_file("d.txt", "");
+	assert_int_equal(paths_add(&paths, folder, &problems), 0);
+	assert_int_equal(paths.n, 2);
+	assert_string_equal(strrchr(paths.v[0], '/'), "/a.yaml");
+	assert_string_equal(strrchr(paths.v[1], '/'), "/b.yaml");
+	assert_int_equal(paths_add(&paths, "/nonexistent/x.yaml", &problems), 0);
+	assert_string_equal(paths.v[2], "/nonexistent/x.yaml");
+}
+
+static void add_edit(struct ph_edits *edits, const char *name, const char *text)
+{
+	cleanup_free char *path = in_folder(name);
+
+	assert_int_equal(edits_add(edits, path, text ? strdup(text) : NULL, NULL), 0);
+}
+
+static void test_unchanged(void **state)
+{
+	cleanup_(edits_donep) struct ph_edits edits = {};
+
+	write_file("same.yaml", "x");
+	write_file("other.yaml", "x");
+	write_file("longer.yaml", "xy");
+	add_edit(&edits, "same.yaml", "x");
+	add_edit(&edits, "other.yaml", "y");
+	add_edit(&edits, "longer.yaml", "x");
+	add_edit(&edits, "new.yaml", "x");
+	add_edit(&edits, "gone.yaml", NULL);
+	edits_drop_unchanged(&edits);
+	assert_int_equal(edits.n, 4);
+	assert_string_equal(strrchr(edits.v[0].path, '/'), "/other.yaml");
+	assert_string_equal(strrchr(edits.v[3].path, '/'), "/gone.yaml");
+	assert_null(edits.v[3].text);
+}
+
+static void test_rename(void **state)
+{
+	static const char one[] =
+		"porthold: 1\npolicies:\n  - {name: one, match: {comm: one}, allow: []}\n"
+		"  - {name: two, match: {comm: two}, allow: []}\n";
+	static const char three[] =
+		"porthold: 1\npolicies:\n  - {name: three, match: {comm: c}, allow: []}\n";
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems problems = {};
+
+	assert_int_equal(policy_parse_text("a", one, strlen(one), &set, &problems), 0);
+	assert_int_equal(policy_parse_text("b", three, strlen(three), &set, &problems), 0);
+	assert_int_equal(policy_set_rename_file(&set, "a", "/etc/a.yaml"), 0);
+	assert_string_equal(policy_set_find(&set, "one")->file, "/etc/a.yaml");
+	assert_string_equal(policy_set_find(&set, "two")->file, "/etc/a.yaml");
+	assert_string_equal(policy_set_find(&set, "three")->file, "b");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_unchanged),
+		cmocka_unit_test(test_rename),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
