@@ -260,10 +260,12 @@ static json_t *doors_json(uint64_t doors)
 	return list;
 }
 
-static void print_json(const struct request *request, const struct ph_applied *applied,
-		       json_t *changes)
+static int print_json(const struct request *request, const struct ph_applied *applied,
+		      json_t *changes)
 {
-	json_t *object = json_pack("{s:b, s:b, s:b, s:s, s:I, s:s, s:I, s:o, s:O}", "dry_run",
+	json_t *refused;
+	int r = refused_json(request->apply.refused, request->apply.existing, &refused);
+	json_t *object = json_pack("{s:b, s:b, s:b, s:s, s:I, s:s, s:I, s:o, s:o, s:O}", "dry_run",
 				   request->apply.dry_run, "changed", applied->changed, "in_force",
 				   applied->in_force, "backend",
 				   applied->in_force ? backend_name(applied->backend) : "none",
@@ -278,6 +280,7 @@ static void print_json(const struct request *request, const struct ph_applied *a
 	(void)json_dumpf(object, stdout, JSON_INDENT(2));
 	(void)putchar('\n');
 	json_decref(object);
+	return r;
 }
 
 static void print_text(const struct request *request, const struct ph_applied *applied,
@@ -311,10 +314,8 @@ static int apply_files(struct request *request, struct ph_edits *edits)
 			request->json ? SIZE_MAX : PH_CHANGES_SHOWN, &changes);
 	if (r)
 		return r;
-	if (request->json) {
-		print_json(request, &applied, changes);
-		return PH_EXIT_OK;
-	}
+	if (request->json)
+		return print_json(request, &applied, changes);
 	print_text(request, &applied, changes);
 	return print_refused(&refused, request->apply.existing, applied.backend);
 }

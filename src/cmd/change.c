@@ -61,7 +61,16 @@ static json_t *find_changes(const struct ph_policy_set *after, size_t most)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set before = {};
 
-	if (something_in_force() && store_load_kept(&before))
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+	int r = 0;
+
+	if (something_in_force()) {
+		r = store_load_kept(&before);
+		/* Where nothing can be kept, the files as they are come closest. */
+		if (!r && !before.n)
+			r = store_load_good(NULL, &before, &ignored);
+	}
+	if (r)
 		return NULL;
 	return changes_find(&before, after, most);
 }

@@ -85,6 +85,11 @@ void print_applied(const struct ph_applied *applied);
 int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
 		  enum ph_backend backend);
 
+typedef struct json_t json_t;
+
+/* The same as an object, the caller's; the exit status. */
+int refused_json(const struct ph_sockets *sockets, enum ph_existing existing, json_t **ret);
+
 /* "  door   what stays possible", a line each. */
 void print_doors(uint64_t doors);
 

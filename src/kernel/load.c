@@ -17,6 +17,7 @@
 #include "lsm.skel.h"
 #include "packet.skel.h"
 #include "util/cleanup.h"
+#include "util/progress.h"
 
 static const char *const map_names[PH_MAPS] = {
 	[PH_MAP_CURRENT] = "ph_current",   [PH_MAP_NAMES] = "ph_names",
@@ -334,12 +335,17 @@ static int settle(const struct ph_kernel *kernel, struct bpf_object *const all[O
 static int load_and_attach(struct objects *objects, const struct ph_plan *plan, struct ph_fault *f)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_progress progress = PROGRESS_OF("loading the programs");
 	struct bpf_object *all[OBJECTS];
 	int r = 0;
 
+	progress.total = OBJECTS;
 	objects_list(objects, all);
-	for (int i = 0; !r && i < OBJECTS; i++)
+	for (int i = 0; !r && i < OBJECTS; i++) {
+		progress_show(&progress, i);
 		r = load_object(all[i], plan, f);
+	}
+	progress_end(&progress);
 	if (!r)
 		r = kernel_open(&kernel, f);
 	for (int i = 0; !r && i < OBJECTS; i++)

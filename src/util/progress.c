@@ -20,8 +20,7 @@ void progress_show(struct ph_progress *progress, size_t done)
 {
 	uint64_t now;
 
-	/* Asking for the time at every step would cost more than many a step. */
-	if (!progress || !progress->total || done % 1024)
+	if (!progress || !progress->total)
 		return;
 	now = progress_now();
 	if (now - progress->started < FIRST_AFTER || now - progress->shown < EVERY ||

@@ -14,8 +14,7 @@ setup_file() {
 	export held=$BATS_FILE_TMPDIR/heldproc
 	mkdir -p "$folder"
 	cp "$(readlink -f "$(command -v python3)")" "$held"
-	python3 -m http.server --bind 127.0.0.1 4040 >/dev/null 2>&1 3>&- &
-	python3 -m http.server --bind 127.0.0.1 4041 >/dev/null 2>&1 3>&- &
+	"$(dirname "$PORTHOLD")/hammer" serve 4040 4041 >/dev/null 3>&- &
 	write held heldproc "tcp 4040"
 	until connects python3 4040 && connects python3 4041; do
 		sleep 0.2
