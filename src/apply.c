@@ -14,6 +14,7 @@
 #include "kernel/bpffs.h"
 #include "kernel/cgroups.h"
 #include "kernel/generation.h"
+#include "kernel/maps.h"
 #include "policy/pending.h"
 #include "policy/resolve.h"
 #include "sources.h"
@@ -187,7 +188,6 @@ static int record_state(const struct ph_kernel *kernel, enum ph_backend backend,
 	int r = kernel_state_read(kernel, &state);
 
 	if (!r) {
-		state.abi = PH_ABI_VERSION;
 		state.backend = backend;
 		state.accepted = accepted;
 		(void)snprintf(state.attach, sizeof(state.attach), "%s", attach);
@@ -268,6 +268,15 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 	return r ? r : label_running(applied, f);
 }
 
+/* Which sockets are kept under the old maps is not asked: that some may be costs little. */
+static int fill_maps(const struct ph_kernel *kernel, void *policies, struct ph_fault *f)
+{
+	struct ph_image *image = policies;
+
+	image->header.features |= PH_FEATURE_KEEP;
+	return generation_install(kernel, image, f);
+}
+
 static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t accepted,
 		   const struct ph_apply_options *options, const struct ph_edits *edits,
 		   struct ph_applied *applied, struct ph_fault *f)
@@ -277,10 +286,14 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 	struct ph_state state = {};
 	int r = kernel_open(&kernel, f);
 
-	if (r && r != -ENOENT)
+	if (r && r != -ENOENT && r != -ESTALE)
 		return r;
 	if (!r)
 		r = kernel_state_read(&kernel, &state);
+	if (r == -ESTALE && options->confirm)
+		return fault(f, r, PH_EXIT_REFUSED,
+			     "--confirm takes back policies, not another version of porthold; "
+			     "apply once without");
 	if (!r && !fresh && options->confirm && !same_cover(&state, plan->backend, applied->attach))
 		return fault(f, -EINVAL, PH_EXIT_USAGE,
 			     "--confirm takes back policies, not another backend or cgroup; change "
@@ -313,7 +326,7 @@ static int release(const struct ph_edits *edits, struct ph_applied *applied, str
 	int r = kernel_open(&kernel, f);
 	bool installed = !r;
 
-	if (r && r != -ENOENT)
+	if (r && r != -ENOENT && r != -ESTALE)
 		return r;
 	r = lay_ready(edits, 0, f);
 	if (r)
@@ -347,11 +360,8 @@ static int verify(const struct ph_image *image, struct ph_fault *f)
 
 static void read_recorded(struct ph_state *ret)
 {
-	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
-
 	*ret = (struct ph_state){};
-	if (!kernel_open(&kernel, &(struct ph_fault){}))
-		(void)kernel_state_read(&kernel, ret);
+	(void)state_peek(ret);
 }
 
 static bool in_force(void)
@@ -392,7 +402,7 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 {
 	cleanup_(image_donep) struct ph_image image = {};
 	struct ph_applied applied = {};
-	struct ph_plan plan = { .cgroup = -1 };
+	struct ph_plan plan = { .cgroup = -1, .fill = fill_maps, .policies = &image };
 	struct ph_features features;
 	cleanup_close int cgroup = -1;
 	uint64_t accepted = 0;

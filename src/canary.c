@@ -140,7 +140,6 @@ static bool is_last(const struct subject *subject, const struct ph_header *heade
 
 static void check_generation(const struct subject *subject, struct ph_canary *canary)
 {
-	const struct ph_state *state = &subject->state;
 	struct ph_header header;
 	int r = generation_current(&subject->kernel, &header);
 
@@ -150,7 +149,7 @@ static void check_generation(const struct subject *subject, struct ph_canary *ca
 	else if (!is_last(subject, &header))
 		fail(canary, PH_CANARY_GENERATION,
 		     "generation %" PRIu64 " is in force, the last one is %" PRIu64,
-		     (uint64_t)header.generation, (uint64_t)state->generation);
+		     (uint64_t)header.generation, (uint64_t)subject->state.generation);
 	else if (header.hash != subject->image->header.hash)
 		fail(canary, PH_CANARY_GENERATION,
 		     "the policy files are not what is in force; porthold apply");

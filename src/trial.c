@@ -63,8 +63,9 @@ int trial_settle(struct ph_fault *f)
 	struct ph_header trial, current = {};
 	int r = kernel_open(&kernel, f);
 
+	/* What another version had under way ends with it. */
 	if (r)
-		return r == -ENOENT ? settle_files(0, f) : r;
+		return r == -ENOENT || r == -ESTALE ? settle_files(0, f) : r;
 	if (!generation_trial(&kernel, &trial)) {
 		uint64_t now = boot_now();
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Does what it reads, a line each, and says "ok" or the name of the errno.
 
-connect ADDRESS PORT, listen ADDRESS PORT, pid.
+connect ADDRESS PORT, listen ADDRESS PORT, rename NAME, pid.
 """
 
 import errno
@@ -32,7 +32,10 @@ def answer(words):
     try:
         if words == ["pid"]:
             return str(os.getpid())
-        if words[0] == "listen":
+        if words[0] == "rename":
+            with open("/proc/self/comm", "w") as comm:
+                comm.write(words[1])
+        elif words[0] == "listen":
             listen(*words[1:]).close()
         else:
             connect(*words[1:])

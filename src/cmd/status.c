@@ -461,10 +461,11 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 {
 	int r = kernel_open(&facts->kernel, f);
 
-	if (r == -ENOENT || (!r && !kernel_attached()))
-		return -ENOENT;
-	if (!r)
-		r = kernel_state_read(&facts->kernel, &facts->state);
+	if (!r && !kernel_attached())
+		r = -ENOENT;
+	if (r)
+		return r;
+	r = kernel_state_read(&facts->kernel, &facts->state);
 	if (!r)
 		r = generation_current(&facts->kernel, &facts->header);
 	look_for_trial(facts);

@@ -91,6 +91,10 @@ int pins_make(struct ph_fault *f)
 		r = make_directory(PH_PIN_DIR "/" PH_MAPS_DIR, f);
 	if (!r)
 		r = make_directory(PH_PIN_DIR "/" PH_LINKS_DIR, f);
+	if (!r)
+		r = make_directory(PH_PIN_DIR "/" PH_FRESH_DIR, f);
+	if (!r)
+		(void)pins_remove(PH_FRESH_DIR);
 	return r;
 }
 
@@ -139,13 +143,15 @@ static int remove_directory(const char *path)
 
 int pins_remove_all(void)
 {
-	int r = pins_remove(PH_LINKS_DIR);
+	static const char *const directories[] = { PH_LINKS_DIR, PH_FRESH_DIR, PH_MAPS_DIR };
+	char path[PH_PATH_LEN];
+	int r = 0;
 
-	if (!r)
-		r = pins_remove(PH_MAPS_DIR);
-	if (!r)
-		r = remove_directory(PH_PIN_DIR "/" PH_LINKS_DIR);
-	if (!r)
-		r = remove_directory(PH_PIN_DIR "/" PH_MAPS_DIR);
+	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
+		(void)snprintf(path, sizeof(path), PH_PIN_DIR "/%s", directories[i]);
+		r = pins_remove(directories[i]);
+		if (!r)
+			r = remove_directory(path);
+	}
 	return r ? r : remove_directory(PH_PIN_DIR);
 }

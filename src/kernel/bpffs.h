@@ -6,6 +6,7 @@
  *
  *	/sys/fs/bpf/porthold/maps/NAME	every map of the programs
  *	/sys/fs/bpf/porthold/links/NAME	every attached program
+ *	/sys/fs/bpf/porthold/fresh/NAME	maps that take over from those of another version
  *
  * Functions return 0 or -errno with the fault filled.
  */
@@ -13,6 +14,7 @@
 
 #define PH_MAPS_DIR "maps"
 #define PH_LINKS_DIR "links"
+#define PH_FRESH_DIR "fresh"
 
 /*
  * Makes sure that bpffs is mounted where every process and the next boot of this one find it:
@@ -20,7 +22,7 @@
  */
 int bpffs_ready(struct ph_fault *f);
 
-/* Makes the directories of the pins. */
+/* Makes the directories of the pins; there are no fresh ones then. */
 int pins_make(struct ph_fault *f);
 
 /* Path of a pin. */

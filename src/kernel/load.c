@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "kernel/load.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
@@ -14,64 +13,11 @@
 #include "kernel/attached.h"
 #include "kernel/bpffs.h"
 #include "kernel/compile.h"
+#include "kernel/maps.h"
 #include "lsm.skel.h"
 #include "packet.skel.h"
 #include "util/cleanup.h"
 #include "util/progress.h"
-
-static const char *const map_names[PH_MAPS] = {
-	[PH_MAP_CURRENT] = "ph_current",   [PH_MAP_NAMES] = "ph_names",
-	[PH_MAP_GRANTS] = "ph_grants",	   [PH_MAP_CHUNKS] = "ph_chunks",
-	[PH_MAP_PREFIXES] = "ph_prefixes", [PH_MAP_MIRROR] = "ph_mirror",
-	[PH_MAP_COUNTERS] = "ph_counters", [PH_MAP_HEALTH] = "ph_health",
-	[PH_MAP_EVENTS] = "ph_events",	   [PH_MAP_EVENT_HEAD] = "ph_event_head",
-	[PH_MAP_STATE] = "ph_state",	   [PH_MAP_CGROUPS] = "ph_cgroups",
-	[PH_MAP_WAKE] = "ph_wake",	   [PH_MAP_ATTACHED] = "ph_attached",
-};
-
-/* --- Maps */
-
-void kernel_close(struct ph_kernel *kernel)
-{
-	for (int i = 0; i < PH_MAPS; i++)
-		fd_close(TAKE_FD(kernel->map[i]));
-}
-
-int kernel_open(struct ph_kernel *ret, struct ph_fault *f)
-{
-	struct ph_kernel kernel = PH_KERNEL_NULL;
-	char path[PH_PATH_LEN];
-
-	for (int i = 0; i < PH_MAPS; i++) {
-		int r;
-
-		pin_path(path, sizeof(path), PH_MAPS_DIR, map_names[i]);
-		kernel.map[i] = bpf_obj_get(path);
-		if (kernel.map[i] >= 0)
-			continue;
-		r = -errno;
-		kernel_close(&kernel);
-		if (r == -ENOENT)
-			return r;
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot open %s: %s", path, strerror(-r));
-	}
-	*ret = kernel;
-	return 0;
-}
-
-int kernel_state_read(const struct ph_kernel *kernel, struct ph_state *ret)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(kernel->map[PH_MAP_STATE], &zero, ret) ? -errno : 0;
-}
-
-int kernel_state_write(const struct ph_kernel *kernel, const struct ph_state *state)
-{
-	__u32 zero = 0;
-
-	return bpf_map_update_elem(kernel->map[PH_MAP_STATE], &zero, state, BPF_ANY) ? -errno : 0;
-}
 
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
@@ -172,25 +118,53 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 	return 0;
 }
 
+/* Internal maps belong to one program; labels have a map only where the kernel knows its type. */
+static bool is_shared(const struct bpf_map *map, const struct ph_plan *plan)
+{
+	return !bpf_map__is_internal(map) &&
+	       (strcmp(bpf_map__name(map), "ph_labels") || plan->features->task_storage);
+}
+
 /* Each of the maps is made once, by the first object that is loaded. */
-static int share_maps(struct bpf_object *object, const struct ph_plan *plan)
+static int share_maps(struct bpf_object *object, const struct ph_plan *plan, bool anew)
 {
 	char path[PH_PATH_LEN];
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object) {
-		if (bpf_map__is_internal(map))
-			continue;
-		if (!strcmp(bpf_map__name(map), "ph_labels") && !plan->features->task_storage) {
-			bpf_map__set_autocreate(map, false);
+		const char *name = bpf_map__name(map);
+		bool fresh = anew && (map_is_derived(name) || !map_fits(map));
+
+		if (!is_shared(map, plan)) {
+			if (!bpf_map__is_internal(map))
+				bpf_map__set_autocreate(map, false);
 			continue;
 		}
-		pin_path(path, sizeof(path), PH_MAPS_DIR, bpf_map__name(map));
+		pin_path(path, sizeof(path), fresh ? PH_FRESH_DIR : PH_MAPS_DIR, name);
 		/* libbpf takes the pinned map if it fits, else makes and pins one. */
 		if (bpf_map__set_pin_path(map, path))
 			return -errno;
 	}
 	return 0;
+}
+
+/* Whether what is pinned is of an older version, or does not fit the programs. */
+static bool is_outdated(struct bpf_object *const all[OBJECTS], const struct ph_plan *plan)
+{
+	struct ph_state state;
+	struct bpf_map *map;
+
+	if (!state_peek(&state) && state.abi && state.abi < PH_ABI_VERSION)
+		return true;
+	for (int i = 0; i < OBJECTS; i++) {
+		if (!all[i])
+			continue;
+		bpf_object__for_each_map(map, all[i]) {
+			if (is_shared(map, plan) && !map_fits(map))
+				return true;
+		}
+	}
+	return false;
 }
 
 /* PORTHOLD_DEBUG: what libbpf says, and what each program cost the verifier. */
@@ -205,7 +179,8 @@ static void ask_statistics(struct bpf_object *object)
 		(void)bpf_program__set_log_level(program, VERIFIER_STATISTICS);
 }
 
-static int load_object(struct bpf_object *object, const struct ph_plan *plan, struct ph_fault *f)
+static int load_object(struct bpf_object *object, const struct ph_plan *plan, bool anew,
+		       struct ph_fault *f)
 {
 	int r;
 
@@ -213,7 +188,7 @@ static int load_object(struct bpf_object *object, const struct ph_plan *plan, st
 		return 0;
 	if (getenv("PORTHOLD_DEBUG"))
 		ask_statistics(object);
-	r = share_maps(object, plan);
+	r = share_maps(object, plan, anew);
 	if (!r)
 		r = bpf_object__load(object);
 	if (r)
@@ -326,33 +301,59 @@ static int settle(const struct ph_kernel *kernel, struct bpf_object *const all[O
 	r = kernel_state_read(kernel, &state);
 	if (r)
 		return r;
+	state.abi = PH_ABI_VERSION;
 	state.attached = n;
 	state.attach_id = cgroup.st_ino;
 	state.code = kernel_code();
 	return kernel_state_write(kernel, &state);
 }
 
-static int load_and_attach(struct objects *objects, const struct ph_plan *plan, struct ph_fault *f)
+/* The new maps get the state and the policies of the old before a program looks into them. */
+static int fill(const struct ph_kernel *kernel, const struct ph_plan *plan, struct ph_fault *f)
 {
-	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_state state = {};
+
+	(void)state_peek(&state);
+	state.abi = PH_ABI_VERSION;
+	if (kernel_state_write(kernel, &state))
+		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot write the state");
+	return plan->fill(kernel, plan->policies, f);
+}
+
+static int load_objects(struct bpf_object *const all[OBJECTS], const struct ph_plan *plan,
+			bool anew, struct ph_kernel *ret, struct ph_fault *f)
+{
 	struct ph_progress progress = PROGRESS_OF("loading the programs");
-	struct bpf_object *all[OBJECTS];
 	int r = 0;
 
 	progress.total = OBJECTS;
-	objects_list(objects, all);
 	for (int i = 0; !r && i < OBJECTS; i++) {
 		progress_show(&progress, i);
-		r = load_object(all[i], plan, f);
+		r = load_object(all[i], plan, anew, f);
 	}
 	progress_end(&progress);
 	if (!r)
-		r = kernel_open(&kernel, f);
+		r = maps_open_fresh(ret, f);
+	return r || !anew ? r : fill(ret, plan, f);
+}
+
+static int load_and_attach(struct objects *objects, const struct ph_plan *plan, struct ph_fault *f)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct bpf_object *all[OBJECTS];
+	bool anew;
+	int r;
+
+	objects_list(objects, all);
+	anew = is_outdated(all, plan);
+	r = load_objects(all, plan, anew, &kernel, f);
 	for (int i = 0; !r && i < OBJECTS; i++)
 		r = attach_object(all[i], plan, &kernel, f);
 	if (r)
 		return r;
 	r = settle(&kernel, all, plan);
+	if (!r)
+		r = maps_promote();
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot record what is attached: %s",
 			     strerror(-r));
@@ -395,6 +396,7 @@ int kernel_attach(const struct ph_plan *plan, struct ph_fault *f)
 		r = load_and_attach(&objects, plan, f);
 	if (r && !attached)
 		(void)pins_remove(PH_LINKS_DIR);
+	(void)pins_remove(PH_FRESH_DIR);
 	libbpf_set_print(print);
 	return r;
 }

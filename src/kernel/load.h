@@ -47,7 +47,11 @@ struct ph_kernel {
 
 void kernel_close(struct ph_kernel *kernel);
 
-/* Opens the pinned maps: 0, -ENOENT: porthold is not installed, or -errno with the fault filled. */
+/*
+ * Opens the pinned maps: 0; -ENOENT: porthold is not installed; -ESTALE: they are of an older
+ * version, which kernel_attach() replaces; another -errno: of a newer one, or out of reach. All but
+ * -ENOENT with the fault filled.
+ */
 int kernel_open(struct ph_kernel *ret, struct ph_fault *f);
 
 int kernel_state_read(const struct ph_kernel *kernel, struct ph_state *ret);
@@ -61,6 +65,9 @@ struct ph_plan {
 	const struct ph_features *features;
 	enum ph_backend backend;
 	int cgroup; /* file descriptor of the cgroup for the cgroup hooks */
+	/* Puts the policies into maps that are new while programs of another version enforce. */
+	int (*fill)(const struct ph_kernel *kernel, void *policies, struct ph_fault *f);
+	void *policies;
 };
 
 /*

@@ -5,6 +5,8 @@
  *	hammer serve PORT...			accepts and drops connections until it is killed
  *	hammer SECONDS THREADS ALLOWED DENIED	half the threads connect to each of the two ports
  *
+ * SIGTERM ends it before its time.
+ *
  * Run under a confined name, not one connection to ALLOWED may fail, and every one to DENIED has
  * to fail with EPERM. Prints how many of each there were; exits with 1 when one was wrong.
  */
@@ -12,6 +14,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,11 +73,18 @@ static int attempt(bool v6, unsigned port)
 	return r;
 }
 
+static volatile sig_atomic_t ended;
+
+static void end(int signal_number)
+{
+	ended = signal_number;
+}
+
 static void *hammer(void *argument)
 {
 	struct work *work = argument;
 
-	while (time(NULL) < work->until) {
+	while (!ended && time(NULL) < work->until) {
 		int r = attempt(work->v6, work->port);
 
 		work->done++;
@@ -112,6 +122,7 @@ static int run(unsigned seconds, unsigned threads, unsigned allowed, unsigned de
 	time_t until = time(NULL) + seconds;
 	int r;
 
+	(void)signal(SIGTERM, end);
 	for (unsigned i = 0; i < threads; i++) {
 		works[i] = (struct work){ .port = i % 2 ? denied : allowed,
 					  .v6 = i / 2 % 2,

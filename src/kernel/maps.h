@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_MAPS_H
+#define PH_MAPS_H
+/*
+ * Whose maps are pinned, and how maps of another version give way to ours.
+ *
+ * Maps that fit are taken over, with the labels and counters in them. Where one does not fit, or
+ * the version is older, new maps are pinned in a place of their own (PH_FRESH_DIR) and filled while
+ * the old programs go on; when the new programs are attached, the new pins take the place of the
+ * old ones, the state last. A crash before that leaves the old version in charge, with fresh pins
+ * that the next attempt throws away.
+ *
+ * So of struct ph_state every version keeps the fields where they are, and adds at its end.
+ */
+#include <bpf/libbpf.h>
+
+#include "kernel/load.h"
+
+/* The state as whatever version left it; fields that it did not know are 0. 0 or -errno. */
+int state_peek(struct ph_state *ret);
+
+/* Whether a pinned map of this name is just like this one, or there is none. */
+bool map_fits(const struct bpf_map *map);
+
+/* Whether the map's content is made from the policies and the programs, and so is made anew. */
+bool map_is_derived(const char *name);
+
+/* As kernel_open(), but a fresh map counts before one in use, and its version is not asked. */
+int maps_open_fresh(struct ph_kernel *ret, struct ph_fault *f);
+
+/* The fresh pins take the place of those in use. 0 or -errno. */
+int maps_promote(void);
+
+#endif
