@@ -276,7 +276,10 @@ static __always_inline int judge_by(const struct who *who, struct attempt *attem
 			missed |= finding.policy & ph_mask_equal(missed, 0); /* the first */
 			break;
 		case WEIGHT_AUDIT_MISSED:
-			/* What the second line sees, the LSM hooks have told. */
+			/*
+			 * The LSM hooks have told it, and the second line would tell it again.
+			 * What others do with its sockets is not told of an audit policy.
+			 */
 			if (ph_backend == PH_BACKEND_LSM && who->settled)
 				break;
 			finding.kind = PH_EVENT_AUDIT;
