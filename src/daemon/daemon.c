@@ -258,7 +258,6 @@ static void apply_soon(struct daemon *d)
 
 static void become_ready(struct daemon *d)
 {
-	d->started = true;
 	tell_state(d);
 	say_ready();
 }
@@ -297,11 +296,22 @@ static void keep_report(struct daemon *d, const struct ph_reload_report *report)
 	d->report.generation = report->generation;
 }
 
+/* Somebody else is at work, or what they made is on trial: that may last. */
+static void put_off(struct daemon *d, const struct ph_reload_report *report, char *text)
+{
+	tell_once(&d->said, LOG_NOTICE, text);
+	apply_at(d, now_of(d) + BUSY_PAUSE);
+	if (!d->started && !report->in_force)
+		return;
+	d->report.in_force = report->in_force;
+	d->report.generation = report->generation;
+	become_ready(d);
+}
+
 static void take_report(struct daemon *d, const struct ph_reload_report *report, char *text)
 {
 	if (report->busy) {
-		tell_once(&d->said, LOG_NOTICE, text);
-		apply_at(d, now_of(d) + BUSY_PAUSE);
+		put_off(d, report, text);
 		return;
 	}
 	if (must_end(d, report)) {
@@ -323,6 +333,7 @@ static void take_report(struct daemon *d, const struct ph_reload_report *report,
 	if (!report->status && report->in_force)
 		take_health(d, NULL);
 	serve(d);
+	d->started = true;
 	become_ready(d);
 	if (report->status == PH_EXIT_IMPOSSIBLE)
 		apply_at(d, now_of(d) + RETRY_PAUSE);
