@@ -314,16 +314,32 @@ static bool can_be_granted(const struct ph_sight *sight)
 	       (sight->need == PH_NEED_SOCKET && sight_socket(sight, &unused));
 }
 
+static size_t count_lines(const char *text, const char *with)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, with)); text++)
+		n++;
+	return n;
+}
+
 /* Through the text, so that what is printed is what is held against the sights. */
 static void reread(const struct ph_lesson *lesson, struct ph_policy_set *set)
 {
+	char **notes = calloc(lesson->policy.n_rules + 1, sizeof(*notes));
 	struct ph_policy named = lesson->policy;
 	struct ph_problems problems = {};
 	char *text;
 
+	for (size_t i = 0; i < named.n_rules; i++)
+		notes[i] = reason_text(&lesson->reasons[i]);
 	named.name = "learned";
 	(void)strcpy(named.match.comm, "learned");
-	assert_int_equal(0, policy_format(&named, &text));
+	assert_int_equal(0, policy_format_noted(&named, notes, &text));
+	assert_int_equal(named.n_rules, count_lines(text, " # "));
+	for (size_t i = 0; i < named.n_rules; i++)
+		free(notes[i]);
+	free(notes);
 	assert_int_equal(0, policy_parse_text("learned.yaml", text, strlen(text), set, &problems));
 	assert_int_equal(0, problems.n);
 	free(text);
