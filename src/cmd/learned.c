@@ -95,7 +95,7 @@ static json_t *rules_json(const struct ph_policy *policy, const struct ph_reason
 			continue;
 		object = json_pack("{s:s, s:I}", "rule", text, "calls", (json_int_t)n);
 		if (reasons)
-			(void)json_object_set_new(object, "guessed",
+			(void)json_object_set_new(object, "doubtful",
 						  json_boolean(reasons[i].doubts));
 		else
 			(void)json_object_set_new(object, "line", json_integer(rule->line));

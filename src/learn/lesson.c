@@ -340,6 +340,11 @@ static int add_remark(struct ph_lesson *lesson, const char *format, ...)
 	return 0;
 }
 
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static bool names_udp(const struct ph_lesson *lesson)
 {
 	for (size_t i = 0; i < lesson->policy.n_rules; i++) {
@@ -361,9 +366,9 @@ static int add_socket(struct ph_lesson *lesson, const struct ph_sight *sight)
 		return add_rule(lesson, &rule, &reason);
 	if (sight->kind == PH_SOCKET_UDP && !names_udp(lesson))
 		return add_remark(lesson,
-				  "%" PRIu64 " calls made UDP sockets and sent nothing, as the C "
+				  "%" PRIu64 " call%s made UDP sockets and sent nothing, as the C "
 				  "library does to sort addresses; refused, it does without",
-				  sight->calls);
+				  sight->calls, plural(sight->calls));
 	return 0;
 }
 
@@ -371,12 +376,13 @@ static int add_forbidden(struct ph_lesson *lesson, const struct ph_sight *sight)
 {
 	if (sight->door != PH_DOOR_SOCKET)
 		return add_remark(lesson,
-				  "%" PRIu64 " calls at the door %s; no rule can grant them",
-				  sight->calls, door_name(sight->door));
+				  "%" PRIu64 " call%s at the door %s; no rule can grant this",
+				  sight->calls, plural(sight->calls), door_name(sight->door));
 	return add_remark(lesson,
-			  "%" PRIu64 " calls with sockets of family %u, type %u, protocol %u; no "
-			  "rule can grant them",
-			  sight->calls, sight->family, sight->type, sight->protocol);
+			  "%" PRIu64 " call%s with sockets of family %u, type %u, protocol %u; no "
+			  "rule can grant this",
+			  sight->calls, plural(sight->calls), sight->family, sight->type,
+			  sight->protocol);
 }
 
 static int add_others(struct ph_lesson *lesson, const struct ph_sight *sights, size_t n)
@@ -417,8 +423,7 @@ char *reason_text(const struct ph_reason_seen *reason)
 {
 	char *text = NULL;
 
-	if (asprintf(&text, "%" PRIu64 " call%s%s%s%s", reason->calls,
-		     reason->calls == 1 ? "" : "s",
+	if (asprintf(&text, "%" PRIu64 " call%s%s%s%s", reason->calls, plural(reason->calls),
 		     reason->doubts & PH_DOUBT_GUESSED ? "; a guess: open before the watch" : "",
 		     reason->doubts & PH_DOUBT_CHOSEN ? "; the kernel chose the port" : "",
 		     reason->doubts & PH_DOUBT_WIDE ? "; too many to list" : "") < 0)

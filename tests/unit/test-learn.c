@@ -250,8 +250,8 @@ static void test_other_sockets(void **state)
 	struct ph_event ptrace = { .door = PH_DOOR_PTRACE };
 
 	LEARNS("socket icmp # 1 call\nsocket packet # 2 calls\n"
-	       "1 calls with sockets of family 2, type 1, protocol 132; no rule can grant them\n"
-	       "1 calls at the door ptrace; no rule can grant them\n",
+	       "1 call with sockets of family 2, type 1, protocol 132; no rule can grant this\n"
+	       "1 call at the door ptrace; no rule can grant this\n",
 	       PH_ADDRESSES_EXACT, socket_of(AF_INET, PH_DGRAM, PH_ICMP),
 	       socket_of(PH_AF_PACKET, PH_RAW, 0), socket_of(PH_AF_PACKET, PH_DGRAM, 0),
 	       socket_of(AF_INET, PH_STREAM, 132), ptrace);
