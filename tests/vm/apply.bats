@@ -10,6 +10,8 @@ bats_require_minimum_version 1.5.0
 load ../cli/lib
 
 setup_file() {
+	mkdir -p /var/lib/porthold
+	mount -t tmpfs own /var/lib/porthold # the host's shows through
 	export folder=$BATS_FILE_TMPDIR/policies
 	export held=$BATS_FILE_TMPDIR/heldproc
 	mkdir -p "$folder"
