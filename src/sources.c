@@ -115,6 +115,16 @@ static size_t count_before(const struct ph_sources *sources, uint64_t id)
 	return low;
 }
 
+/* Is it nearer to what holds under the generation than the best one until now? */
+static bool fits_better(const struct version *version, const struct version *best,
+			uint64_t generation)
+{
+	bool holds = version->first <= generation && generation <= version->last;
+	bool best_holds = best->first <= generation && generation <= best->last;
+
+	return holds != best_holds ? holds : version->first > best->first;
+}
+
 bool sources_find(const struct ph_sources *sources, uint64_t id, uint64_t generation,
 		  struct ph_source *ret)
 {
@@ -125,7 +135,7 @@ bool sources_find(const struct ph_sources *sources, uint64_t id, uint64_t genera
 	version = versions_of(sources) + count_before(sources, id);
 	end = versions_of(sources) + sources->head->versions;
 	for (; version < end && version->id == id; version++)
-		if (!best || version->first <= generation)
+		if (!best || fits_better(version, best, generation))
 			best = version;
 	if (!best)
 		return false;
@@ -256,6 +266,14 @@ static bool same_source(const struct ph_source *a, const struct ph_source *b)
 	return a->line == b->line && !strcmp(a->name, b->name) && !strcmp(a->file, b->file);
 }
 
+/* Of what was in force until now. The present generation may be an older one: apply --confirm. */
+static uint64_t last_generation(const struct update *update)
+{
+	uint64_t before = update->old->head->generation;
+
+	return update->generation < before ? before : update->generation - 1;
+}
+
 /* An old version; *current, which may be NULL, becomes NULL if it says what that one says. */
 static int merge_version(struct builder *builder, const struct update *update,
 			 const struct version *old, const struct ph_source **current)
@@ -272,8 +290,11 @@ static int merge_version(struct builder *builder, const struct update *update,
 		return add_version(builder, version.id, version.first, UNTIL_NOW, &source);
 	}
 	if (version.last == UNTIL_NOW)
-		version.last = update->generation - 1;
-	if (version.first > version.last || !is_referred_to(update, &version))
+		version.last = last_generation(update);
+	if (version.first > version.last)
+		return 0;
+	/* What was in force until now may be so again: apply --confirm. */
+	if (version.last < update->old->head->generation && !is_referred_to(update, &version))
 		return 0;
 	return add_version(builder, version.id, version.first, version.last, &source);
 }
@@ -359,9 +380,6 @@ int sources_write(const char *path, const struct ph_image *image, uint64_t gener
 	int r;
 
 	sources_refresh(&old, path);
-	/* Of other programs than those that count now. */
-	if (old.head && old.head->generation > generation)
-		sources_close(&old);
 	r = build(&builder, &update);
 	return r ? r : write_table(path, &builder, generation, &old);
 }

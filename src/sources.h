@@ -5,9 +5,9 @@
  * Which policy an id means, and where it was written: a table under /run/porthold, so that events
  * of older generations still say where the policy stood that they are of.
  *
- * The file is a struct ph_sources_head, its versions sorted by id and first generation, and then
- * the strings. It is replaced as a whole and read as it lies. A version of a policy that is no
- * longer in force stays while an event in the slots refers to it, so that is the bound of its size.
+ * The file is a struct ph_sources_head, its versions sorted by id, and then the strings. It is
+ * replaced as a whole and read as it lies. A version of a policy that is no longer in force stays
+ * for a generation, and while an event in the slots refers to it, so that is the bound of its size.
  */
 #include <stdbool.h>
 #include <sys/types.h>
