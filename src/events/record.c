@@ -35,12 +35,14 @@ void lookup_close(struct ph_lookup *lookup)
 	sources_close(&lookup->sources);
 	fd_close(lookup->cgroup_root);
 	free(lookup->cgroup_path);
+	free(lookup->exe_path);
 	*lookup = (struct ph_lookup)PH_LOOKUP_NULL;
 }
 
 void lookup_refresh(struct ph_lookup *lookup)
 {
 	sources_refresh(&lookup->sources, PH_SOURCES_PATH);
+	lookup->process = 0;
 }
 
 /* What a symbolic link of /proc says; NULL if it says nothing. */
@@ -112,20 +114,37 @@ static uint64_t process_start(uint32_t pid)
 	return ticks * (PH_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-/* The program, if the process is still the same and still executes it. */
-static char *exe_of(const struct ph_event *event)
+static void find_process(struct ph_lookup *lookup, uint32_t pid)
 {
-	uint64_t start = event->tgid ? process_start(event->tgid) : 0;
-	struct stat st;
 	char path[64];
+	struct stat st;
 
-	if (!start || start > event->time)
+	free(TAKE_PTR(lookup->exe_path));
+	lookup->process = pid;
+	lookup->process_start = process_start(pid);
+	if (!lookup->process_start)
+		return;
+	(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/exe", pid);
+	if (stat(path, &st))
+		return;
+	lookup->exe_inode = st.st_ino;
+	lookup->exe_path = read_link(path);
+}
+
+/*
+ * The program, if the process is still the same and still executes it. The device is another one
+ * for stat() on some file systems.
+ */
+static char *exe_of(struct ph_lookup *lookup, const struct ph_event *event)
+{
+	if (!event->tgid)
 		return NULL;
-	(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/exe", event->tgid);
-	/* The device is another one for stat() on some file systems. */
-	if (stat(path, &st) || st.st_ino != event->exe_inode)
+	if (lookup->process != event->tgid)
+		find_process(lookup, event->tgid);
+	if (!lookup->exe_path || lookup->process_start > event->time ||
+	    lookup->exe_inode != event->exe_inode)
 		return NULL;
-	return read_link(path);
+	return strdup(lookup->exe_path);
 }
 
 /* --- Records */
@@ -158,7 +177,7 @@ int record_make(const struct ph_event *event, struct ph_lookup *lookup, struct p
 		r = event_rule(event, &record.rule, &record.no_rule);
 	if (r)
 		return r;
-	record.exe = exe_of(event);
+	record.exe = exe_of(lookup, event);
 	record.cgroup = cgroup_of(lookup, event->cgroup);
 	*ret = record;
 	record = (struct ph_record){};

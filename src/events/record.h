@@ -32,6 +32,10 @@ struct ph_lookup {
 	size_t root_length; /* of its path */
 	uint64_t cgroup; /* the id that was looked up last */
 	char *cgroup_path;
+	uint32_t process; /* likewise; in this batch */
+	uint64_t process_start; /* boot time, ns; 0: it is gone */
+	uint64_t exe_inode;
+	char *exe_path;
 };
 
 #define PH_LOOKUP_NULL            \

@@ -23,6 +23,15 @@ fail() {
 	return 1
 }
 
+within() { # SECONDS COMMAND...: tries until it succeeds
+	local end=$((SECONDS + $1))
+
+	until "${@:2}"; do
+		(( SECONDS < end )) || return 1
+		sleep 0.1
+	done
+}
+
 # All that can be seen of porthold: what is in force, its files, its pins.
 everything() {
 	# What goes on by itself does not count.

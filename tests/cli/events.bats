@@ -1,0 +1,356 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# In a machine of its own, as root: what is told of a denial, that the rule it names
+# allows just that, that readers take nothing away, and that a flood loses details alone.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+tests=$BATS_TEST_DIRNAME/..
+policies=/run/porthold/policy.d
+base="connect udp 9 to 127.0.0.9"
+
+setup_file() {
+	local program
+
+	export folder=$BATS_FILE_TMPDIR
+	for program in myprocess twin; do
+		ln -s /usr/bin/python3 "$folder/$program"
+	done
+	ip link set lo up
+	sysctl -qw net.ipv4.ping_group_range="0 2147483647"
+	/usr/bin/python3 -ISc '
+import socket, time
+kept = []
+for family, address in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
+    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+        s = socket.socket(family, kind)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((address, 8080))
+        kept.append(s)
+        if kind == socket.SOCK_STREAM:
+            s.listen(1000)
+time.sleep(100000)' 3>&- &
+	echo $! >"$folder/peer"
+	policy
+	within 10 as twin connect ::1 8080
+}
+
+teardown_file() {
+	kill "$(cat "$folder/peer")"
+	"$PORTHOLD" stop
+}
+
+# The policy of myprocess: TCP 4040, a UDP rule that meets nobody, and these.
+policy() { # RULE...
+	local rule
+
+	mkdir -p "$policies"
+	{
+		printf 'porthold: 1\npolicies:\n  - name: held\n    match: {comm: myprocess}\n'
+		printf '    allow:\n      - tcp 4040\n'
+		for rule; do
+			printf '      - %s\n' "$rule"
+		done
+	} >"$policies/held.yaml"
+	"$PORTHOLD" apply >/dev/null
+}
+
+as() { # NAME WORDS...
+	"$folder/$1" -IS "$tests/door.py" "${@:2}"
+}
+
+refused() {
+	porthold status --json | jq '[.policies[].counters.attempts[]] | add // 0'
+}
+
+last_event() { # JQ-FILTER
+	porthold events --json | tail -n 1 | jq -r "$1"
+}
+
+# Refused once and told once; then, with the rule of the event, it works.
+pastes() { # RULE WORDS...
+	local before
+
+	[[ $(as twin "${@:2}") == ok ]] || fail "unconfined: $(as twin "${@:2}")"
+	before=$(refused)
+	[[ $(as myprocess "${@:2}") == EPERM ]] || fail "confined: not EPERM"
+	(( $(refused) == before + 1 )) || fail "counted $(($(refused) - before)) times"
+	[[ $(last_event .rule) == "$1" ]] || fail "the event says: $(last_event .rule)"
+	policy "$base" "$(last_event .rule)"
+	[[ $(as myprocess "${@:2}") == ok ]] || fail "with the rule: $(as myprocess "${@:2}")"
+	(( $(refused) == before + 1 )) || fail "with the rule it is counted"
+}
+
+# Refused, and the event says why no rule would do.
+has_no_rule() { # WORDS-OF-THE-REASON WORDS...
+	local before
+
+	before=$(refused)
+	[[ $(as myprocess "${@:2}") == EPERM ]] || fail "confined: not EPERM"
+	(( $(refused) == before + 1 )) || fail "counted $(($(refused) - before)) times"
+	[[ $(last_event .rule) == null ]] || fail "a rule: $(last_event .rule)"
+	[[ $(last_event .no_rule) == *"$1"* ]] || fail "the reason: $(last_event .no_rule)"
+}
+
+setup() {
+	policy "$base"
+}
+
+@test "the rule of an event allows that call: TCP" {
+	pastes "connect tcp 8080 to 127.0.0.1" connect 127.0.0.1 8080
+	[[ $(as myprocess connect ::1 8080) == EPERM ]]
+	pastes "connect tcp 8080 to ::1" connect ::1 8080
+	[[ $(as myprocess connect 127.0.0.1 8080) == EPERM ]]
+	pastes "bind tcp 8081 on 127.0.0.1" bind 127.0.0.1 8081
+	[[ $(as myprocess bind 127.0.0.2 8081) == EPERM ]]
+	pastes "bind tcp 8082" bind 0.0.0.0 8082
+	pastes "bind tcp 8083 on ::1" bind ::1 8083
+	[[ $(as myprocess bind ::1 8084) == EPERM ]]
+}
+
+@test "the rule of an event allows that call: UDP" {
+	pastes "connect udp 8080 to 127.0.0.1" send 127.0.0.1 8080
+	[[ $(as myprocess send 127.0.0.1 8081) == EPERM ]]
+	pastes "connect udp 8080 to ::1" talk ::1 8080
+	pastes "bind udp 8085 on 127.0.0.1" take 127.0.0.1 8085
+	pastes "bind udp 8086" take :: 8086
+}
+
+@test "the rule of an event allows that call: other sockets" {
+	pastes "socket icmp" socket icmp
+	policy "$base"
+	pastes "socket icmp" socket icmp6
+	pastes "socket raw" socket raw
+	pastes "socket packet" socket packet
+}
+
+# The socket is connected before the process has its name.
+handed_over() { # NAME
+	/usr/bin/python3 -ISc '
+import os, socket, sys
+s = socket.create_connection(("127.0.0.1", 8080))
+s.set_inheritable(True)
+os.execv(sys.argv[1], [sys.argv[1], "-IS", sys.argv[2], "adopt", str(s.fileno())])
+' "$folder/$1" "$tests/door.py"
+}
+
+@test "the rule of an event allows that call: data on a socket that was handed over" {
+	[[ $(handed_over twin) == ok ]]
+	before=$(refused)
+	[[ $(handed_over myprocess) == EPERM ]]
+	(( $(refused) == before + 1 ))
+	[[ $(last_event .door) == send ]]
+	[[ $(last_event .rule) == "connect tcp 8080 to 127.0.0.1" ]]
+	policy "$(last_event .rule)"
+	[[ $(handed_over myprocess) == ok ]]
+}
+
+@test "where no rule can allow it, the event says why" {
+	[[ $(as twin bpf) == ok ]]
+	has_no_rule "no rule opens this door" bpf
+	[[ $(as twin socket mptcp) == ok ]]
+	has_no_rule "no rule admits such sockets" socket mptcp
+	policy
+	[[ $(as twin socket udp) == ok ]]
+	has_no_rule "any udp rule admits the socket" socket udp
+}
+
+@test "an event says who, what, where and by which line" {
+	[[ $(as twin connect 127.0.0.1 8080) == ok ]]
+	mkdir -p /sys/fs/cgroup/of-events/inner
+	bash -c "echo \$\$ >/sys/fs/cgroup/of-events/inner/cgroup.procs
+		exec '$folder/myprocess' -ISc '
+import os, socket, sys, time
+try:
+    socket.create_connection((\"127.0.0.1\", 8080))
+except OSError:
+    print(os.getpid(), flush=True)
+sys.stdin.read()'" >"$folder/pid" < <(sleep 60) &
+	within 20 test -s "$folder/pid"
+	porthold events --json | tail -n 1 | jq -e --arg file "$policies/held.yaml" \
+		--argjson pid "$(cat "$folder/pid")" \
+		--argjson inode "$(stat -Lc %i /usr/bin/python3)" \
+		--argjson generation "$(porthold status --json | jq .generation)" '
+		.policy == "held" and .file == $file and .line == 3 and .verdict == "deny" and
+		.mode == "enforce" and .door == "connect" and .reason == "no-rule" and
+		.protocol == "tcp" and .remote == {address: "127.0.0.1", port: 8080} and
+		.pid == $pid and .tid == $pid and .comm == "myprocess" and .uid == 0 and
+		.exe.inode == $inode and (.exe.path | startswith("/usr/bin/python3")) and
+		.cgroup.path == "/of-events/inner" and .generation == $generation'
+	kill "$(cat "$folder/pid")"
+	within 10 rmdir /sys/fs/cgroup/of-events/inner
+	rmdir /sys/fs/cgroup/of-events
+}
+
+@test "an event keeps the line of its own generation" {
+	as myprocess connect 127.0.0.1 8080
+	sed -i 's/^policies:/# moved\n# down\npolicies:/' "$policies/held.yaml"
+	echo '      - tcp 4041' >>"$policies/held.yaml"
+	porthold apply
+	as myprocess connect 127.0.0.1 8080
+	[[ $(porthold events --json | tail -n 2 | jq .line | tr '\n' ' ') == "3 5 " ]]
+	# A third generation forgets neither.
+	echo '      - tcp 4042' >>"$policies/held.yaml"
+	porthold apply
+	[[ $(porthold events --json | tail -n 2 | jq .line | tr '\n' ' ') == "3 5 " ]]
+	# Nor when the policy is gone.
+	rm "$policies/held.yaml"
+	porthold allow 4040 other
+	porthold allow 4041 other
+	[[ $(porthold events --json | tail -n 2 | jq -r '"\(.policy):\(.line)"' | tr '\n' ' ') \
+		== "held:3 held:5 " ]]
+	porthold remove other
+}
+
+@test "an audit policy: the call passes, and is told as audit" {
+	sed -i 's/^    allow:/    mode: audit\n    allow:/' "$policies/held.yaml"
+	porthold apply
+	[[ $(as myprocess connect 127.0.0.1 8080) == ok ]]
+	[[ $(last_event '"\(.verdict) \(.mode) \(.door)"') == "audit audit "* ]]
+}
+
+@test "--since and --until" {
+	as myprocess connect 127.0.0.1 8080
+	sleep 2
+	middle=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	sleep 1
+	as myprocess connect 127.0.0.1 8081
+	[[ $(porthold events --json --since "$middle" | jq .remote.port) == 8081 ]]
+	[[ $(porthold events --json --until "$middle" | tail -n 1 | jq .remote.port) == 8080 ]]
+	[[ $(porthold events --since boot) == "$(porthold events)" ]]
+	[[ -z $(porthold events --since 0s) ]]
+	[[ -z $(porthold events --until boot) ]]
+}
+
+@test "--unique: one line for what is the same, with its count" {
+	since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	for i in 1 2 3; do
+		as myprocess connect 127.0.0.1 8080
+		as myprocess connect 127.0.0.1 8081
+	done
+	as myprocess bind 127.0.0.1 8080
+	[[ $(porthold events --unique --json --since "$since" |
+		jq -r '"\(.door) \(.remote.port) \(.count)"' | tail -n 3 | tr '\n' ';') == \
+		"connect 8080 3;connect 8081 3;bind 0 1;" ]]
+	[[ $(porthold events --unique --since "$since" | tail -n 3 | head -n 1) == *" count=3 last="* ]]
+}
+
+@test "three followers see each event once, and wait without asking" {
+	as myprocess connect 127.0.0.1 9000
+	for i in 1 2 3; do
+		strace -f -c -o "$folder/calls$i" "$PORTHOLD" events --follow --json \
+			>"$folder/follower$i" 3>&- &
+		echo $! >>"$folder/followers"
+		within 20 grep -q '"port":9000' "$folder/follower$i"
+	done
+	for i in 1 2 3 4; do
+		as myprocess connect 127.0.0.1 $((9000 + i))
+		sleep 0.5
+	done
+	for i in 1 2 3; do
+		within 10 grep -q '"port":9004' "$folder/follower$i"
+	done
+	pkill -TERM -P "$(paste -sd, "$folder/followers")"
+	for i in 1 2 3; do
+		within 10 test -s "$folder/calls$i"
+		[[ $(jq -s -c 'map(.remote.port) | .[index(9000) + 1:]' "$folder/follower$i") \
+			== "[9001,9002,9003,9004]" ]] || fail "$i: $(cat "$folder/follower$i")"
+		polls=$(awk '$NF == "poll" { print $4 }' "$folder/calls$i")
+		(( polls >= 2 && polls <= 10 )) || fail "polls: $polls"
+	done
+}
+
+@test "a follower whose reader has gone ends" {
+	"$PORTHOLD" events --follow 3>&- > >(head -n 1 >"$folder/head") &
+	follower=$!
+	within 20 test -s "$folder/head"
+	within 20 eval "! kill -0 $follower 2>/dev/null"
+}
+
+# --- The log of the daemon
+
+start_log() { # WHERE
+	rm -f "$folder/hold"
+	mkfifo "$folder/hold"
+	"$(dirname "$PORTHOLD")/eventlog" "$folder/position" <"$folder/hold" \
+		>"$folder/log$1" 2>"$folder/cost$1" 3>&- &
+	log=$!
+	exec {hold}>"$folder/hold"
+}
+
+end_log() {
+	exec {hold}>&-
+	wait "$log"
+}
+
+connects() { # FILE PORT: lines
+	grep -c "127.0.0.1:$2 .*policy=held" "$1" || true
+}
+
+@test "what was denied while no log was kept is told later, with its time, and once" {
+	as myprocess connect 127.0.0.1 9101
+	start_log 1
+	within 20 grep -q 127.0.0.1:9101 "$folder/log1"
+	end_log
+	as myprocess connect 127.0.0.1 9102
+	time=$(last_event .time)
+	sleep 1
+	start_log 2
+	within 20 grep -q 127.0.0.1:9102 "$folder/log2"
+	end_log
+	[[ $(connects "$folder/log2" 9101) == 0 && $(connects "$folder/log2" 9102) == 1 ]]
+	grep -q "^$time deny connect tcp 127.0.0.1:9102 " "$folder/log2" ||
+		fail "$time: $(grep 9102 "$folder/log2")"
+	start_log 3
+	sleep 1
+	end_log
+	[[ ! -s $folder/log3 ]] || fail "told again: $(cat "$folder/log3")"
+}
+
+@test "the log waits without waking up" {
+	start_log idle
+	sleep 4 # the place is kept within a second
+	before=$(awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$log/status")
+	sleep 5
+	after=$(awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$log/status")
+	end_log
+	[[ $before == "$after" ]] || fail "$((after - before)) wake-ups"
+}
+
+@test "a flood: exact counters, bounded lines and memory, and what is lost is counted" {
+	flood=${PORTHOLD_LONG:+1000000}
+	flood=${flood:-70000}
+	start_log flood
+	sleep 2
+	before=$(refused)
+	as myprocess many "$flood"
+	(( $(refused) == before + flood )) || fail "counted $(($(refused) - before))"
+	sleep 3
+	end_log
+	echo "# $flood denials: $(cat "$folder/costflood")" >&3
+	jq -e --argjson flood "$flood" '
+		.read + .lost >= $flood and .told <= 50 and .failed == 0 and .withheld == 0 and
+		.resident_kb < 10240' "$folder/costflood" || fail "$(cat "$folder/costflood")"
+	# All are told as one kind: the first, and the rest as a number.
+	sum=$(sed -n 's/.*127.0.0.1:8080 .*count=\([0-9]*\) .*/\1/p' "$folder/logflood" |
+		awk '{ n += $1 } END { print n + 0 }')
+	(( sum + 1 + $(jq .lost "$folder/costflood") >= flood )) || fail "told $sum"
+	# A reader finds the newest, and is told what is gone.
+	[[ $(porthold events --unique --json 2>"$folder/gone" | jq -s 'map(.count) | add') == 65536 ]]
+	grep -q "events were overwritten by newer ones" "$folder/gone"
+}
+
+@test "stop forgets the place and the table" {
+	[[ -e /run/porthold/sources ]]
+	cp "$folder/position" /run/porthold/events.position
+	porthold stop
+	[[ ! -e /run/porthold/sources && ! -e /run/porthold/events.position ]]
+	# Numbers begin anew: an old place is worth nothing.
+	policy "$base"
+	as myprocess connect 127.0.0.1 9201
+	start_log anew
+	within 20 grep -q 127.0.0.1:9201 "$folder/loganew"
+	end_log
+}
