@@ -2,7 +2,8 @@
 """Tries one thing and says "ok" or the name of the errno: door.py WHAT [ADDRESS PORT].
 
 connect, bind (TCP); send, talk (connect and send), take (UDP bind); socket KIND;
-adopt FD (data on a socket that was handed over); many COUNT (so many connects).
+adopt FD (data on a socket that was handed over); many COUNT (so many
+connects); scan FIRST END (to each of these ports).
 """
 
 import ctypes
@@ -78,7 +79,13 @@ def many(count):
         s.connect_ex(("127.0.0.1", 8080))
 
 
-ACTIONS = {f.__name__: f for f in (connect, bind, send, talk, take, adopt, bpf, many)}
+def scan(first, end):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    for port in range(int(first), int(end)):
+        s.connect_ex(("127.0.0.1", port))
+
+
+ACTIONS = {f.__name__: f for f in (connect, bind, send, talk, take, adopt, bpf, many, scan)}
 ACTIONS["socket"] = make_socket
 
 try:

@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "events/fold.h"
@@ -12,9 +14,11 @@
 #include "events/slots.h"
 #include "events/wake.h"
 #include "events/when.h"
+#include "kernel/bpffs.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
+#define MAPS_PINS PH_PIN_DIR "/" PH_MAPS_DIR
 #define WRITER_PAUSE_NS (10 * 1000 * 1000) /* until an unfinished event is looked at again */
 
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
@@ -29,6 +33,7 @@ struct view {
 	struct ph_slots slots;
 	struct ph_lookup lookup;
 	struct ph_wake wake;
+	int removal; /* inotify: a pin is removed */
 	struct ph_folds folds; /* --unique */
 	uint64_t lost; /* of slots.lost, how many were told of */
 };
@@ -157,20 +162,52 @@ static void tell_lost(struct view *view)
 	view->lost = view->slots.lost;
 }
 
-/* Until there may be news; 1: nobody reads what is printed any more. */
+/* Whether `porthold stop` has taken the events out of the kernel. */
+static bool is_stopped(struct view *view)
+{
+	char removed[4096];
+
+	(void)!read(view->removal, removed, sizeof(removed));
+	return access(MAPS_PINS "/ph_events", F_OK) && errno == ENOENT;
+}
+
+enum news {
+	NEWS, /* there may be events */
+	NEWS_NO_READER, /* nobody reads what is printed any more */
+	NEWS_STOPPED,
+};
+
+/* enum news, or -errno. */
 static int wait_for_news(struct view *view)
 {
 	struct pollfd fds[] = {
 		{ .fd = view->wake.fd, .events = POLLIN },
 		{ .fd = STDOUT_FILENO },
+		{ .fd = view->removal, .events = POLLIN },
 	};
 
-	if (poll(fds, 2, -1) < 0)
-		return errno == EINTR ? 0 : -errno;
+	if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+		return errno == EINTR ? NEWS : -errno;
 	if (fds[1].revents & (POLLERR | POLLHUP))
-		return 1;
+		return NEWS_NO_READER;
 	wake_clear(&view->wake);
-	return 0;
+	return fds[2].revents && is_stopped(view) ? NEWS_STOPPED : NEWS;
+}
+
+static int follow(struct view *view)
+{
+	int news = NEWS, r = 0;
+
+	while (!r && news == NEWS && !ferror(stdout)) {
+		news = wait_for_news(view);
+		if (news < 0 || news == NEWS_NO_READER)
+			return news < 0 ? news : 0;
+		r = show_new(view);
+		tell_lost(view);
+	}
+	if (news == NEWS_STOPPED)
+		(void)fprintf(stderr, "porthold events: porthold was stopped; no more will come\n");
+	return r;
 }
 
 static int show(struct view *view)
@@ -180,13 +217,19 @@ static int show(struct view *view)
 	if (!r && view->unique)
 		r = show_folded(view);
 	tell_lost(view);
-	while (!r && view->follow && !ferror(stdout)) {
-		r = wait_for_news(view);
-		if (!r)
-			r = show_new(view);
-		tell_lost(view);
-	}
-	return r < 0 ? r : 0;
+	return !r && view->follow ? follow(view) : r;
+}
+
+static int follow_open(struct view *view, const struct ph_kernel *kernel)
+{
+	int r = wake_open(kernel, &view->wake);
+
+	if (r)
+		return r;
+	view->removal = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (view->removal < 0 || inotify_add_watch(view->removal, MAPS_PINS, IN_DELETE) < 0)
+		return -errno;
+	return 0;
 }
 
 static int view_open(struct view *view, const struct ph_kernel *kernel)
@@ -195,7 +238,7 @@ static int view_open(struct view *view, const struct ph_kernel *kernel)
 
 	lookup_open(&view->lookup);
 	if (!r && view->follow)
-		r = wake_open(kernel, &view->wake);
+		r = follow_open(view, kernel);
 	if (!r && view->unique)
 		r = folds_init(&view->folds, PH_EVENT_SLOTS);
 	/* Whoever asks for all is told how many are gone. */
@@ -209,6 +252,7 @@ static void view_close(struct view *view)
 	slots_close(&view->slots);
 	lookup_close(&view->lookup);
 	wake_close(&view->wake);
+	fd_close(view->removal);
 	folds_done(&view->folds);
 }
 

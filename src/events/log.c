@@ -123,10 +123,12 @@ static int take_event(struct ph_eventlog *log, const struct ph_event *event)
 	r = folds_add(&log->folds, event, &log->lookup, &fold);
 	if (r < 0)
 		return r;
-	log->counts.read++;
-	if (record_is_canary(&fold->record))
+	if (record_is_canary(&fold->record)) {
 		fold_restart(fold);
-	else if (may_tell(log) && (r || (fold->record.count == 1 && is_over(log, fold->told))))
+		return 0;
+	}
+	log->counts.read++;
+	if (may_tell(log) && (r || (fold->record.count == 1 && is_over(log, fold->told))))
 		tell(log, fold);
 	else if (r)
 		fold->told = log->now; /* it waits for the next window */
@@ -150,7 +152,7 @@ static void tell_due(struct ph_eventlog *log, bool all, uint64_t *ret_due)
 
 		if (!fold->record.count)
 			continue;
-		if ((all || is_over(log, since)) && may_tell(log)) {
+		if (all || (is_over(log, since) && may_tell(log))) {
 			tell(log, fold);
 			continue;
 		}

@@ -37,7 +37,7 @@ struct ph_eventlog_options {
 };
 
 struct ph_eventlog_counts {
-	uint64_t read; /* events seen */
+	uint64_t read; /* events seen, but for those of the canary */
 	uint64_t lost; /* overwritten before they were seen */
 	uint64_t told; /* lines */
 	uint64_t withheld; /* events that no line tells of: too many kinds at a time */

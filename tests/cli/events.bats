@@ -271,10 +271,10 @@ sys.stdin.read()'" >"$folder/pid" < <(sleep 60) &
 
 # --- The log of the daemon
 
-start_log() { # WHERE
+start_log() { # WHERE [journal]
 	rm -f "$folder/hold"
 	mkfifo "$folder/hold"
-	"$(dirname "$PORTHOLD")/eventlog" "$folder/position" <"$folder/hold" \
+	"$(dirname "$PORTHOLD")/eventlog" "$folder/position" "${@:2}" <"$folder/hold" \
 		>"$folder/log$1" 2>"$folder/cost$1" 3>&- &
 	log=$!
 	exec {hold}>"$folder/hold"
@@ -309,6 +309,47 @@ connects() { # FILE PORT: lines
 	[[ ! -s $folder/log3 ]] || fail "told again: $(cat "$folder/log3")"
 }
 
+# The journal's socket, and a file of all that comes, a field in a line.
+start_journal() {
+	mkdir -p /run/systemd/journal
+	/usr/bin/python3 -ISc '
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/run/systemd/journal/socket")
+while True:
+    data, fds, _, _ = socket.recv_fds(s, 1 << 20, 1)
+    for fd in fds:
+        data = os.pread(fd, 1 << 20, 0)
+    with open(sys.argv[1], "ab") as f:
+        f.write(data)
+' "$folder/journal" 3>&- &
+	journal=$!
+	within 20 test -S /run/systemd/journal/socket
+}
+
+@test "the journal gets every field" {
+	[[ ! -e /run/systemd/journal/socket ]]
+	start_journal
+	start_log journal journal
+	as myprocess connect 127.0.0.1 9301
+	within 20 grep -q "PORTHOLD_REMOTE_PORT=9301" "$folder/journal"
+	end_log
+	kill "$journal"
+	rm /run/systemd/journal/socket
+	for field in PRIORITY=4 SYSLOG_IDENTIFIER=porthold PORTHOLD_VERDICT=deny \
+		PORTHOLD_MODE=enforce PORTHOLD_POLICY=held "PORTHOLD_FILE=$policies/held.yaml" \
+		PORTHOLD_LINE=3 PORTHOLD_DOOR=connect PORTHOLD_BACKEND=lsm PORTHOLD_PROTOCOL=tcp \
+		PORTHOLD_REMOTE_ADDRESS=127.0.0.1 PORTHOLD_REMOTE_PORT=9301 PORTHOLD_UID=0 \
+		PORTHOLD_COMM=myprocess PORTHOLD_LEADER=myprocess PORTHOLD_COUNT=1 \
+		"PORTHOLD_RULE=connect tcp 9301 to 127.0.0.1" \
+		MESSAGE_ID=83d42e9ef47745a2b302f59b8ed8a96c; do
+		grep -qxF "$field" "$folder/journal" || fail "no $field: $(cat "$folder/journal")"
+	done
+	grep -qE '^PORTHOLD_(PID|TID|GENERATION|EXE_INODE|CGROUP_ID|TIME|LAST)=.+' "$folder/journal"
+	grep -q '^MESSAGE=deny connect tcp 127.0.0.1:9301 policy=held ' "$folder/journal"
+	run ! grep -q '^CODE_' "$folder/journal"
+}
+
 @test "the log waits without waking up" {
 	start_log idle
 	sleep 4 # the place is kept within a second
@@ -340,6 +381,32 @@ connects() { # FILE PORT: lines
 	# A reader finds the newest, and is told what is gone.
 	[[ $(porthold events --unique --json 2>"$folder/gone" | jq -s 'map(.count) | add') == 65536 ]]
 	grep -q "events were overwritten by newer ones" "$folder/gone"
+}
+
+@test "a flood of different denials: bounded lines, and what is not told is counted" {
+	start_log scan
+	sleep 2
+	as myprocess scan 10000 13000
+	sleep 2
+	end_log
+	echo "# 3000 kinds: $(cat "$folder/costscan")" >&3
+	jq -e '.read == 3000 and .told == 1000 and .withheld > 0 and .lost == 0' \
+		"$folder/costscan" || fail "$(cat "$folder/costscan")"
+	# At its end it tells what it still holds, and how much it has not told.
+	shown=$(grep -c "policy=held" "$folder/logscan")
+	missing=$(sed -n 's/^\([0-9]*\) denials are not shown.*/\1/p' "$folder/logscan")
+	(( shown + missing == 3000 )) || fail "$shown lines, $missing missing"
+	(( shown <= 1000 + 1024 )) || fail "$shown lines"
+}
+
+@test "a follower ends with stop, and says so" {
+	"$PORTHOLD" events --follow >"$folder/stopped" 2>&1 3>&- &
+	follower=$!
+	within 20 test -s "$folder/stopped"
+	porthold stop
+	wait "$follower"
+	[[ $(tail -n 1 "$folder/stopped") == *"porthold was stopped"* ]]
+	policy "$base"
 }
 
 @test "stop forgets the place and the table" {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- *	eventlog POSITION
+ *	eventlog POSITION [journal]
  *
- * Keeps the log of events as the daemon does, as text on standard output, until standard input
- * ends. Then it says on standard error what it took.
+ * Keeps the log of events as the daemon does, as text on standard output and in the journal, until
+ * standard input ends. Then it says on standard error what it took.
  */
 #include <errno.h>
 #include <poll.h>
@@ -62,7 +62,8 @@ static void tell_cost(const struct ph_eventlog *log, unsigned long runs)
 int main(int argc, char **argv)
 {
 	const struct ph_eventlog_options options = { .text = stdout,
-						     .position = argc == 2 ? argv[1] : NULL };
+						     .position = argc > 1 ? argv[1] : NULL,
+						     .journal = argc > 2 };
 	struct ph_kernel kernel = PH_KERNEL_NULL;
 	struct ph_eventlog *log = NULL;
 	struct ph_fault f = {};
