@@ -6,7 +6,7 @@
  *
  *	/sys/fs/bpf/porthold/maps/NAME	every map of the programs
  *	/sys/fs/bpf/porthold/links/NAME	every attached program
- *	/sys/fs/bpf/porthold/fresh/NAME	maps that take over from those of another version
+ *	/sys/fs/bpf/porthold/fresh/NAME	what is about to take the place of one of these
  *
  * Functions return 0 or -errno with the fault filled.
  */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "kernel/load.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -198,45 +200,87 @@ static int load_object(struct bpf_object *object, const struct ph_plan *plan, bo
 	return 0;
 }
 
-static struct bpf_link *attach_program(struct bpf_program *program, const struct ph_plan *plan)
+static bool is_of_cgroup(const struct bpf_program *program)
 {
 	switch (bpf_program__type(program)) {
 	case BPF_PROG_TYPE_CGROUP_SKB:
 	case BPF_PROG_TYPE_CGROUP_SOCK:
 	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
-		return bpf_program__attach_cgroup(program, plan->cgroup);
-	case BPF_PROG_TYPE_TRACING:
-		if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
-			return bpf_program__attach_iter(program, NULL);
-		/* fall through */
+		return true;
 	default:
-		return bpf_program__attach(program);
+		return false;
 	}
 }
 
-static int attach_and_pin(struct bpf_program *program, const struct ph_plan *plan,
-			  const struct ph_kernel *kernel, struct ph_fault *f)
+static struct bpf_link *attach_program(struct bpf_program *program, const struct ph_plan *plan)
+{
+	if (is_of_cgroup(program))
+		return bpf_program__attach_cgroup(program, plan->cgroup);
+	if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
+		return bpf_program__attach_iter(program, NULL);
+	return bpf_program__attach(program);
+}
+
+/*
+ * A link of a cgroup takes another program at once: with both attached for a moment, a call would
+ * be counted twice. The others cannot; of two LSM programs the second is not asked about a refusal.
+ */
+static int replace_program(const char *path, const struct bpf_program *program,
+			   const struct ph_plan *plan)
+{
+	cleanup_close int link = is_of_cgroup(program) ? bpf_obj_get(path) : -1;
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	struct stat cgroup;
+
+	if (link < 0 || bpf_obj_get_info_by_fd(link, &info, &size) || fstat(plan->cgroup, &cgroup))
+		return -ENOENT;
+	if (info.type != BPF_LINK_TYPE_CGROUP || info.cgroup.cgroup_id != cgroup.st_ino ||
+	    info.cgroup.attach_type != bpf_program__expected_attach_type(program))
+		return -ENOENT;
+	if (bpf_link_update(link, bpf_program__fd(program), NULL))
+		return -errno;
+	return TAKE_FD(link);
+}
+
+/* The old program goes when the new one has its place, in one step: a crash leaves one of them. */
+static int attach_and_pin(struct bpf_program *program, const char *path, const struct ph_plan *plan)
+{
+	struct bpf_link *link = attach_program(program, plan);
+	char fresh[PH_PATH_LEN];
+	int fd = -1, r;
+
+	if (!link)
+		return -errno;
+	pin_path(fresh, sizeof(fresh), PH_FRESH_DIR, bpf_program__name(program));
+	r = bpf_link__pin(link, fresh);
+	if (!r && rename(fresh, path))
+		r = -errno;
+	if (!r)
+		fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0);
+	if (!r && fd < 0)
+		r = -errno;
+	(void)bpf_link__disconnect(link);
+	(void)bpf_link__destroy(link);
+	return r ? r : fd;
+}
+
+static int put_in_place(struct bpf_program *program, const struct ph_plan *plan,
+			const struct ph_kernel *kernel, struct ph_fault *f)
 {
 	const char *name = bpf_program__name(program);
-	struct bpf_link *link = attach_program(program, plan);
+	cleanup_close int link = -1;
 	char path[PH_PATH_LEN];
 	int r;
 
-	if (!link)
-		return fault(f, -errno, PH_EXIT_IMPOSSIBLE, "cannot attach %s: %s", name,
-			     strerror(errno));
-	/* The old program of this name goes only now that the new one is there. */
 	pin_path(path, sizeof(path), PH_LINKS_DIR, name);
-	(void)unlink(path);
-	r = bpf_link__pin(link, path);
-	if (!r)
-		r = attached_record(kernel, name, bpf_link__fd(link));
+	link = replace_program(path, program, plan);
+	if (link < 0)
+		link = attach_and_pin(program, path, plan);
+	r = link < 0 ? link : attached_record(kernel, name, link);
 	if (r)
-		(void)fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot pin %s: %s", path, strerror(-r));
-	else
-		bpf_link__disconnect(link);
-	bpf_link__destroy(link);
-	return r;
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot attach %s: %s", name, strerror(-r));
+	return 0;
 }
 
 static int attach_object(struct bpf_object *object, const struct ph_plan *plan,
@@ -249,7 +293,7 @@ static int attach_object(struct bpf_object *object, const struct ph_plan *plan,
 		return 0;
 	bpf_object__for_each_program(program, object) {
 		if (!r && bpf_program__autoload(program))
-			r = attach_and_pin(program, plan, kernel, f);
+			r = put_in_place(program, plan, kernel, f);
 	}
 	return r;
 }
