@@ -11,9 +11,13 @@
  * so a call that has read the header sees one generation and no part of another.
  *
  * Who is confined. A policy's id is a hash of its name and of its match, so an id can never come to
- * mean another match. A process that matches is labelled with the ids; the label follows fork,
+ * mean another match. The trait table tells which policies a trait of a process brings upon it. Name
+ * and program stick: a process that has them is labelled with the ids, and the label follows fork,
  * rename and exec. Of a label that was made under an older generation only those ids survive that
- * the tables in force still know. Conditions (uid, cgroup, unit) are tested at each call.
+ * the tables in force still know. Uid, cgroup and unit do not stick: they are asked anew at each
+ * call. What a cgroup brings is looked up when it is made, and before a generation is put in force,
+ * and kept in the place table. A policy that asks for several stands in the trait table once, and has
+ * the others as conditions.
  *
  * What it may do. A grant is one compiled policy. Ports are host order; a set of ports is up to
  * PH_SPANS spans, or a bitmap in the port table. Rules without addresses lie in the grant itself;
@@ -33,8 +37,9 @@
 #define PH_LABEL_MAX 8 /* policies on one task or socket */
 #define PH_SPANS 4 /* port spans inside a grant or a prefix */
 #define PH_CHUNK_PORTS 512 /* ports in one entry of the port table */
-#define PH_CGROUP_DEPTH 16 /* levels of the cgroup tree that a match can name */
-#define PH_NAME_WORDS 64 /* 64-bit words of the name filter in the header */
+#define PH_CGROUP_DEPTH 15 /* levels of the cgroup tree that a match can see */
+#define PH_PLACES_MAX 65536 /* cgroups that bring policies */
+#define PH_FILTER_WORDS 64 /* 64-bit words of the trait filter in the header */
 #define PH_EVENT_SLOTS 65536 /* must be a power of two */
 #define PH_PATH_LEN 256
 
@@ -62,7 +67,6 @@ enum ph_door {
 	PH_DOOR_BPF,
 	PH_DOOR_PTRACE,
 	PH_DOOR_MODULE,
-	PH_DOOR_FORK,
 	PH_DOOR_PINS,
 	PH_DOOR_MAX,
 };
@@ -72,7 +76,6 @@ enum ph_reason {
 	PH_REASON_RULE, /* a rule grants it */
 	PH_REASON_NO_RULE, /* no rule of any policy that confines the caller grants it */
 	PH_REASON_OVERFULL, /* more than PH_LABEL_MAX policies match */
-	PH_REASON_INTERNAL, /* a table or a label could not be had */
 	PH_REASON_MAX,
 };
 
@@ -111,9 +114,12 @@ enum ph_socket_kind {
 /* ph_header.features: which kinds of match the generation in force uses. */
 enum ph_feature {
 	PH_FEATURE_COMM = 1 << 0,
-	PH_FEATURE_CGROUP = 1 << 1,
+	PH_FEATURE_CGROUP = 1 << 1, /* the caller's cgroup is asked for, be it as a condition */
 	PH_FEATURE_AUDIT = 1 << 2, /* some policy is in audit mode */
 	PH_FEATURE_KEEP = 1 << 3, /* some sockets may be exempt: --existing=keep */
+	PH_FEATURE_UID = 1 << 4, /* the caller's uid is asked for, be it as a condition */
+	PH_FEATURE_BY_UID = 1 << 5, /* a uid alone brings a policy */
+	PH_FEATURE_BY_CGROUP = 1 << 6, /* a cgroup or a unit alone does */
 };
 
 /* ph_grant.flags */
@@ -121,6 +127,15 @@ enum ph_grant_flag {
 	PH_GRANT_LEAVE = 1 << 0, /* programs that the process executes leave the confinement */
 	PH_GRANT_UID = 1 << 1, /* only while the caller's uid is ph_grant.uid */
 	PH_GRANT_CGROUP = 1 << 2, /* only below the cgroup of ph_grant.cgroup */
+	PH_GRANT_UNIT = 1 << 3, /* only in the unit of ph_grant.unit */
+};
+
+/* What a process has that may bring a policy upon it: the top byte of a trait's last word. */
+enum ph_trait_kind {
+	PH_TRAIT_COMM, /* the words are the name; its last byte is always 0 */
+	PH_TRAIT_UID, /* from here on, the first word is the value */
+	PH_TRAIT_CGROUP, /* hash of the path of a cgroup that it is in, or below */
+	PH_TRAIT_UNIT, /* hash of the name of such a cgroup */
 };
 
 #pragma GCC diagnostic push
@@ -167,7 +182,8 @@ struct ph_prefix {
 
 struct ph_grant {
 	__u64 id;
-	__u64 cgroup; /* hash of the path: ph_cgroup_word() */
+	__u64 cgroup; /* hash of the path */
+	__u64 unit; /* hash of the name */
 	__u32 uid;
 	__u32 cgroup_level; /* number of components of that path */
 	__u8 mode;
@@ -178,9 +194,9 @@ struct ph_grant {
 	__u32 pad0;
 };
 
-/* Name table: process name to the policies that match it. */
-struct ph_name {
-	__u64 word[PH_COMM_LEN / 8]; /* the bytes of comm, zeros behind the first NUL */
+/* Trait table: a trait to the policies that it brings. */
+struct ph_trait {
+	__u64 word[PH_COMM_LEN / 8]; /* of a comm: its bytes, zeros behind the first NUL */
 };
 
 struct ph_ids {
@@ -203,7 +219,7 @@ struct ph_header {
 	__u64 hash; /* of the content of its tables */
 	__u32 slot;
 	__u32 features;
-	__u64 names[PH_NAME_WORDS]; /* a bit for each name in the name table: ph_name_bit() */
+	__u64 filter[PH_FILTER_WORDS]; /* a bit for each of the trait table: ph_trait_bit() */
 };
 
 /* On a task (task storage, and the mirror by pid) and on a socket. */
@@ -212,7 +228,7 @@ struct ph_label {
 	struct ph_ids policies;
 };
 
-/* What the pass over all tasks writes for each that is labelled. */
+/* What the pass over all tasks writes for each that is confined now. */
 struct ph_labelled {
 	__u32 pid;
 	__u32 tgid;
@@ -223,23 +239,22 @@ struct ph_labelled {
 enum ph_sock_flag {
 	PH_SOCK_JUDGED = 1 << 0, /* LSM hooks judge this socket's calls */
 	PH_SOCK_EXEMPT = 1 << 1, /* open before the policy, and kept: --existing=keep */
-	PH_SOCK_REPORTED = 1 << 2, /* a packet of it was dropped and told */
 };
 
 struct ph_sock_label {
-	__u64 granted_generation; /* of the connect that was granted; 0: none */
 	struct ph_ids policies;
-	__u16 granted_port; /* the port that was asked for, host order */
-	__u16 flags;
+	__u32 flags; /* enum ph_sock_flag */
 	__u32 pad0;
 };
 
-/* Path of a cgroup: path[i] is the hash of its first i components (ph_cgroup_word()). */
+/*
+ * Where a cgroup lies: in the first half of hash[] the hashes of the path's first 0, 1, … components,
+ * in the second that of each component alone, as a unit is called; its first is unused.
+ */
 struct ph_cgroup {
-	__u32 levels;
+	__u32 levels; /* those beyond PH_CGROUP_DEPTH are not in hash[] */
 	__u32 ready; /* 0: it is being filled in */
-	__u64 component[PH_CGROUP_DEPTH + 1]; /* the hash of each alone; the first is unused */
-	__u64 path[PH_CGROUP_DEPTH + 1];
+	__u64 hash[2 * (PH_CGROUP_DEPTH + 1)];
 };
 
 /* Counters outlive generations; an entry is made at the first denial. */
@@ -262,6 +277,7 @@ enum ph_health {
 	PH_HEALTH_STORAGE_BUSY, /* the mirror decided in place of the task storage */
 	PH_HEALTH_LABEL_FAILED, /* a label could not be stored: the live name decides */
 	PH_HEALTH_COUNTER_FAILED, /* a denial has no counter */
+	PH_HEALTH_CGROUP_LOST, /* a new cgroup found no room: its path brings it no policy */
 	PH_HEALTH_MAX,
 };
 
@@ -349,9 +365,9 @@ struct ph_state {
 #pragma GCC diagnostic pop
 
 _Static_assert(sizeof(struct ph_ports) == 20, "ph_ports");
-_Static_assert(sizeof(struct ph_grant) == 128, "ph_grant");
+_Static_assert(sizeof(struct ph_grant) == 136, "ph_grant");
 _Static_assert(sizeof(struct ph_label) == 80, "ph_label");
-_Static_assert(sizeof(struct ph_sock_label) == 88, "ph_sock_label");
+_Static_assert(sizeof(struct ph_sock_label) == 80, "ph_sock_label");
 _Static_assert(sizeof(struct ph_event) == 160, "ph_event");
 _Static_assert(sizeof(struct ph_header) == 544, "ph_header");
 

@@ -7,42 +7,42 @@
  * on the way to the root are hashed when a cgroup is made, and kept under its id, which the kernel
  * does not use again.
  */
-#include "state.bpf.h"
+#include "identity.bpf.h"
+#include "paths.bpf.h"
 
 enum {
-	NAME_CHUNKS = 5, /* a name has up to 255 bytes */
 	CGROUP_STEPS = 24, /* a cgroup that lies deeper is in no policy's */
 };
 
 static const struct ph_cgroup unknown_cgroup;
 
-PH_SUBPROGRAM __u64 hash_component(__u32 level, const char *name)
+/* Cgroups of version 1 have ids of their own, and are nobody's match. */
+static __always_inline bool is_cgroup2(struct cgroup *cgroup)
 {
-	__u64 hash = ph_cgroup_word(PH_CGROUP_ROOT, level), length = 0;
+	return BPF_CORE_READ(cgroup, root, hierarchy_id) == 0;
+}
 
-	for (__u32 i = 0; i < NAME_CHUNKS; i++) {
-		__u64 word[PH_CGROUP_CHUNK / 8 + 1] = {};
-		long got = bpf_probe_read_kernel_str(word, PH_CGROUP_CHUNK + 1,
-						     name + i * PH_CGROUP_CHUNK);
+/* The hashes of a component as it is, and as a unit is called. */
+static __always_inline void hash_level(struct ph_cgroup *entry, __u32 level, const char *name)
+{
+	char first = 0;
 
-		for (__u32 j = 0; j < PH_CGROUP_CHUNK / 8; j++)
-			hash = ph_cgroup_word(hash, word[j]);
-		if (got > 0)
-			length += got - 1;
-		if (got <= PH_CGROUP_CHUNK)
-			break;
-	}
-	return ph_cgroup_word(hash, length);
+	if (level > PH_CGROUP_DEPTH)
+		return;
+	bpf_probe_read_kernel(&first, sizeof(first), name);
+	entry->hash[level] = hash_component(name);
+	entry->hash[PH_CGROUP_DEPTH + 1 + level] = entry->hash[level];
+	if (first == '_')
+		entry->hash[PH_CGROUP_DEPTH + 1 + level] = hash_component(name + 1);
 }
 
 /*
- * Fills in the path, from the cgroup upwards; levels deeper than a match can name are left out. Two
- * CPUs may do it at once: both write the same. A cgroup so deep that the root is not reached stays
+ * Fills in the path, from the cgroup upwards. A cgroup so deep that the root is not reached stays
  * unknown.
  */
 PH_SUBPROGRAM int hash_path(struct ph_cgroup *entry, struct cgroup *cgroup)
 {
-	__u64 path = PH_CGROUP_ROOT;
+	__u64 path = PH_HASH_START;
 	__u32 level = 1;
 
 	if (!entry)
@@ -52,20 +52,81 @@ PH_SUBPROGRAM int hash_path(struct ph_cgroup *entry, struct cgroup *cgroup)
 		level = BPF_CORE_READ(cgroup, level);
 		if (level == 0)
 			break;
-		if (level <= PH_CGROUP_DEPTH)
-			entry->component[level] =
-				hash_component(level, BPF_CORE_READ(cgroup, kn, name));
+		hash_level(entry, level, BPF_CORE_READ(cgroup, kn, name));
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 	}
 	if (level)
 		return 0;
-	entry->path[0] = path;
+	entry->hash[0] = path;
 	for (__u32 i = 1; i <= PH_CGROUP_DEPTH; i++) {
-		path ^= entry->component[i];
-		entry->path[i] = path;
+		path = ph_hash_word(path, entry->hash[i]);
+		entry->hash[i] = i <= entry->levels ? path : 0;
 	}
 	*(volatile __u32 *)&entry->ready = 1;
 	return 0;
+}
+
+/* The first half are paths, the second names. */
+static __always_inline struct ph_trait trait_of_hash(const struct ph_cgroup *cgroup, __u32 i)
+{
+	return ph_trait(PH_TRAIT_CGROUP + i / (PH_CGROUP_DEPTH + 1),
+			cgroup->hash[i & (2 * (PH_CGROUP_DEPTH + 1) - 1)]);
+}
+
+/*
+ * Appends what one trait brings; no two bring the same. Without a branch: the verifier would follow
+ * both sides for each id.
+ */
+static __always_inline void append_ids(struct ph_ids *ids, const struct ph_ids *brought)
+{
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 count = ids->count, id = brought->id[i];
+		__u64 fits = (__s64)(count - PH_LABEL_MAX) >> 63;
+
+		asm volatile("" : "+r"(fits));
+		ids->id[count & (PH_LABEL_MAX - 1)] |= id & fits;
+		ids->count = count + (~ph_mask_equal(id, 0) & 1);
+	}
+}
+
+/* Enters the cgroup into a place table; nobody is in it yet. */
+PH_SUBPROGRAM int place_cgroup(__u64 id, const struct ph_cgroup *cgroup,
+			       const struct ph_header *header)
+{
+	const struct ph_ids none = {};
+	void *traits, *places;
+	struct ph_ids *ids;
+
+	if (!cgroup || !header || !(header->features & PH_FEATURE_BY_CGROUP))
+		return 0;
+	traits = bpf_map_lookup_elem(&ph_traits, &header->slot);
+	places = bpf_map_lookup_elem(&ph_places, &header->slot);
+	if (!traits || !places)
+		return 0;
+	bpf_map_update_elem(places, &id, &none, PH_ANY);
+	ids = bpf_map_lookup_elem(places, &id);
+	if (!ids) {
+		count_health(PH_HEALTH_CGROUP_LOST);
+		return 0;
+	}
+	for (__u32 i = 0; i < 2 * (PH_CGROUP_DEPTH + 1); i++) {
+		struct ph_trait trait = trait_of_hash(cgroup, i);
+		const struct ph_ids *brought = bpf_map_lookup_elem(traits, &trait);
+
+		if (brought)
+			append_ids(ids, brought);
+	}
+	if (!ids->count)
+		bpf_map_delete_elem(places, &id);
+	return 0;
+}
+
+static __always_inline void unplace_cgroup(ph_tables slot, __u64 id)
+{
+	void *places = bpf_map_lookup_elem(&ph_places, &slot);
+
+	if (places)
+		bpf_map_delete_elem(places, &id);
 }
 
 #endif

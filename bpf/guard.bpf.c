@@ -74,12 +74,14 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 	struct task_struct *task = current_task();
 	struct ph_label *label = label_of(task);
 	struct ph_label fresh = {};
+	struct ph_trait name;
 
 	if (!header || !label)
 		return PH_PASS;
 	fresh.generation = header->generation;
-	add_known(&fresh.policies, &label->policies, header->slot, PH_GRANT_LEAVE);
-	add_by_name(&fresh.policies, task, header);
+	keep_known(&fresh.policies, &label->policies, header, PH_GRANT_LEAVE);
+	read_name(&name, task);
+	add_sticky(&fresh.policies, header, &name);
 	if (fresh.policies.count)
 		set_label(task, &fresh);
 	else
@@ -148,19 +150,33 @@ int BPF_PROG(ph_load_module, enum kernel_load_data_id id)
 	return refuse(PH_DOOR_MODULE);
 }
 
+/* All that confines the target, be it by its uid or its cgroup. */
+static __always_inline void find_other(struct who *other, struct task_struct *target)
+{
+	const struct ph_header *header = current_header();
+	struct ph_label label = {};
+
+	collect_labels(&label, target, target->group_leader);
+	if (!header)
+		return;
+	enter_generation(other, header);
+	look_around(other, target);
+	other->policies = label.policies;
+	add_live(other, brought_by_uid(other, header), brought_by_cgroup(other, header));
+}
+
 /* Whether every policy that confines the caller confines the target too. */
 static __always_inline bool is_confined_alike(const struct who *who, struct task_struct *target)
 {
-	struct ph_label label = {};
+	struct who other = {};
 	__u64 missing = 0;
 
-	if (!collect_labels(&label, target, target->group_leader))
-		return false;
+	find_other(&other, target);
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 known = ph_mask_equal(who->policies.id[i], 0);
 
 		for (__u32 j = 0; j < PH_LABEL_MAX; j++)
-			known |= ph_mask_equal(who->policies.id[i], label.policies.id[j]);
+			known |= ph_mask_equal(who->policies.id[i], other.policies.id[j]);
 		missing |= ~known;
 	}
 	return !missing;

@@ -18,7 +18,7 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 {
 	const struct ph_header *header = current_header();
 	struct ph_label fresh = {};
-	struct ph_name name = {}, old;
+	struct ph_trait name = {}, old;
 
 	if (!header)
 		return 0;
@@ -26,9 +26,9 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	bpf_probe_read_kernel_str(&name, sizeof(name), comm);
 	mask_name(&name);
 	read_name(&old, task);
-	if (!any_label_of(task) && !in_filter(header, &name) && !in_filter(header, &old))
+	if (!any_label_of(task) && !may_bring(header, &name) && !may_bring(header, &old))
 		return 0;
-	add_by_name(&fresh.policies, task, header);
+	add_sticky(&fresh.policies, header, &old);
 	relabel(task, &name, header, &fresh);
 	return 0;
 }
@@ -51,11 +51,11 @@ int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 	fresh.generation = header->generation;
 	label = mirrored_label(parent->pid);
 	if (label)
-		add_known(&fresh.policies, &label->policies, header->slot, 0);
+		keep_known(&fresh.policies, &label->policies, header, 0);
 	if (!same_process && !by_leader) {
 		label = mirrored_label(parent->tgid);
 		if (label)
-			add_known(&fresh.policies, &label->policies, header->slot, 0);
+			keep_known(&fresh.policies, &label->policies, header, 0);
 	}
 	if (!fresh.policies.count)
 		return 0;
@@ -70,7 +70,7 @@ int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	const struct ph_header *header = current_header();
 	struct ph_label fresh = {}, *label, *old = NULL;
 	__u32 pid = task->pid, thread = old_pid;
-	struct ph_name name;
+	struct ph_trait name;
 
 	if (!header)
 		return 0;
@@ -82,10 +82,10 @@ int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	read_name(&name, task);
 	fresh.generation = header->generation;
 	if (label)
-		add_known(&fresh.policies, &label->policies, header->slot, PH_GRANT_LEAVE);
+		keep_known(&fresh.policies, &label->policies, header, PH_GRANT_LEAVE);
 	if (old)
-		add_known(&fresh.policies, &old->policies, header->slot, PH_GRANT_LEAVE);
-	add_ids(&fresh.policies, find_name(header->slot, &name));
+		keep_known(&fresh.policies, &old->policies, header, PH_GRANT_LEAVE);
+	add_sticky(&fresh.policies, header, &name);
 	if (fresh.policies.count)
 		mirror_label(pid, &fresh);
 	else
@@ -111,10 +111,24 @@ int BPF_PROG(ph_exit, struct task_struct *task)
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 {
+	const struct ph_header *header = current_header();
 	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+	struct ph_cgroup *entry;
 
+	if (!is_cgroup2(cgroup))
+		return 0;
 	bpf_map_update_elem(&ph_cgroups, &id, &unknown_cgroup, PH_ANY);
-	return hash_path(bpf_map_lookup_elem(&ph_cgroups, &id), cgroup);
+	entry = bpf_map_lookup_elem(&ph_cgroups, &id);
+	hash_path(entry, cgroup);
+	if (!entry || !entry->ready) {
+		count_health(PH_HEALTH_CGROUP_LOST);
+		return 0;
+	}
+	if (!header)
+		return 0;
+	place_cgroup(id, entry, header);
+	place_cgroup(id, entry, next_header(header));
+	return 0;
 }
 
 SEC("tp_btf/cgroup_rmdir")
@@ -122,11 +136,15 @@ int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 {
 	__u64 id = BPF_CORE_READ(cgroup, kn, id);
 
+	if (!is_cgroup2(cgroup))
+		return 0;
 	bpf_map_delete_elem(&ph_cgroups, &id);
+	unplace_cgroup(0, id);
+	unplace_cgroup(1, id);
 	return 0;
 }
 
-/* Labels every task that runs, and writes one record for each that is labelled. */
+/* Labels every task that runs, and writes one record for each that is confined. */
 SEC("iter/task")
 int ph_label_tasks(struct bpf_iter__task *ctx)
 {
@@ -134,19 +152,23 @@ int ph_label_tasks(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct ph_labelled record = {};
 	struct ph_label fresh = {};
-	struct ph_name name;
+	struct ph_trait name;
+	struct who who;
 
 	if (!task || !header)
 		return 0;
 	read_name(&name, task);
-	if (!any_label_of(task) && !in_filter(header, &name))
-		return 0;
-	relabel(task, &name, header, &fresh);
-	if (!fresh.policies.count)
+	if (any_label_of(task) || may_bring(header, &name))
+		relabel(task, &name, header, &fresh);
+	enter_generation(&who, header);
+	look_around(&who, task);
+	who.policies = fresh.policies;
+	add_live(&who, brought_by_uid(&who, header), brought_by_cgroup(&who, header));
+	add_scoped(&record.policies, &who);
+	if (!record.policies.count)
 		return 0;
 	record.pid = task->pid;
 	record.tgid = task->tgid;
-	record.policies = fresh.policies;
 	__builtin_memcpy(record.comm, &name, sizeof(record.comm));
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;

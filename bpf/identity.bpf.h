@@ -5,8 +5,8 @@
 /*
  * Who is calling: names and labels.
  *
- * A task is confined by the label on itself, by that on its thread-group leader, and by the names
- * of both. Labels lie in task storage and, for programs that cannot read task storage and for the
+ * A task is confined by the label on itself, by that on its thread-group leader, by the names of
+ * both, and by its uid and its cgroup, which are looked at anew each time. Labels lie in task storage and, for programs that cannot read task storage and for the
  * moments in which it is busy, in a mirror by thread id.
  *
  * Hooks that judge only read labels. Labels are written where names change, tasks are made and
@@ -25,7 +25,8 @@ struct who {
 	__u64 generation;
 	ph_tables slot;
 	__u32 features;
-	__u64 cgroup; /* id; only where some policy asks for it */
+	__u64 cgroup; /* id; this and the uid only where some policy asks for them */
+	__u32 uid;
 	bool settled; /* the conditions held when the socket was labelled: they are not asked again */
 	struct ph_ids policies; /* count 0: not confined */
 };
@@ -49,7 +50,7 @@ static __always_inline __u64 up_to_nul(__u64 word)
 }
 
 /* The kernel leaves what it likes behind the NUL. */
-static __always_inline void mask_name(struct ph_name *name)
+static __always_inline void mask_name(struct ph_trait *name)
 {
 	__u64 head = up_to_nul(name->word[0]);
 
@@ -57,17 +58,17 @@ static __always_inline void mask_name(struct ph_name *name)
 	name->word[1] = up_to_nul(name->word[1]) & ~ph_mask_equal(head >> 56, 0);
 }
 
-static __always_inline void read_name(struct ph_name *name, struct task_struct *task)
+static __always_inline void read_name(struct ph_trait *name, struct task_struct *task)
 {
 	bpf_core_read(name, sizeof(*name), &task->comm);
 	mask_name(name);
 }
 
-static __always_inline bool in_filter(const struct ph_header *header, const struct ph_name *name)
+static __always_inline bool in_filter(const struct ph_header *header, const struct ph_trait *trait)
 {
-	__u32 bit = ph_name_bit(name->word);
+	__u32 bit = ph_trait_bit(trait);
 
-	return header->names[bit / 64 & (PH_NAME_WORDS - 1)] >> (bit % 64) & 1;
+	return header->filter[bit / 64 & (PH_FILTER_WORDS - 1)] >> (bit % 64) & 1;
 }
 
 /*
@@ -85,14 +86,31 @@ static __always_inline void add_id(struct ph_ids *ids, __u64 id)
 	ids->count = count + (~known & 1);
 }
 
+/* What did not fit elsewhere is not here either. */
+static __always_inline void mark_overfull(struct ph_ids *ids, __u64 count)
+{
+	__u64 over = (__s64)(PH_LABEL_MAX - count) >> 63;
+
+	asm volatile("" : "+r"(over)); /* or clang branches, and the verifier follows both sides */
+	ids->count = (ids->count & ~over) | ((PH_LABEL_MAX + 1) & over);
+}
+
+/* None; hidden from the verifier, for which there would be a state for each that is still known. */
+static __always_inline void clear_ids(struct ph_ids *ids, __u64 unknown)
+{
+	__builtin_memset(ids, 0, sizeof(*ids));
+	ids->count = hide(0, unknown);
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		ids->id[i] = hide(0, unknown);
+}
+
 PH_SUBPROGRAM int add_ids(struct ph_ids *ids, const struct ph_ids *more)
 {
 	if (!ids || !more)
 		return 0;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
 		add_id(ids, more->id[i]);
-	if (more->count > PH_LABEL_MAX)
-		ids->count = PH_LABEL_MAX + 1;
+	mark_overfull(ids, more->count);
 	return 0;
 }
 
@@ -113,8 +131,7 @@ PH_SUBPROGRAM int add_known(struct ph_ids *ids, const struct ph_ids *from, ph_ta
 		id = hide(id, slot);
 		add_id(ids, id);
 	}
-	if (from->count > PH_LABEL_MAX)
-		ids->count = PH_LABEL_MAX + 1;
+	mark_overfull(ids, from->count);
 	return 0;
 }
 
@@ -205,21 +222,59 @@ static __always_inline void drop_label(struct task_struct *task)
 	bpf_map_delete_elem(&ph_mirror, &pid);
 }
 
+/* Adds the policies that a trait brings. */
+static __always_inline void add_by_trait(struct ph_ids *ids, const struct ph_header *header,
+					 const struct ph_trait *trait)
+{
+	const struct ph_ids *brought;
+
+	if (!in_filter(header, trait))
+		return;
+	brought = find_trait(header->slot, trait);
+	if (brought)
+		add_ids(ids, brought);
+}
+
+/* Those of a label that still hold, now or when the deadline has passed. */
+static __always_inline void keep_known(struct ph_ids *ids, const struct ph_ids *from,
+				       const struct ph_header *header, __u8 without)
+{
+	const struct ph_header *next = next_header(header);
+
+	add_known(ids, from, header->slot, without);
+	if (next)
+		add_known(ids, from, next->slot, without);
+}
+
+/* What a name brings, likewise. */
+static __always_inline void add_sticky(struct ph_ids *ids, const struct ph_header *header,
+				       const struct ph_trait *name)
+{
+	const struct ph_header *next = next_header(header);
+
+	add_by_trait(ids, header, name);
+	if (next)
+		add_by_trait(ids, next, name);
+}
+
+/* Whether it may bring anything: all do while there are two tables to ask. */
+static __always_inline bool may_bring(const struct ph_header *header, const struct ph_trait *name)
+{
+	return header->deadline || in_filter(header, name);
+}
+
 /*
  * Makes a task's label anew: what of it still holds, and what `name` matches. The result stays in
  * `fresh`, whether or not it can be stored. Nonzero: it could not.
  */
-PH_SUBPROGRAM int relabel(struct task_struct *task, const struct ph_name *name,
+PH_SUBPROGRAM int relabel(struct task_struct *task, const struct ph_trait *name,
 			  const struct ph_header *header, struct ph_label *fresh)
 {
 	struct ph_label *label = any_label_of(task);
-	const struct ph_ids *matched;
 
 	if (label)
-		add_known(&fresh->policies, &label->policies, header->slot, 0);
-	matched = find_name(header->slot, name);
-	if (matched)
-		add_ids(&fresh->policies, matched);
+		keep_known(&fresh->policies, &label->policies, header, 0);
+	add_sticky(&fresh->policies, header, name);
 	fresh->generation = header->generation;
 	if (fresh->policies.count)
 		return set_label(task, fresh);
@@ -228,12 +283,43 @@ PH_SUBPROGRAM int relabel(struct task_struct *task, const struct ph_name *name,
 	return 0;
 }
 
+/* --- What is asked anew at each call */
+
+/* What a uid or a cgroup alone brings; NULL: nothing. */
+static __always_inline const struct ph_ids *brought_by_uid(const struct who *who,
+							   const struct ph_header *header)
+{
+	struct ph_trait trait = ph_trait(PH_TRAIT_UID, who->uid);
+
+	if (!(header->features & PH_FEATURE_BY_UID) || !in_filter(header, &trait))
+		return NULL;
+	return find_trait(header->slot, &trait);
+}
+
+static __always_inline const struct ph_ids *brought_by_cgroup(const struct who *who,
+							      const struct ph_header *header)
+{
+	if (!(header->features & PH_FEATURE_BY_CGROUP))
+		return NULL;
+	return find_place(header->slot, who->cgroup);
+}
+
+static __always_inline void add_live(struct who *who, const struct ph_ids *by_uid,
+				     const struct ph_ids *by_cgroup)
+{
+	if (by_uid)
+		add_ids(&who->policies, by_uid);
+	if (by_cgroup)
+		add_ids(&who->policies, by_cgroup);
+}
+
 static __always_inline void enter_generation(struct who *who, const struct ph_header *header)
 {
 	who->generation = header->generation;
 	who->slot = header->slot;
 	who->features = header->features;
 	who->cgroup = 0;
+	who->uid = 0;
 	who->settled = false;
 }
 
@@ -257,15 +343,10 @@ static __always_inline bool identify_label(struct who *who, const struct ph_sock
 static __always_inline void add_by_name(struct ph_ids *ids, struct task_struct *task,
 					const struct ph_header *header)
 {
-	const struct ph_ids *matched;
-	struct ph_name name;
+	struct ph_trait name;
 
 	read_name(&name, task);
-	if (!in_filter(header, &name))
-		return;
-	matched = find_name(header->slot, &name);
-	if (matched)
-		add_ids(ids, matched);
+	add_by_trait(ids, header, &name);
 }
 
 /* Labels are old, or there are none and a name may be a policy's: all that can be said counts. */
@@ -289,7 +370,7 @@ PH_SUBPROGRAM int identify_slowly(struct who *who, const struct ph_header *heade
 /* Whether the name of the task may be one that a policy matches. */
 static __always_inline bool may_match(const struct ph_header *header, struct task_struct *task)
 {
-	struct ph_name name;
+	struct ph_trait name;
 
 	read_name(&name, task);
 	return in_filter(header, &name);
@@ -323,16 +404,95 @@ static __always_inline bool identify(struct who *who)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task;
+	const struct ph_ids *by_uid, *by_cgroup;
 
 	if (!header)
 		return false;
 	enter_generation(who, header);
 	task = current_task();
-	if (!find_policies(who, header, task))
+	if (who->features & PH_FEATURE_UID)
+		who->uid = bpf_get_current_uid_gid();
+	if (who->features & PH_FEATURE_CGROUP)
+		who->cgroup = bpf_get_current_cgroup_id();
+	by_uid = brought_by_uid(who, header);
+	by_cgroup = brought_by_cgroup(who, header);
+	if (!find_policies(who, header, task)) {
+		/* One after the other: clang would compute with the pointers. */
+		if (!by_uid) {
+			barrier_var(by_cgroup);
+			if (!by_cgroup)
+				return false;
+		}
+		clear_ids(&who->policies, who->generation);
+	}
+	add_live(who, by_uid, by_cgroup);
+	return who->policies.count;
+}
+
+/* Whether the caller is in the cgroup of the grant, or below; a cgroup of unknown path may be it. */
+static __always_inline bool in_cgroup(const struct ph_cgroup *cgroup, const struct ph_grant *grant)
+{
+	__u32 level = grant->cgroup_level;
+
+	return level > PH_CGROUP_DEPTH || cgroup->hash[level] == grant->cgroup;
+}
+
+/* Without a branch, of which the verifier would follow both sides for each level. */
+static __always_inline bool in_unit(const struct ph_cgroup *cgroup, const struct ph_grant *grant)
+{
+	__u64 all_differ = ~0ull;
+
+	for (__u32 i = PH_CGROUP_DEPTH + 2; i < 2 * (PH_CGROUP_DEPTH + 1); i++) {
+		__u64 differ = cgroup->hash[i] ^ grant->unit;
+
+		all_differ &= differ | -differ;
+	}
+	return !(all_differ >> 63);
+}
+
+/* The conditions that are tested at each call. */
+static __always_inline bool in_scope(const struct who *who, const struct ph_grant *grant)
+{
+	struct ph_cgroup *cgroup;
+
+	if (who->settled)
+		return true;
+	if (grant->flags & PH_GRANT_UID && grant->uid != who->uid)
 		return false;
+	if (!(grant->flags & (PH_GRANT_CGROUP | PH_GRANT_UNIT)))
+		return true;
+	cgroup = bpf_map_lookup_elem(&ph_cgroups, &who->cgroup);
+	if (!cgroup || !cgroup->ready)
+		return true;
+	if (grant->flags & PH_GRANT_CGROUP && !in_cgroup(cgroup, grant))
+		return false;
+	return !(grant->flags & PH_GRANT_UNIT) || in_unit(cgroup, grant);
+}
+
+/* The policies of the caller whose conditions hold now: what a socket it makes is labelled with. */
+PH_SUBPROGRAM int add_scoped(struct ph_ids *ids, const struct who *who)
+{
+	if (!ids || !who)
+		return 0;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 id = who->policies.id[i];
+		const struct ph_grant *grant = find_grant(who->slot, id);
+
+		if (!grant || !in_scope(who, grant))
+			id = 0;
+		id = hide(id, who->generation);
+		add_id(ids, id);
+	}
+	return 0;
+}
+
+/* What identify() asks of the caller, of another task. */
+static __always_inline void look_around(struct who *who, struct task_struct *task)
+{
+	if (who->features & PH_FEATURE_UID)
+		who->uid = BPF_CORE_READ(task, cred, uid.val);
 	if (who->features & PH_FEATURE_CGROUP)
 		who->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-	return true;
 }
 
 #endif

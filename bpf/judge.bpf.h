@@ -97,12 +97,12 @@ static __always_inline void describe_caller(struct ph_event *event)
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct task_struct *task = current_task();
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-	struct ph_name name;
+	struct ph_trait name;
 
 	event->pid = pid_tgid;
 	event->tgid = pid_tgid >> 32;
 	event->uid = bpf_get_current_uid_gid();
-	event->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	event->cgroup = bpf_get_current_cgroup_id();
 	event->exe_inode = BPF_CORE_READ(exe, f_inode, i_ino);
 	event->exe_device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
 	read_name(&name, task);
@@ -159,48 +159,6 @@ PH_SUBPROGRAM int record(const struct attempt *attempt, const struct finding *fi
 count:
 	return count_denial(finding->policy, attempt->door,
 			    finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);
-}
-
-/* Whether the caller is in the cgroup of the grant, or below; a cgroup of unknown path may be it. */
-static __always_inline bool in_cgroup(const struct who *who, const struct ph_grant *grant)
-{
-	struct ph_cgroup *cgroup = bpf_map_lookup_elem(&ph_cgroups, &who->cgroup);
-	__u32 level = grant->cgroup_level;
-
-	if (!cgroup || !cgroup->ready || level > PH_CGROUP_DEPTH)
-		return true;
-	return cgroup->levels >= level && cgroup->path[level] == grant->cgroup;
-}
-
-/* The conditions that are tested at each call. A packet has no caller to ask about. */
-static __always_inline bool in_scope(const struct who *who, const struct ph_grant *grant)
-{
-#ifndef PH_PACKETS
-	if (who->settled)
-		return true;
-	if (grant->flags & PH_GRANT_UID && grant->uid != (__u32)bpf_get_current_uid_gid())
-		return false;
-	if (grant->flags & PH_GRANT_CGROUP)
-		return in_cgroup(who, grant);
-#endif
-	return true;
-}
-
-/* The policies of the caller whose conditions hold now: what a socket it makes is labelled with. */
-PH_SUBPROGRAM int add_scoped(struct ph_ids *ids, const struct who *who)
-{
-	if (!ids || !who)
-		return 0;
-	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
-		__u64 id = who->policies.id[i];
-		const struct ph_grant *grant = find_grant(who->slot, id);
-
-		if (!grant || !in_scope(who, grant))
-			id = 0;
-		id = hide(id, who->generation);
-		add_id(ids, id);
-	}
-	return 0;
 }
 
 enum weight {

@@ -74,10 +74,19 @@ struct header_map {
 	__uint(value_size, sizeof(struct ph_header));
 };
 
-struct name_map {
+struct trait_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* placeholder */
-	__uint(key_size, sizeof(struct ph_name));
+	__uint(key_size, sizeof(struct ph_trait));
+	__uint(value_size, sizeof(struct ph_ids));
+};
+
+/* Cgroup id to the policies that the place brings; written to while the generation is in force. */
+struct place_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* placeholder */
+	__uint(map_flags, PH_NO_PREALLOC);
+	__uint(key_size, sizeof(__u64));
 	__uint(value_size, sizeof(struct ph_ids));
 };
 
@@ -112,7 +121,8 @@ struct prefix_map {
 	} name SEC(".maps")
 
 PH_OUTER(ph_current, header_map, PH_CURRENT_MAX);
-PH_OUTER(ph_names, name_map, 2);
+PH_OUTER(ph_traits, trait_map, 2);
+PH_OUTER(ph_places, place_map, 2);
 PH_OUTER(ph_grants, grant_map, 2);
 PH_OUTER(ph_chunks, chunk_map, 2);
 PH_OUTER(ph_prefixes, prefix_map, 2);
@@ -224,11 +234,27 @@ static __always_inline const struct ph_header *current_header(void)
 	return header;
 }
 
-static __always_inline const struct ph_ids *find_name(ph_tables slot, const struct ph_name *name)
+/*
+ * While the header has a deadline, the one that comes after: who is let go of now must be found again
+ * then.
+ */
+static __always_inline const struct ph_header *next_header(const struct ph_header *header)
 {
-	void *map = bpf_map_lookup_elem(&ph_names, &slot);
+	return header->deadline ? header_at(PH_FALLBACK) : NULL;
+}
 
-	return map ? bpf_map_lookup_elem(map, name) : NULL;
+static __always_inline const struct ph_ids *find_trait(ph_tables slot, const struct ph_trait *trait)
+{
+	void *map = bpf_map_lookup_elem(&ph_traits, &slot);
+
+	return map ? bpf_map_lookup_elem(map, trait) : NULL;
+}
+
+static __always_inline const struct ph_ids *find_place(ph_tables slot, __u64 cgroup)
+{
+	void *map = bpf_map_lookup_elem(&ph_places, &slot);
+
+	return map ? bpf_map_lookup_elem(map, &cgroup) : NULL;
 }
 
 static __always_inline const struct ph_grant *find_grant(ph_tables slot, __u64 id)

@@ -107,23 +107,31 @@ static __always_inline void ph_address(struct ph_address *address, __u32 family,
 	address->v6 = keep & 1;
 }
 
-/* Which bit of ph_header.names stands for this name. */
-static __always_inline __u32 ph_name_bit(const __u64 word[2])
+/* Which bit of ph_header.filter stands for this trait. */
+static __always_inline __u32 ph_trait_bit(const struct ph_trait *trait)
 {
-	__u64 hash = (word[0] ^ word[1] * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull;
+	__u64 hash = trait->word[0] ^ trait->word[1] * 0x9e3779b97f4a7c15ull;
 
-	return hash >> 52; /* PH_NAME_WORDS * 64 bits */
+	return hash * 0xff51afd7ed558ccdull >> 52; /* PH_FILTER_WORDS * 64 bits */
+}
+
+static __always_inline struct ph_trait ph_trait(__u64 kind, __u64 value)
+{
+	return (struct ph_trait){ .word = { value, kind << 56 } };
 }
 
 /*
- * The hash of a cgroup's path: PH_CGROUP_ROOT, XOR that of each component. The hash of a component
- * starts with its level (1 is the first), goes over its name in chunks of PH_CGROUP_CHUNK bytes,
- * little endian words padded with zeros, until a chunk is not full, and ends with its length.
+ * Hashes of paths. That of a component goes over its name in chunks of PH_NAME_CHUNK bytes, little
+ * endian words padded with zeros, until a chunk is not full, and ends with its length; it does not
+ * depend on where the component stands. That of a path goes over its components.
+ *
+ * Where the name of a unit could be taken for one of the files of a cgroup, or begins with an
+ * underscore, systemd puts an underscore before it: the hash of a unit is that of the name without.
  */
-#define PH_CGROUP_ROOT 0x706f7274686f6c64ull
-#define PH_CGROUP_CHUNK 56
+#define PH_HASH_START 0x706f7274686f6c64ull
+#define PH_NAME_CHUNK 56
 
-static __always_inline __u64 ph_cgroup_word(__u64 hash, __u64 word)
+static __always_inline __u64 ph_hash_word(__u64 hash, __u64 word)
 {
 	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
 	return hash ^ hash >> 32;

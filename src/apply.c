@@ -211,6 +211,25 @@ static int lay_ready(const struct ph_edits *edits, uint64_t generation, struct p
 	return 0;
 }
 
+/* Once more, for those that were made while the generation was put in force. */
+static int tell_cgroups(const struct ph_kernel *kernel, const struct ph_image *image,
+			struct ph_fault *f)
+{
+	struct ph_header current;
+	int r;
+
+	if (!(image->header.features & PH_FEATURE_CGROUP))
+		return 0;
+	r = generation_current(kernel, &current);
+	if (!r)
+		r = cgroups_tell(kernel, image, current.slot);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "the policies are in force, but the cgroups cannot be listed: %s",
+			     strerror(-r));
+	return 0;
+}
+
 static int move_in_place(const struct ph_edits *edits, struct ph_fault *f)
 {
 	int r = edits->n ? pending_finish() : 0;
@@ -265,6 +284,8 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 	(void)sources_keep(kernel, image, applied->generation);
 	if (!applied->trial)
 		r = move_in_place(edits, f);
+	if (!r)
+		r = tell_cgroups(kernel, image, f);
 	return r ? r : label_running(applied, f);
 }
 
@@ -307,10 +328,6 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 			return r;
 	}
 	r = record_state(&kernel, plan->backend, accepted, applied->attach, f);
-	if (!r && image->header.features & PH_FEATURE_CGROUP &&
-	    cgroups_tell(&kernel, plan->features->cgroup_root))
-		r = fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read the cgroups below %s",
-			  plan->features->cgroup_root);
 	if (!r)
 		r = put_in_force(&kernel, image, options, edits, applied, f);
 	/* Once the generation is in force it stays so, whatever else failed. */
@@ -396,6 +413,17 @@ static int make_ready(const struct ph_apply_options *options, const struct ph_fe
 	return 0;
 }
 
+/* What cannot be found out at a call where the kernel takes no tracing programs. */
+static int check_matches(const struct ph_image *image, const struct ph_features *features,
+			 struct ph_fault *f)
+{
+	if (features->tracing_programs || !(image->header.features & PH_FEATURE_BY_CGROUP))
+		return 0;
+	return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
+		     "a policy matches by cgroup or unit alone, and this kernel takes no tracing "
+		     "programs, without which new cgroups are not seen; add a comm to the match");
+}
+
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
 		   const struct ph_edits *edits, struct ph_applied *ret,
 		   struct ph_problems *problems, struct ph_fault *f)
@@ -423,7 +451,9 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 	if (r)
 		return r;
 	features_probe(&features);
-	r = make_ready(options, &features, &plan, &accepted, &applied, f);
+	r = check_matches(&image, &features, f);
+	if (!r)
+		r = make_ready(options, &features, &plan, &accepted, &applied, f);
 	if (r)
 		return r;
 	cgroup = plan.cgroup;

@@ -6,70 +6,122 @@
 #include <unistd.h>
 
 #include "kernel/processes.h"
+#include "policy/name.h"
+#include "subject.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_processes, processes_done);
 
-/* Names that are never anybody else's, whether or not they run now. */
-static const struct {
-	const char *comm;
-	const char *what;
-} reserved[] = {
-	{ "systemd", "the first process" },
-	{ "init", "the first process" },
-	{ "sshd", "the SSH server, the way into this machine" },
-	{ "sshd-session", "the SSH server, the way into this machine" },
-	{ "sshd-auth", "the SSH server, the way into this machine" },
-	{ "porthold", "porthold itself" },
+/* A process that no policy may confine. */
+struct ward {
+	struct ph_subject subject;
+	char what[128];
 };
+
+struct wards {
+	struct ward *v;
+	size_t n;
+};
+
+static void wards_done(struct wards *wards)
+{
+	for (size_t i = 0; i < wards->n; i++)
+		subject_done(&wards->v[i].subject);
+	free(wards->v);
+}
+
+DEFINE_CLEANUP_DONE(struct wards, wards_done);
+
+/* --- Whom to guard */
+
+/* What the process is to whoever asks; "": nothing. */
+static void describe(const struct ph_processes *processes, const struct ph_process *process,
+		     char *ret, size_t size)
+{
+	const char *whose = process->pid == 1 ? "the first process" : comm_guarded(process->comm);
+
+	*ret = 0;
+	if (process->pid == getpid())
+		(void)snprintf(ret, size, "this command");
+	else if (whose)
+		(void)snprintf(ret, size, "%s", whose);
+	else if (process_descends(processes, getpid(), process->pid))
+		(void)snprintf(ret, size, "process %d, an ancestor of this command", process->pid);
+}
+
+static int find_wards(struct wards *wards)
+{
+	cleanup_(processes_donep) struct ph_processes processes = {};
+	int r = processes_read(&processes);
+
+	if (r)
+		return r;
+	wards->v = calloc(processes.n + 1, sizeof(*wards->v));
+	if (!wards->v)
+		return -ENOMEM;
+	for (size_t i = 0; i < processes.n; i++) {
+		struct ward *ward = &wards->v[wards->n];
+
+		describe(&processes, &processes.v[i], ward->what, sizeof(ward->what));
+		if (!*ward->what)
+			continue;
+		r = subject_of_pid(processes.v[i].pid, &ward->subject);
+		if (r && r != -ENOENT)
+			return r;
+		wards->n += !r;
+	}
+	return 0;
+}
+
+/* --- What would confine them */
 
 static int refuse(const struct ph_policy *policy, const char *what, struct ph_fault *f)
 {
 	return fault(f, -EPERM, PH_EXIT_REFUSED,
 		     "policy %s would confine %s: that can lock you out. Nothing was changed. "
-		     "Choose another name, or limit the policy to a cgroup (--in-cgroup)",
+		     "Choose another match, or limit the policy to a cgroup (--in-cgroup)",
 		     policy->name, what);
 }
 
-static bool is_meant(const struct ph_policy *policy, const struct ph_process *process)
+/* By name alone; in a part of the machine, a name may well be somebody else's. */
+static const char *guarded_by_name(const struct ph_match *match)
 {
-	return !policy->match.cgroup || process_in_cgroup(process->pid, policy->match.cgroup);
+	if (match->exe || match->cgroup || match->unit || match->has_uid)
+		return NULL;
+	return comm_guarded(match->comm);
 }
 
-static int check_policy(const struct ph_policy *policy, const struct ph_processes *processes,
+static int check_policy(const struct ph_policy *policy, const struct wards *wards,
 			struct ph_fault *f)
 {
-	const char *comm = policy->match.comm;
+	const char *name = guarded_by_name(&policy->match);
 
-	if (policy->mode != PH_POLICY_ENFORCE || !*comm)
+	if (policy->mode != PH_POLICY_ENFORCE)
 		return 0;
-	/* In a part of the machine, a name may well be somebody else's. */
-	for (size_t i = 0; !policy->match.cgroup && i < sizeof(reserved) / sizeof(reserved[0]); i++)
-		if (!strcmp(comm, reserved[i].comm))
-			return refuse(policy, reserved[i].what, f);
-	for (size_t i = 0; i < processes->n; i++) {
-		const struct ph_process *process = &processes->v[i];
-		char what[128];
+	if (name)
+		return refuse(policy, name, f);
+	for (size_t i = 0; i < wards->n; i++) {
+		const struct ward *ward = &wards->v[i];
+		cleanup_free char *condition = NULL;
+		int fit = subject_fits(&ward->subject, ward->subject.comm, policy, &condition);
 
-		if (strcmp(process->comm, comm) || !is_meant(policy, process) ||
-		    !process_descends(processes, getpid(), process->pid))
-			continue;
-		(void)snprintf(what, sizeof(what), "process %d, an ancestor of this command",
-			       process->pid);
-		return refuse(policy, process->pid == 1 ? "the first process" : what, f);
+		if (fit < 0)
+			return fault(f, fit, PH_EXIT_IMPOSSIBLE, "out of memory");
+		if (fit != PH_FIT_NO)
+			return refuse(policy, ward->what, f);
 	}
 	return 0;
 }
 
 int guard_check(const struct ph_policy_set *set, struct ph_fault *f)
 {
-	cleanup_(processes_donep) struct ph_processes processes = {};
-	int r = processes_read(&processes);
+	cleanup_(wards_donep) struct wards wards = {};
+	int r = find_wards(&wards);
 
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read /proc: %s", strerror(-r));
 	for (size_t i = 0; i < set->n; i++) {
-		r = check_policy(&set->policies[i], &processes, f);
+		r = check_policy(&set->policies[i], &wards, f);
 		if (r)
 			return r;
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "policy/words.h"
 #include "util/cleanup.h"
@@ -73,21 +74,27 @@ static int read_field(const char *path, const char *word, char **ret)
 }
 
 /* Only whoever may trace the process sees its program. */
-static int read_exe(pid_t pid, char **ret)
+static int read_exe(struct ph_subject *subject)
 {
 	char link[64], path[PH_EXE_MAX + sizeof(DELETED)];
 	size_t tail = strlen(DELETED);
+	struct stat st;
 	ssize_t n;
 
-	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)subject->pid);
 	n = readlink(link, path, sizeof(path) - 1);
 	if (n <= 0)
 		return 0;
 	path[n] = 0;
 	if ((size_t)n > tail && !strcmp(path + n - tail, DELETED))
 		path[n - tail] = 0;
-	*ret = strdup(path);
-	return *ret ? 0 : -ENOMEM;
+	subject->exe = strdup(path);
+	/* The file itself, which may be gone from that path. */
+	if (!stat(link, &st)) {
+		subject->exe_device = st.st_dev;
+		subject->exe_inode = st.st_ino;
+	}
+	return subject->exe ? 0 : -ENOMEM;
 }
 
 static int add_thread(struct ph_subject *subject, const char *tid)
@@ -149,7 +156,7 @@ int subject_of_pid(pid_t pid, struct ph_subject *ret)
 	if (!r)
 		r = read_uid(&subject);
 	if (!r)
-		r = read_exe(pid, &subject.exe);
+		r = read_exe(&subject);
 	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	if (!r)
 		r = read_field(path, "0::", &subject.cgroup);
@@ -190,9 +197,21 @@ static bool has_component(const char *cgroup, const char *unit)
 		n = strcspn(cgroup, "/");
 		if (n == strlen(unit) && !memcmp(cgroup, unit, n))
 			return true;
+		/* As systemd writes the name of a unit that could be taken for a file. */
+		if (n == strlen(unit) + 1 && *cgroup == '_' && !memcmp(cgroup + 1, unit, n - 1))
+			return true;
 		cgroup += n;
 	}
 	return false;
+}
+
+/* By path, or by another path to the same file. */
+static bool is_program(const struct ph_subject *subject, const char *exe)
+{
+	struct stat st;
+
+	return !strcmp(exe, subject->exe) || (!stat(exe, &st) && st.st_dev == subject->exe_device &&
+					      st.st_ino == subject->exe_inode);
 }
 
 static bool contradicts(const struct ph_subject *subject, const char *comm,
@@ -200,7 +219,7 @@ static bool contradicts(const struct ph_subject *subject, const char *comm,
 {
 	if (*match->comm && strcmp(match->comm, comm))
 		return true;
-	if (match->exe && subject->exe && strcmp(match->exe, subject->exe))
+	if (match->exe && subject->exe && !is_program(subject, match->exe))
 		return true;
 	if (match->has_uid && subject->has_uid && match->uid != subject->uid)
 		return true;

@@ -17,6 +17,8 @@ struct ph_thread {
 struct ph_subject {
 	char comm[PH_COMM_MAX + 1]; /* any bytes: not fit to be shown */
 	char *exe; /* NULL: not known; so are the others */
+	dev_t exe_device; /* 0: not known */
+	ino_t exe_inode;
 	char *cgroup;
 	bool has_uid;
 	uint32_t uid;

@@ -160,6 +160,7 @@ static json_t *health_json(const struct facts *facts)
 		[PH_HEALTH_STORAGE_BUSY] = "storage_busy",
 		[PH_HEALTH_LABEL_FAILED] = "label_failed",
 		[PH_HEALTH_COUNTER_FAILED] = "counter_failed",
+		[PH_HEALTH_CGROUP_LOST] = "cgroup_lost",
 	};
 	json_t *health = json_object();
 

@@ -127,14 +127,11 @@ static const char *beyond_rules(const struct ph_event *event)
 {
 	if (event->reason == PH_REASON_OVERFULL)
 		return "more policies match the process than a process can have";
-	if (event->reason == PH_REASON_INTERNAL)
-		return "porthold could not look it up";
 	switch (event->door) {
 	case PH_DOOR_TUN:
 	case PH_DOOR_BPF:
 	case PH_DOOR_PTRACE:
 	case PH_DOOR_MODULE:
-	case PH_DOOR_FORK:
 	case PH_DOOR_PINS:
 		return "no rule opens this door";
 	default:

@@ -8,47 +8,106 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "kernel/compile.h"
+#include "kernel/decide.h"
+#include "kernel/features.h"
+#include "util/cleanup.h"
 
-/* The path as hashes, level by level, as bpf/cgroups.bpf.h has it. */
-static void describe(const char *path, struct ph_cgroup *ret)
+void cgroup_describe(const char *path, struct ph_cgroup *ret)
 {
-	char prefix[PATH_MAX];
-	const char *end = path;
-	unsigned level = 0;
+	uint64_t hash = PH_HASH_START;
 
-	*ret = (struct ph_cgroup){ .ready = 1 };
-	ret->path[0] = cgroup_path_hash("/", &level);
-	while (*(end += strspn(end, "/"))) {
-		end += strcspn(end, "/");
-		(void)snprintf(prefix, sizeof(prefix), "%.*s", (int)(end - path), path);
-		ret->levels++;
-		if (ret->levels <= PH_CGROUP_DEPTH)
-			ret->path[ret->levels] = cgroup_path_hash(prefix, &level);
+	*ret = (struct ph_cgroup){ .ready = 1, .hash[0] = hash };
+	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
+		size_t len = strcspn(path, "/");
+		uint64_t component = component_hash(path, len), unit = component;
+
+		if (*path == '_')
+			unit = component_hash(path + 1, len - 1);
+		hash = ph_hash_word(hash, component);
+		path += len;
+		if (++ret->levels > PH_CGROUP_DEPTH)
+			continue;
+		ret->hash[ret->levels] = hash;
+		ret->hash[PH_CGROUP_DEPTH + 1 + ret->levels] = unit;
 	}
 }
 
-/* The id of a cgroup is the inode number of its directory. */
-int cgroups_tell(const struct ph_kernel *kernel, const char *root)
+static void add_ids(struct ph_ids *ids, const struct ph_ids *more)
 {
-	char *const roots[] = { (char *)root, NULL };
-	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
-	size_t length = strlen(root);
-	int r = 0;
+	for (__u32 i = 0; more && i < more->count; i++) {
+		if (ids->count < PH_LABEL_MAX)
+			ids->id[ids->count] = more->id[i];
+		if (ids->count <= PH_LABEL_MAX)
+			ids->count++;
+	}
+}
 
+/* No two traits of a cgroup bring the same policy, for each has one. */
+void cgroup_brings(const struct ph_image *image, const struct ph_cgroup *cgroup, struct ph_ids *ret)
+{
+	*ret = (struct ph_ids){};
+	if (!(image->header.features & PH_FEATURE_BY_CGROUP))
+		return;
+	for (unsigned i = 0; i <= PH_CGROUP_DEPTH; i++) {
+		struct ph_trait path = ph_trait(PH_TRAIT_CGROUP, cgroup->hash[i]);
+		struct ph_trait unit =
+			ph_trait(PH_TRAIT_UNIT, cgroup->hash[PH_CGROUP_DEPTH + 1 + i]);
+
+		add_ids(ret, image_find_trait(image, &path));
+		add_ids(ret, image_find_trait(image, &unit));
+	}
+}
+
+struct telling {
+	const struct ph_kernel *kernel;
+	const struct ph_image *image;
+	int places; /* the place table of the image's slot */
+};
+
+static int tell_one(const struct telling *telling, __u64 id, const char *path)
+{
+	struct ph_cgroup cgroup;
+	struct ph_ids ids;
+
+	cgroup_describe(path, &cgroup);
+	if (bpf_map_update_elem(telling->kernel->map[PH_MAP_CGROUPS], &id, &cgroup, BPF_ANY))
+		return -errno;
+	cgroup_brings(telling->image, &cgroup, &ids);
+	if (ids.count && bpf_map_update_elem(telling->places, &id, &ids, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+static int open_places(const struct ph_kernel *kernel, __u32 slot)
+{
+	__u32 id;
+	int fd;
+
+	if (bpf_map_lookup_elem(kernel->map[PH_MAP_PLACES], &slot, &id))
+		return -errno;
+	fd = bpf_map_get_fd_by_id(id);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The id of a cgroup is the inode number of its directory. */
+int cgroups_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
+{
+	struct telling telling = { .kernel = kernel, .image = image };
+	cleanup_close int places = open_places(kernel, slot);
+	char root[PATH_MAX], *const roots[] = { root, NULL };
+	int r = cgroup_root_find(root, sizeof(root));
+	FTS *tree;
+
+	if (r || places < 0)
+		return r ? r : places;
+	telling.places = places;
+	tree = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
 	if (!tree)
 		return -errno;
-	for (FTSENT *entry; !r && (entry = fts_read(tree));) {
-		struct ph_cgroup cgroup;
-		__u64 id;
-
-		if (entry->fts_info != FTS_D)
-			continue;
-		id = entry->fts_statp->st_ino;
-		describe(entry->fts_path + length, &cgroup);
-		if (bpf_map_update_elem(kernel->map[PH_MAP_CGROUPS], &id, &cgroup, BPF_ANY))
-			r = -errno;
-	}
+	for (FTSENT *entry; !r && (entry = fts_read(tree));)
+		if (entry->fts_info == FTS_D)
+			r = tell_one(&telling, entry->fts_statp->st_ino,
+				     entry->fts_path + strlen(root));
 	(void)fts_close(tree);
 	return r;
 }

@@ -5,9 +5,17 @@
  * Tells the kernel side the paths of the cgroups that are there. Those that are made later it sees
  * itself, where tracing programs load.
  */
+#include "kernel/compile.h"
 #include "kernel/load.h"
 
-/* Every cgroup below the root of the hierarchy; 0 or -errno. */
-int cgroups_tell(const struct ph_kernel *kernel, const char *root);
+/* The path below the root of the hierarchy, as hash_path() in bpf/cgroups.bpf.h describes it. */
+void cgroup_describe(const char *path, struct ph_cgroup *ret);
+
+/* Which policies such a cgroup brings upon those in it. */
+void cgroup_brings(const struct ph_image *image, const struct ph_cgroup *cgroup,
+		   struct ph_ids *ret);
+
+/* Every cgroup, and what it brings under the image, whose tables lie in this slot. 0 or -errno. */
+int cgroups_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot);
 
 #endif

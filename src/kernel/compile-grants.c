@@ -5,6 +5,8 @@
  */
 #include "kernel/compile-internal.h"
 
+#include <string.h>
+
 static bool is_bind(enum ph_plane plane)
 {
 	return plane == PH_PLANE_BIND_TCP || plane == PH_PLANE_BIND_UDP;
@@ -76,17 +78,22 @@ static uint16_t sockets_of(const struct ph_policy *policy)
 static void make_conditions(const struct ph_policy *policy, struct ph_grant *grant)
 {
 	const struct ph_match *match = &policy->match;
+	enum ph_trait_kind primary = primary_trait(match);
 
 	grant->mode = policy->mode == PH_POLICY_AUDIT ? PH_MODE_AUDIT : PH_MODE_ENFORCE;
 	if (policy->children == PH_CHILDREN_LEAVE)
 		grant->flags |= PH_GRANT_LEAVE;
-	if (match->has_uid) {
+	if (match->has_uid && primary != PH_TRAIT_UID) {
 		grant->flags |= PH_GRANT_UID;
 		grant->uid = match->uid;
 	}
-	if (match->cgroup) {
+	if (match->cgroup && primary != PH_TRAIT_CGROUP) {
 		grant->flags |= PH_GRANT_CGROUP;
 		grant->cgroup = cgroup_path_hash(match->cgroup, &grant->cgroup_level);
+	}
+	if (match->unit && primary != PH_TRAIT_UNIT) {
+		grant->flags |= PH_GRANT_UNIT;
+		grant->unit = component_hash(match->unit, strlen(match->unit));
 	}
 }
 
@@ -96,7 +103,9 @@ int grant_make(struct builder *builder, const struct ph_policy *policy, uint64_t
 	*grant = (struct ph_grant){ .id = id };
 	make_conditions(policy, grant);
 	grant->sockets = sockets_of(policy);
-	if (grant->flags & PH_GRANT_CGROUP)
+	if (grant->flags & PH_GRANT_UID)
+		builder->image.header.features |= PH_FEATURE_UID;
+	if (grant->flags & (PH_GRANT_CGROUP | PH_GRANT_UNIT))
 		builder->image.header.features |= PH_FEATURE_CGROUP;
 	if (grant->mode == PH_MODE_AUDIT)
 		builder->image.header.features |= PH_FEATURE_AUDIT;

@@ -7,7 +7,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include "kernel/decide.h" /* verdict.h: the hash of a cgroup's path */
+#include "kernel/decide.h" /* verdict.h: the hashes of paths */
 
 static uint64_t rotated(uint64_t word, unsigned bits)
 {
@@ -80,30 +80,31 @@ uint64_t policy_id(const struct ph_policy *policy)
 	return hash > PH_CANARY_ID ? hash : hash + PH_CANARY_ID + 1;
 }
 
-static uint64_t cgroup_component(unsigned level, const char *name, size_t len)
+uint64_t component_hash(const char *name, size_t len)
 {
-	uint64_t hash = ph_cgroup_word(PH_CGROUP_ROOT, level);
+	uint64_t hash = PH_HASH_START;
 
-	for (size_t at = 0; at <= len; at += PH_CGROUP_CHUNK) {
-		uint64_t words[PH_CGROUP_CHUNK / 8] = {};
+	for (size_t at = 0; at <= len; at += PH_NAME_CHUNK) {
+		uint64_t words[PH_NAME_CHUNK / 8] = {};
 
 		memcpy(words, name + at, len - at < sizeof(words) ? len - at : sizeof(words));
-		for (size_t i = 0; i < PH_CGROUP_CHUNK / 8; i++)
-			hash = ph_cgroup_word(hash, le64toh(words[i]));
+		for (size_t i = 0; i < PH_NAME_CHUNK / 8; i++)
+			hash = ph_hash_word(hash, le64toh(words[i]));
 	}
-	return ph_cgroup_word(hash, len);
+	return ph_hash_word(hash, len);
 }
 
 uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels)
 {
-	uint64_t hash = PH_CGROUP_ROOT;
+	uint64_t hash = PH_HASH_START;
 	unsigned levels = 0;
 
 	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
 		size_t len = strcspn(path, "/");
 
-		hash ^= cgroup_component(++levels, path, len);
+		hash = ph_hash_word(hash, component_hash(path, len));
 		path += len;
+		levels++;
 	}
 	*ret_levels = levels;
 	return hash;
@@ -114,7 +115,7 @@ void image_hash(struct ph_image *image)
 {
 	uint64_t hash = hash_more(PH_ABI_VERSION, &image->header, sizeof(image->header));
 
-	hash = hash_more(hash, image->names, image->n_names * sizeof(*image->names));
+	hash = hash_more(hash, image->traits, image->n_traits * sizeof(*image->traits));
 	hash = hash_more(hash, image->grants, image->n_grants * sizeof(*image->grants));
 	hash = hash_more(hash, image->chunks, image->n_chunks * sizeof(*image->chunks));
 	image->header.hash =

@@ -72,6 +72,19 @@ struct builder {
 	struct walk peers; /* the peers in one region of it */
 };
 
+/* A policy of the set. */
+struct member {
+	uint64_t id;
+	const struct ph_policy *policy;
+};
+
+/* --- compile.c */
+
+/* Adds an error at the policy; -EINVAL, or -ENOMEM. */
+__attribute__((format(printf, 4, 5))) int complain(struct ph_problems *problems,
+						   const struct ph_policy *policy,
+						   const char *remedy, const char *format, ...);
+
 /* --- compile-lists.c */
 
 #define RESERVE(array, n_allocated, n) \
@@ -108,6 +121,15 @@ enum side rule_except_side(const struct ph_rule *rule);
 uint32_t scope_new(struct builder *builder);
 int scope_make(struct builder *builder, struct walk *walk);
 void prefixes_sort(struct ph_image *image);
+
+/* --- compile-traits.c */
+
+/* By which of the things it asks for a policy is found; the others are its conditions. */
+enum ph_trait_kind primary_trait(const struct ph_match *match);
+
+/* The trait table, and what of it the header says. */
+int traits_make(struct ph_image *image, const struct member *members, size_t n,
+		struct ph_problems *problems);
 
 /* --- compile-grants.c */
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Policies -> image: the set as a whole, its names and its sources. How a policy becomes a grant is
- * in compile-grants.c, ports are in compile-ports.c, addresses in compile-prefixes.c.
+ * Policies -> image: the set as a whole and its sources. Whom a policy confines is in
+ * compile-traits.c, how it becomes a grant in compile-grants.c, ports are in compile-ports.c,
+ * addresses in compile-prefixes.c.
  *
  * Everything is made in the order of ids, and numbers are given in that order, so the same content
  * makes the same image. A function that fails leaves half-made tables behind; image_compile() alone
@@ -28,7 +29,7 @@ DEFINE_CLEANUP_DONE(struct builder, builder_done);
 
 void image_done(struct ph_image *image)
 {
-	free(image->names);
+	free(image->traits);
 	free(image->grants);
 	free(image->chunks);
 	free(image->prefixes);
@@ -39,11 +40,8 @@ void image_done(struct ph_image *image)
 
 /* --- Problems */
 
-/* Adds an error at the policy; -EINVAL, or -ENOMEM. */
-__attribute__((format(printf, 4, 5))) static int complain(struct ph_problems *problems,
-							  const struct ph_policy *policy,
-							  const char *remedy, const char *format,
-							  ...)
+int complain(struct ph_problems *problems, const struct ph_policy *policy, const char *remedy,
+	     const char *format, ...)
 {
 	cleanup_free char *message = NULL;
 	struct ph_problem problem = { .severity = PH_ERROR };
@@ -65,13 +63,7 @@ __attribute__((format(printf, 4, 5))) static int complain(struct ph_problems *pr
 	return problems_add(problems, &problem) < 0 ? -ENOMEM : -EINVAL;
 }
 
-/* --- Policies and names */
-
-struct named {
-	uint64_t id;
-	struct ph_name name;
-	const struct ph_policy *policy;
-};
+/* --- Policies */
 
 /* Of what begins with its id. */
 static int compare_ids(const void *a, const void *b)
@@ -79,32 +71,6 @@ static int compare_ids(const void *a, const void *b)
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return (x > y) - (x < y);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	const struct named *x = a, *y = b;
-
-	for (size_t i = 0; i < PH_COMM_LEN / 8; i++)
-		if (x->name.word[i] != y->name.word[i])
-			return x->name.word[i] < y->name.word[i] ? -1 : 1;
-	return compare_ids(a, b);
-}
-
-/* What the kernel side cannot do as yet; in one place, to be lifted. */
-static int check_supported(const struct ph_policy *policy, struct ph_problems *problems)
-{
-	const struct ph_match *match = &policy->match;
-
-	if (match->exe || match->unit)
-		return complain(problems, policy, "match by comm",
-				"policy %s: a match by %s is not supported yet", policy->name,
-				match->exe ? "exe" : "unit");
-	if (!match->comm[0])
-		return complain(problems, policy, "add a comm to the match",
-				"policy %s: a match without comm is not supported yet",
-				policy->name);
-	return 0;
 }
 
 static int check_policy(const struct ph_policy *policy, struct ph_problems *problems)
@@ -122,100 +88,36 @@ static int check_policy(const struct ph_policy *policy, struct ph_problems *prob
 		return complain(problems, policy, "name a cgroup further up",
 				"policy %s: the cgroup lies %u levels deep, more than %d",
 				policy->name, levels, PH_CGROUP_DEPTH);
-	return check_supported(policy, problems);
+	if (policy->match.exe)
+		return complain(problems, policy, "match by comm",
+				"policy %s: a match by exe is not supported yet", policy->name);
+	return 0;
 }
 
-/* Every policy with its id and name, by id. */
+/* Every policy with its id, by id. */
 static int list_policies(const struct ph_policy_set *set, struct ph_problems *problems,
-			 struct named *named)
+			 struct member *members)
 {
 	int r, answer = 0;
 
 	for (size_t i = 0; i < set->n; i++) {
 		const struct ph_policy *policy = &set->policies[i];
 
-		named[i] = (struct named){ .id = policy_id(policy), .policy = policy };
-		memcpy(&named[i].name, policy->match.comm,
-		       strnlen(policy->match.comm, PH_COMM_MAX));
+		members[i] = (struct member){ .id = policy_id(policy), .policy = policy };
 		r = check_policy(policy, problems);
 		if (r == -ENOMEM)
 			return r;
 		answer = r ? r : answer;
 	}
 	if (set->n)
-		qsort(named, set->n, sizeof(*named), compare_ids);
+		qsort(members, set->n, sizeof(*members), compare_ids);
 	for (size_t i = 1; i < set->n; i++) {
-		if (named[i].id != named[i - 1].id)
+		if (members[i].id != members[i - 1].id)
 			continue;
-		r = complain(problems, named[i].policy, "rename one of them",
+		r = complain(problems, members[i].policy, "rename one of them",
 			     "policies %s and %s have the same id %016llx",
-			     named[i - 1].policy->name, named[i].policy->name,
-			     (unsigned long long)named[i].id);
-		if (r == -ENOMEM)
-			return r;
-		answer = r;
-	}
-	return answer;
-}
-
-static int complain_crowd(const struct named *crowd, size_t n, struct ph_problems *problems)
-{
-	size_t shown = PH_LABEL_MAX + 1;
-	cleanup_free char *text = NULL;
-	size_t len = 0;
-	FILE *stream;
-
-	stream = open_memstream(&text, &len);
-	if (!stream)
-		return -ENOMEM;
-	for (size_t i = 0; i < shown; i++) {
-		const struct ph_policy *policy = crowd[i].policy;
-
-		fprintf(stream, "%s%s", i ? ", " : "", policy->name);
-		if (policy->file)
-			fprintf(stream, " (%s:%u)", policy->file, policy->line);
-	}
-	if (n > shown)
-		fprintf(stream, " and %zu more", n - shown);
-	if (fclose(stream))
-		return -ENOMEM;
-	return complain(problems, crowd[shown - 1].policy, "put their rules into fewer policies",
-			"more than %d policies match the name %s: %s", PH_LABEL_MAX,
-			crowd->policy->match.comm, text);
-}
-
-static void add_name(struct ph_image *image, const struct named *named, size_t n)
-{
-	struct ph_image_name *name = &image->names[image->n_names++];
-	uint32_t bit = ph_name_bit(named->name.word);
-
-	*name = (struct ph_image_name){ .key = named->name, .value.count = n };
-	for (size_t i = 0; i < n; i++)
-		name->value.id[i] = named[i].id;
-	image->header.names[bit / 64] |= 1ull << (bit % 64);
-	image->header.features |= PH_FEATURE_COMM;
-}
-
-/* Reorders `named`. */
-static int make_names(struct ph_image *image, struct named *named, size_t n_named,
-		      struct ph_problems *problems)
-{
-	int r, answer = 0;
-
-	image->names = calloc(n_named + 1, sizeof(*image->names));
-	if (!image->names)
-		return -ENOMEM;
-	if (n_named)
-		qsort(named, n_named, sizeof(*named), compare_names);
-	for (size_t i = 0, n; i < n_named; i += n) {
-		for (n = 1; i + n < n_named; n++)
-			if (memcmp(&named[i].name, &named[i + n].name, sizeof(named->name)))
-				break;
-		if (n <= PH_LABEL_MAX) {
-			add_name(image, &named[i], n);
-			continue;
-		}
-		r = complain_crowd(&named[i], n, problems);
+			     members[i - 1].policy->name, members[i].policy->name,
+			     (unsigned long long)members[i].id);
 		if (r == -ENOMEM)
 			return r;
 		answer = r;
@@ -270,7 +172,7 @@ static int make_sources(struct ph_image *image, const struct ph_policy_set *set)
 	return 0;
 }
 
-static int make_grants(struct builder *builder, const struct named *named, size_t n,
+static int make_grants(struct builder *builder, const struct member *members, size_t n,
 		       struct ph_problems *problems)
 {
 	struct ph_image *image = &builder->image;
@@ -279,14 +181,14 @@ static int make_grants(struct builder *builder, const struct named *named, size_
 	if (!image->grants)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		int r = grant_make(builder, named[i].policy, named[i].id, &image->grants[i]);
+		int r = grant_make(builder, members[i].policy, members[i].id, &image->grants[i]);
 
 		if (r == -E2BIG)
-			return complain(problems, named[i].policy,
+			return complain(problems, members[i].policy,
 					"use fewer or wider networks and port ranges",
 					"policy %s does not fit: the tables hold %u networks and "
 					"%u blocks of ports in all",
-					named[i].policy->name, PH_IMAGE_PREFIXES_MAX,
+					members[i].policy->name, PH_IMAGE_PREFIXES_MAX,
 					PH_IMAGE_CHUNKS_MAX);
 		if (r < 0)
 			return r;
@@ -300,22 +202,22 @@ int image_compile(const struct ph_policy_set *set, struct ph_image *ret,
 		  struct ph_problems *problems)
 {
 	cleanup_(builder_donep) struct builder builder = {};
-	cleanup_free struct named *named = NULL;
+	cleanup_free struct member *members = NULL;
 	int r;
 
-	named = calloc(set->n + 1, sizeof(*named));
-	if (!named)
+	members = calloc(set->n + 1, sizeof(*members));
+	if (!members)
 		return -ENOMEM;
-	r = list_policies(set, problems, named);
+	r = list_policies(set, problems, members);
 	if (r < 0)
 		return r;
 	r = make_sources(&builder.image, set);
 	if (r < 0)
 		return r;
-	r = make_grants(&builder, named, set->n, problems);
+	r = make_grants(&builder, members, set->n, problems);
 	if (r < 0)
 		return r;
-	r = make_names(&builder.image, named, set->n, problems);
+	r = traits_make(&builder.image, members, set->n, problems);
 	if (r < 0)
 		return r;
 	image_hash(&builder.image);

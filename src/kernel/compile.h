@@ -5,7 +5,7 @@
  * Policies -> image: the content of the kernel's tables, as bpf/abi.h describes them.
  *
  * Invariants of an image:
- * - every table is sorted and holds no key twice: names by their words, grants and sources by id
+ * - every table is sorted and holds no key twice: traits by their words, grants and sources by id
  *   (sources[i] tells where grants[i] was written), chunks by set and chunk, prefixes by scope,
  *   address bytes and length;
  * - it depends on what the policies mean alone: their order, that of their rules, and how they are
@@ -26,8 +26,8 @@
 #define PH_IMAGE_CHUNKS_MAX (1U << 18) /* entries of the port table */
 #define PH_IMAGE_TOUCHES_MAX (1U << 25) /* networks looked at, the same one for each region anew */
 
-struct ph_image_name {
-	struct ph_name key;
+struct ph_image_trait {
+	struct ph_trait key;
 	struct ph_ids value;
 };
 
@@ -54,8 +54,8 @@ struct ph_image {
 	 * kernel gets; names of policies, files and lines do not count.
 	 */
 	struct ph_header header;
-	struct ph_image_name *names;
-	size_t n_names;
+	struct ph_image_trait *traits;
+	size_t n_traits;
 	struct ph_grant *grants; /* the key is the id */
 	size_t n_grants;
 	struct ph_image_chunk *chunks;
@@ -86,7 +86,8 @@ uint64_t policy_id(const struct ph_policy *policy);
 /* A hash of the data and of what was hashed before: parts cannot run into each other. */
 uint64_t hash_more(uint64_t before, const void *data, size_t len);
 
-/* The hash of a path below the cgroup2 root, as the kernel programs compute it, and its levels. */
-uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels);
+/* Hashes as the kernel programs compute them; empty components do not count. */
+uint64_t component_hash(const char *name, size_t len);
+uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels); /* below the cgroup2 root */
 
 #endif

@@ -36,9 +36,9 @@ static const void *find(const void *key, const void *array, size_t n, size_t siz
 	return entry && !order(key, entry) ? entry : NULL;
 }
 
-static int order_name(const void *key, const void *entry)
+static int order_trait(const void *key, const void *entry)
 {
-	const struct ph_name *a = key, *b = entry;
+	const struct ph_trait *a = key, *b = entry;
 
 	for (size_t i = 0; i < PH_COMM_LEN / 8; i++)
 		if (a->word[i] != b->word[i])
@@ -79,12 +79,18 @@ static int order_prefix(const void *key, const void *entry)
 
 const struct ph_ids *image_find_ids(const struct ph_image *image, const char *comm)
 {
-	const struct ph_image_name *name;
-	struct ph_name key = {};
+	struct ph_trait name = {};
 
-	memcpy(&key, comm, strnlen(comm, PH_COMM_LEN - 1));
-	name = find(&key, image->names, image->n_names, sizeof(*name), order_name);
-	return name ? &name->value : NULL;
+	memcpy(&name, comm, strnlen(comm, PH_COMM_LEN - 1));
+	return image_find_trait(image, &name);
+}
+
+const struct ph_ids *image_find_trait(const struct ph_image *image, const struct ph_trait *trait)
+{
+	const struct ph_image_trait *found;
+
+	found = find(trait, image->traits, image->n_traits, sizeof(*found), order_trait);
+	return found ? &found->value : NULL;
 }
 
 const struct ph_grant *image_find_grant(const struct ph_image *image, uint64_t id)

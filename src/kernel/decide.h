@@ -13,6 +13,7 @@ typedef const struct ph_image *ph_tables;
 
 /* Look-ups in the tables: NULL if there is none. comm counts up to 15 bytes, as in the kernel. */
 const struct ph_ids *image_find_ids(const struct ph_image *image, const char *comm);
+const struct ph_ids *image_find_trait(const struct ph_image *image, const struct ph_trait *trait);
 const struct ph_grant *image_find_grant(const struct ph_image *image, uint64_t id);
 const struct ph_image_source *image_find_source(const struct ph_image *image, uint64_t id);
 const struct ph_chunk *image_find_chunk(const struct ph_image *image,

@@ -141,7 +141,6 @@ const char *door_name(unsigned door)
 		[PH_DOOR_BPF] = "bpf",
 		[PH_DOOR_PTRACE] = "ptrace",
 		[PH_DOOR_MODULE] = "module",
-		[PH_DOOR_FORK] = "fork",
 		[PH_DOOR_PINS] = "pins",
 	};
 
@@ -154,7 +153,6 @@ const char *reason_name(unsigned reason)
 		[PH_REASON_RULE] = "rule",
 		[PH_REASON_NO_RULE] = "no-rule",
 		[PH_REASON_OVERFULL] = "too-many-policies",
-		[PH_REASON_INTERNAL] = "internal-error",
 	};
 
 	return reason < PH_REASON_MAX ? names[reason] : "unknown";

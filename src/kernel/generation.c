@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/cgroups.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/progress.h"
@@ -25,17 +26,22 @@ struct table {
 	__u32 value_size;
 	const void *entries;
 	size_t n;
+	size_t room; /* for those that come later: such a table is not frozen */
 	size_t stride;
 	size_t value;
 	struct ph_progress *progress;
 };
 
+static __u32 size_of(const struct table *table)
+{
+	return table->n + table->room ?: 1;
+}
+
 static int make_inner(const struct table *table)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = table->flags);
-	__u32 entries = table->n ? table->n : 1;
 	int fd = bpf_map_create(table->type, table->name, table->key_size, table->value_size,
-				entries, &options);
+				size_of(table), &options);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -110,7 +116,7 @@ static int fill_table(int fd, const struct table *table)
 		r = fill_singly(fd, table, done);
 	if (r)
 		return r;
-	return bpf_map_freeze(fd) ? -errno : 0;
+	return !table->room && bpf_map_freeze(fd) ? -errno : 0;
 }
 
 /* Makes the table and lays it into the slot. */
@@ -179,14 +185,21 @@ static int read_header(const struct ph_kernel *kernel, enum ph_current place, st
 	}
 
 enum {
-	TABLES = 4
+	TABLES = 5
 };
 
 static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 {
 	const struct table tables[TABLES] = {
-		HASH_TABLE("ph_name", PH_MAP_NAMES, image->names, image->n_names, struct ph_name,
-			   struct ph_ids, offsetof(struct ph_image_name, value)),
+		HASH_TABLE("ph_trait", PH_MAP_TRAITS, image->traits, image->n_traits,
+			   struct ph_trait, struct ph_ids, offsetof(struct ph_image_trait, value)),
+		{ .name = "ph_place",
+		  .outer = PH_MAP_PLACES,
+		  .type = BPF_MAP_TYPE_HASH,
+		  .flags = BPF_F_NO_PREALLOC,
+		  .key_size = sizeof(__u64),
+		  .value_size = sizeof(struct ph_ids),
+		  .room = image->header.features & PH_FEATURE_BY_CGROUP ? PH_PLACES_MAX : 1 },
 		HASH_TABLE("ph_grant", PH_MAP_GRANTS, image->grants, image->n_grants, __u64,
 			   struct ph_grant, 0),
 		HASH_TABLE("ph_chunk", PH_MAP_CHUNKS, image->chunks, image->n_chunks,
@@ -254,7 +267,7 @@ static bool table_fits(int fd, const struct table *table)
 
 	return !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == table->type &&
 	       info.key_size == table->key_size && info.value_size == table->value_size &&
-	       info.max_entries == (table->n ?: 1) && sample_fits(fd, table);
+	       info.max_entries == size_of(table) && sample_fits(fd, table);
 }
 
 int generation_check(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
@@ -341,6 +354,8 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 		image->header.generation = ++state.generation;
 		r = place_tables(kernel, image, image->header.slot);
 	}
+	if (!r && image->header.features & PH_FEATURE_CGROUP)
+		r = cgroups_tell(kernel, image, image->header.slot);
 	/* The number first: a generation in force is never one that state has not counted. */
 	if (!r)
 		r = kernel_state_write(kernel, &state);

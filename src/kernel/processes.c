@@ -84,23 +84,3 @@ bool process_descends(const struct ph_processes *processes, pid_t pid, pid_t anc
 	}
 	return false;
 }
-
-bool process_in_cgroup(pid_t pid, const char *path)
-{
-	size_t length = strlen(path);
-	cleanup_fclose FILE *file = NULL;
-	char name[64], line[4200];
-
-	while (length && path[length - 1] == '/')
-		length--;
-	(void)snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
-	file = fopen(name, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		/* "0::PATH" is the cgroup2 hierarchy, beside those of version 1. */
-		if (strncmp(line, "0::", 3))
-			continue;
-		line[strcspn(line, "\n")] = 0;
-		return !strncmp(line + 3, path, length) && strchr("/", line[3 + length]);
-	}
-	return false;
-}

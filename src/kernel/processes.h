@@ -28,7 +28,4 @@ int processes_read(struct ph_processes *ret);
 /* Whether `ancestor` is the process `pid` or one of its ancestors. */
 bool process_descends(const struct ph_processes *processes, pid_t pid, pid_t ancestor);
 
-/* Whether the process is in the cgroup of that path below the root of cgroup2, or further down. */
-bool process_in_cgroup(pid_t pid, const char *path);
-
 #endif

@@ -11,6 +11,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
+#include "kernel/cgroups.h"
 #include "kernel/processes.h"
 #include "util/cleanup.h"
 
@@ -198,35 +199,46 @@ static void read_field(pid_t pid, const char *file, const char *word, char *ret,
 	*ret = 0;
 }
 
-/* Cuts a path to its first components. */
-static void cut_path(char *path, unsigned levels)
+/* Where the process is in the cgroup2 hierarchy; false: nobody can tell. */
+static bool find_cgroup(pid_t pid, struct ph_cgroup *ret)
 {
-	for (path += strspn(path, "/"); levels && *path; levels--) {
-		path += strcspn(path, "/");
-		if (levels > 1)
-			path += strspn(path, "/");
-	}
-	*path = 0;
+	char path[PATH_MAX];
+
+	read_field(pid, "cgroup", "0::", path, sizeof(path));
+	cgroup_describe(path, ret);
+	return *path;
+}
+
+static bool find_uid(pid_t pid, uint32_t *ret)
+{
+	char text[64];
+
+	read_field(pid, "status", "Uid:", text, sizeof(text));
+	*ret = strtoul(text, NULL, 10);
+	return *text;
+}
+
+static bool is_in_unit(const struct ph_cgroup *cgroup, const struct ph_grant *grant)
+{
+	for (unsigned i = PH_CGROUP_DEPTH + 2; i < 2 * (PH_CGROUP_DEPTH + 1); i++)
+		if (cgroup->hash[i] == grant->unit)
+			return true;
+	return false;
 }
 
 /* The conditions that are tested at each call; what cannot be known holds. */
 static bool in_scope(pid_t pid, const struct ph_grant *grant)
 {
-	char text[PATH_MAX];
-	unsigned levels;
+	struct ph_cgroup cgroup;
+	uint32_t uid;
 
-	if (grant->flags & PH_GRANT_UID) {
-		read_field(pid, "status", "Uid:", text, sizeof(text));
-		if (*text && strtoul(text, NULL, 10) != grant->uid)
-			return false;
-	}
-	if (!(grant->flags & PH_GRANT_CGROUP))
+	if (grant->flags & PH_GRANT_UID && find_uid(pid, &uid) && uid != grant->uid)
+		return false;
+	if (!(grant->flags & (PH_GRANT_CGROUP | PH_GRANT_UNIT)) || !find_cgroup(pid, &cgroup))
 		return true;
-	read_field(pid, "cgroup", "0::", text, sizeof(text));
-	if (!*text)
-		return true;
-	cut_path(text, grant->cgroup_level);
-	return cgroup_path_hash(text, &levels) == grant->cgroup && levels == grant->cgroup_level;
+	if (grant->flags & PH_GRANT_CGROUP && cgroup.hash[grant->cgroup_level] != grant->cgroup)
+		return false;
+	return !(grant->flags & PH_GRANT_UNIT) || is_in_unit(&cgroup, grant);
 }
 
 /* As judge() in bpf/judge.bpf.h: the policy that refuses, or 0. */
@@ -383,6 +395,32 @@ static void add_id(struct ph_ids *ids, uint64_t id)
 		ids->count++;
 }
 
+static void add_ids(struct ph_ids *ids, const struct ph_ids *more)
+{
+	for (__u32 i = 0; more && i < more->count && i < PH_LABEL_MAX; i++)
+		add_id(ids, more->id[i]);
+	if (more && more->count > PH_LABEL_MAX)
+		ids->count = PH_LABEL_MAX + 1;
+}
+
+/* What uid and cgroup bring. */
+static void add_live(const struct ph_image *image, pid_t pid, struct ph_ids *ids)
+{
+	struct ph_cgroup cgroup;
+	struct ph_ids brought;
+	struct ph_trait trait;
+	uint32_t uid;
+
+	if (image->header.features & PH_FEATURE_BY_UID && find_uid(pid, &uid)) {
+		trait = ph_trait(PH_TRAIT_UID, uid);
+		add_ids(ids, image_find_trait(image, &trait));
+	}
+	if (!(image->header.features & PH_FEATURE_BY_CGROUP) || !find_cgroup(pid, &cgroup))
+		return;
+	cgroup_brings(image, &cgroup, &brought);
+	add_ids(ids, &brought);
+}
+
 static void expect(const struct ph_image *image, const struct ph_labels *labels,
 		   const struct ph_process *process, struct ph_labelled *ret)
 {
@@ -392,6 +430,7 @@ static void expect(const struct ph_image *image, const struct ph_labels *labels,
 	memcpy(ret->comm, process->comm, strnlen(process->comm, PH_COMM_LEN - 1));
 	if (named)
 		ret->policies = *named;
+	add_live(image, process->pid, &ret->policies);
 	for (size_t i = 0; i < labels->n; i++) {
 		const struct ph_labelled *label = &labels->v[i];
 

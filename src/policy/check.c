@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "policy/cidr.h"
+#include "policy/name.h"
 #include "policy/reference.h"
 #include "policy/resolve.h"
 #include "policy/rule.h"
@@ -208,11 +209,6 @@ static const char *const kernel_threads[] = {
 	"xfsaild",    NULL,
 };
 
-/* What guard_check() refuses. */
-static const char *const guarded[] = {
-	"init", "porthold", "sshd", "sshd-auth", "sshd-session", "systemd", NULL,
-};
-
 /* Whether the first len bytes of the name are on the list, with or without the tail of them. */
 static bool is_listed(const char *const *list, const char *name, size_t len, const char *tail)
 {
@@ -263,8 +259,8 @@ static int check_name(struct check *check, const struct ph_policy *policy)
 				   "policy %s: %s is the name of a thread of the kernel, which no "
 				   "policy confines",
 				   policy->name, match->comm);
-	if (policy->mode == PH_POLICY_ENFORCE && !match->cgroup &&
-	    is_listed(guarded, match->comm, strlen(match->comm), ""))
+	if (policy->mode == PH_POLICY_ENFORCE && !match->cgroup && !match->unit &&
+	    comm_guarded(match->comm))
 		return WARN_POLICY(check, policy, "take another name, or add a cgroup to the match",
 				   "policy %s: apply will refuse to confine %s, which can lock you "
 				   "out of the machine",

@@ -205,6 +205,25 @@ int unit_check(const char *text, size_t len, struct ph_text_error *error)
 	return 0;
 }
 
+const char *comm_guarded(const char *comm)
+{
+	static const struct {
+		const char *comm, *whose;
+	} guarded[] = {
+		{ "systemd", "the first process" },
+		{ "init", "the first process" },
+		{ "sshd", "the SSH server, the way into this machine" },
+		{ "sshd-session", "the SSH server, the way into this machine" },
+		{ "sshd-auth", "the SSH server, the way into this machine" },
+		{ "porthold", "porthold itself" },
+	};
+
+	for (size_t i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++)
+		if (!strcmp(comm, guarded[i].comm))
+			return guarded[i].whose;
+	return NULL;
+}
+
 int uid_parse(const char *text, size_t len, uint32_t *ret, struct ph_text_error *error)
 {
 	struct ph_scanner scanner = { text, len, 0, error };

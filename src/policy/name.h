@@ -12,6 +12,12 @@ int policy_name_check(const char *text, size_t len, struct ph_text_error *error)
 int exe_check(const char *text, size_t len, struct ph_text_error *error);
 int cgroup_check(const char *text, size_t len, struct ph_text_error *error);
 int unit_check(const char *text, size_t len, struct ph_text_error *error);
+/*
+ * Whose name this is, if to confine it could lock somebody out of the machine; else NULL. Such a name
+ * is never anybody else's, whether or not it runs now.
+ */
+const char *comm_guarded(const char *comm);
+
 int uid_parse(const char *text, size_t len, uint32_t *ret, struct ph_text_error *error);
 
 #endif

@@ -3,6 +3,7 @@
  * What stands in each table of an image. Policies are written as rules in the grammar of rule.h.
  * With PH_TEST_MANY set, the time and size of large sets are printed too.
  */
+#include "kernel/cgroups.h"
 #include "kernel/compile.h"
 #include "kernel/decide.h"
 #include "policy/rule.h"
@@ -95,7 +96,7 @@ static void test_empty(void **state)
 	cleanup_(image_donep) struct ph_image image = {};
 
 	compile(&set, &image);
-	assert_int_equal(image.n_grants + image.n_names + image.n_prefixes + image.n_chunks, 0);
+	assert_int_equal(image.n_grants + image.n_traits + image.n_prefixes + image.n_chunks, 0);
 	assert_int_equal(image.header.features, 0);
 	assert_null(image_find_ids(&image, "x"));
 	assert_null(image_find_grant(&image, 1));
@@ -115,7 +116,7 @@ static void test_names(void **state)
 	}
 	add_policy(&set, "alone", "a", NULL);
 	compile(&set, &image);
-	assert_int_equal(image.n_names, 2);
+	assert_int_equal(image.n_traits, 2);
 	assert_int_equal(image.header.features, PH_FEATURE_COMM);
 	ids = image_find_ids(&image, "fifteen-bytes-x and more");
 	assert_non_null(ids);
@@ -128,10 +129,10 @@ static void test_names(void **state)
 	assert_int_equal(ids->id[0], policy_id(policy_set_find(&set, "alone")));
 	assert_int_equal(ids->id[1], 0);
 	assert_null(image_find_ids(&image, "b"));
-	for (size_t i = 0; i < image.n_names; i++) {
-		__u32 bit = ph_name_bit(image.names[i].key.word);
+	for (size_t i = 0; i < image.n_traits; i++) {
+		__u32 bit = ph_trait_bit(&image.traits[i].key);
 
-		assert_true(image.header.names[bit / 64] >> (bit % 64) & 1);
+		assert_true(image.header.filter[bit / 64] >> (bit % 64) & 1);
 	}
 	add_policy(&set, "crowd-9", "fifteen-bytes-x", NULL);
 	refuse(&set, "more than 8 policies match the name fifteen-bytes-x: ");
@@ -164,7 +165,7 @@ static void test_grant(void **state)
 	assert_int_equal(grant->cgroup_level, 2);
 	assert_int_equal(grant->cgroup, cgroup_path_hash("/system.slice/web.service", &levels));
 	assert_int_equal(image.header.features,
-			 PH_FEATURE_COMM | PH_FEATURE_CGROUP | PH_FEATURE_AUDIT);
+			 PH_FEATURE_COMM | PH_FEATURE_UID | PH_FEATURE_CGROUP | PH_FEATURE_AUDIT);
 
 	grant = image_find_grant(&image, policy_id(policy_set_find(&set, PH_CANARY_NAME)));
 	assert_int_equal(grant->mode, PH_MODE_ENFORCE);
@@ -176,33 +177,165 @@ static void test_grant(void **state)
 	assert_int_equal(image_find_source(&image, grant->id)->line, 7);
 }
 
-/* A component whose name fits in two words. */
-static uint64_t component(unsigned level, const uint64_t words[2], size_t length)
+/* The expected numbers come from another program, written from the comment in bpf/verdict.h. */
+static void test_hashes(void **state)
 {
-	uint64_t hash = ph_cgroup_word(PH_CGROUP_ROOT, level);
-
-	for (size_t i = 0; i < 7; i++)
-		hash = ph_cgroup_word(hash, i < 2 ? words[i] : 0);
-	return ph_cgroup_word(hash, length);
-}
-
-static void test_cgroup_hash(void **state)
-{
-	uint64_t root = PH_CGROUP_ROOT, hash;
-	char path[64] = "/";
+	char full[57] = "";
 	unsigned levels;
 
-	assert_true(cgroup_path_hash("/", &levels) == root);
-	assert_int_equal(levels, 0);
-	hash = root ^ component(1, (uint64_t[]){ 0x6867666564636261, 0x69 }, 9);
-	assert_true(cgroup_path_hash("/abcdefghi", &levels) == hash);
-	hash ^= component(2, (uint64_t[]){ 'b', 0 }, 1);
-	assert_true(cgroup_path_hash("/abcdefghi/b", &levels) == hash);
-	assert_true(cgroup_path_hash("//abcdefghi//b/", &levels) == hash);
+	memset(full, 'x', 56);
+	assert_true(component_hash("abcdefghi", 9) == 0xb764d9cb86c9c3ce);
 	/* A full chunk is followed by an empty one. */
-	memset(path + 1, 'x', 56);
-	assert_true(cgroup_path_hash(path, &levels) != cgroup_path_hash("/x", &levels));
-	assert_true(cgroup_path_hash("/abcdefghib", &levels) != hash);
+	assert_true(component_hash(full, 56) == 0xd58a41ca542a3fab);
+	assert_true(cgroup_path_hash("/", &levels) == PH_HASH_START);
+	assert_int_equal(levels, 0);
+	assert_true(cgroup_path_hash("/abcdefghi", &levels) == 0xc1080785aceec777);
+	assert_true(cgroup_path_hash("/abcdefghi/b", &levels) == 0xb0d7cf72fdb74c1);
+	assert_int_equal(levels, 2);
+	assert_true(cgroup_path_hash("//abcdefghi//b/", &levels) == 0xb0d7cf72fdb74c1);
+	assert_true(cgroup_path_hash("/b/abcdefghi", &levels) == 0xc43875a484fd9aaf);
+}
+
+static void test_cgroup_described(void **state)
+{
+	struct ph_cgroup cgroup;
+	unsigned levels;
+
+	cgroup_describe("/a//bc", &cgroup);
+	assert_int_equal(cgroup.levels, 2);
+	assert_true(cgroup.hash[0] == PH_HASH_START);
+	assert_true(cgroup.hash[1] == cgroup_path_hash("/a", &levels));
+	assert_true(cgroup.hash[2] == cgroup_path_hash("/a/bc", &levels));
+	assert_true(cgroup.hash[3] == 0);
+	assert_true(cgroup.hash[PH_CGROUP_DEPTH + 1] == 0);
+	assert_true(cgroup.hash[PH_CGROUP_DEPTH + 2] == component_hash("a", 1));
+	assert_true(cgroup.hash[PH_CGROUP_DEPTH + 3] == component_hash("bc", 2));
+	/* What systemd escapes is the unit that it stands for, and its own path. */
+	cgroup_describe("/_memory.service", &cgroup);
+	assert_true(cgroup.hash[1] == cgroup_path_hash("/_memory.service", &levels));
+	assert_true(cgroup.hash[PH_CGROUP_DEPTH + 2] == component_hash("memory.service", 14));
+	/* What lies deeper than can be seen is left out. */
+	cgroup_describe("/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/b", &cgroup);
+	assert_int_equal(cgroup.levels, 16);
+	assert_true(cgroup.hash[2 * PH_CGROUP_DEPTH + 1] == component_hash("a", 1));
+}
+
+/* --- Whom policies confine */
+
+static void set_match(struct ph_policy *policy, const char *cgroup, const char *unit, int uid)
+{
+	policy->match.cgroup = cgroup ? strdup(cgroup) : NULL;
+	policy->match.unit = unit ? strdup(unit) : NULL;
+	policy->match.has_uid = uid >= 0;
+	policy->match.uid = uid;
+}
+
+/* The trait brings exactly this policy. */
+static void check_brings(const struct ph_image *image, struct ph_trait trait,
+			 const struct ph_policy_set *set, const char *name)
+{
+	const struct ph_ids *ids = image_find_trait(image, &trait);
+	__u32 bit = ph_trait_bit(&trait);
+
+	assert_non_null(ids);
+	assert_int_equal(ids->count, 1);
+	assert_true(ids->id[0] == policy_id(policy_set_find(set, name)));
+	assert_true(image->header.filter[bit / 64] >> (bit % 64) & 1);
+}
+
+static void test_live_traits(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	unsigned levels;
+
+	set_match(add_policy(&set, "uid", "", NULL), NULL, NULL, 1000);
+	set_match(add_policy(&set, "cgroup", "", NULL), "/a/b", NULL, -1);
+	set_match(add_policy(&set, "unit", "", NULL), NULL, "memory.service", -1);
+	compile(&set, &image);
+	assert_int_equal(image.n_traits, 3);
+	check_brings(&image, ph_trait(PH_TRAIT_UID, 1000), &set, "uid");
+	check_brings(&image, ph_trait(PH_TRAIT_CGROUP, cgroup_path_hash("/a/b", &levels)), &set,
+		     "cgroup");
+	check_brings(&image, ph_trait(PH_TRAIT_UNIT, component_hash("memory.service", 14)), &set,
+		     "unit");
+	assert_int_equal(image.header.features, PH_FEATURE_UID | PH_FEATURE_BY_UID |
+							PH_FEATURE_CGROUP | PH_FEATURE_BY_CGROUP);
+	/* What finds a policy is no condition of it. */
+	for (size_t i = 0; i < image.n_grants; i++)
+		assert_int_equal(image.grants[i].flags, 0);
+}
+
+/* One trait finds the policy, the others are conditions. */
+static void test_several(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	const struct ph_grant *grant;
+
+	set_match(add_policy(&set, "all", "name", NULL), "/a", "b.service", 0);
+	set_match(add_policy(&set, "some", "", NULL), "/a", "c.service", 7);
+	compile(&set, &image);
+	assert_int_equal(image.n_traits, 2);
+	assert_int_equal(image.header.features, PH_FEATURE_COMM | PH_FEATURE_UID |
+							PH_FEATURE_CGROUP | PH_FEATURE_BY_CGROUP);
+	grant = image_find_grant(&image, policy_id(policy_set_find(&set, "all")));
+	assert_int_equal(grant->flags, PH_GRANT_UID | PH_GRANT_CGROUP | PH_GRANT_UNIT);
+	assert_true(grant->unit == component_hash("b.service", 9));
+	grant = image_find_grant(&image, policy_id(policy_set_find(&set, "some")));
+	assert_int_equal(grant->flags, PH_GRANT_UID | PH_GRANT_CGROUP);
+	assert_int_equal(grant->uid, 7);
+}
+
+/* What a cgroup brings: by its path, that of those above it, and the names on the way. */
+static void test_places(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	struct ph_cgroup cgroup;
+	struct ph_ids ids;
+
+	set_match(add_policy(&set, "path", "", NULL), "/a", NULL, -1);
+	set_match(add_policy(&set, "unit", "", NULL), NULL, "b.service", -1);
+	set_match(add_policy(&set, "name", "x", NULL), "/a", NULL, -1);
+	compile(&set, &image);
+	cgroup_describe("/a/c", &cgroup);
+	cgroup_brings(&image, &cgroup, &ids);
+	assert_int_equal(ids.count, 1);
+	assert_true(ids.id[0] == policy_id(policy_set_find(&set, "path")));
+	cgroup_describe("/c/b.service/d", &cgroup);
+	cgroup_brings(&image, &cgroup, &ids);
+	assert_int_equal(ids.count, 1);
+	assert_true(ids.id[0] == policy_id(policy_set_find(&set, "unit")));
+	cgroup_describe("/a/b.service", &cgroup);
+	cgroup_brings(&image, &cgroup, &ids);
+	assert_int_equal(ids.count, 2);
+	cgroup_describe("/b/a", &cgroup);
+	cgroup_brings(&image, &cgroup, &ids);
+	assert_int_equal(ids.count, 0);
+}
+
+static void test_crowds(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+
+	for (int i = 0; i <= PH_LABEL_MAX; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "crowd-%d", i);
+		set_match(add_policy(&set, name, "", NULL), NULL, "a.service", -1);
+	}
+	refuse(&set, "more than 8 policies match the unit a.service: ");
+	for (size_t i = 0; i < set.n; i++) {
+		free(set.policies[i].match.unit);
+		set_match(&set.policies[i], "/a", NULL, 5);
+	}
+	refuse(&set, "more than 8 policies match the cgroup /a: ");
+	for (size_t i = 0; i < set.n; i++) {
+		free(set.policies[i].match.cgroup);
+		set_match(&set.policies[i], NULL, NULL, 5);
+	}
+	refuse(&set, "more than 8 policies match the uid 5: ");
 }
 
 /* --- Ports */
@@ -359,23 +492,13 @@ static void test_scopes(void **state)
 
 /* --- Problems */
 
-static void test_unsupported(void **state)
+static void test_too_deep(void **state)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	struct ph_policy *policy = add_policy(&set, "p", "p", RULES("tcp 1"));
 
-	policy->match.exe = strdup("/bin/x");
-	refuse(&set, "policy p: a match by exe is not supported yet");
-	free(TAKE_PTR(policy->match.exe));
-	policy->match.unit = strdup("x.service");
-	refuse(&set, "a match by unit is not supported yet");
-	free(TAKE_PTR(policy->match.unit));
-	policy->match.comm[0] = 0;
-	policy->match.has_uid = true;
-	refuse(&set, "a match without comm is not supported yet");
-	strcpy(policy->match.comm, "p");
 	policy->match.cgroup = strdup("/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17");
-	refuse(&set, "17 levels deep, more than 16");
+	refuse(&set, "17 levels deep, more than 15");
 	add_rule(policy, "dns");
 	refuse(&set, "a keyword was not expanded");
 }
@@ -504,9 +627,9 @@ static void measure(const struct ph_policy_set *set, const char *what)
 	compile(set, &image);
 	print_message(
 		"%s: %.3f s, %zu grants, %zu names, %zu chunks, %zu prefixes, %.1f MB\n", what,
-		seconds() - start, image.n_grants, image.n_names, image.n_chunks, image.n_prefixes,
+		seconds() - start, image.n_grants, image.n_traits, image.n_chunks, image.n_prefixes,
 		(image.n_grants * (sizeof(*image.grants) + sizeof(*image.sources)) +
-		 image.n_names * sizeof(*image.names) + image.n_chunks * sizeof(*image.chunks) +
+		 image.n_traits * sizeof(*image.traits) + image.n_chunks * sizeof(*image.chunks) +
 		 image.n_prefixes * sizeof(*image.prefixes)) /
 			1e6);
 }
@@ -549,14 +672,27 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),	    cmocka_unit_test(test_names),
-		cmocka_unit_test(test_grant),	    cmocka_unit_test(test_cgroup_hash),
-		cmocka_unit_test(test_spans),	    cmocka_unit_test(test_chunks),
-		cmocka_unit_test(test_chunk_edges), cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_peers),	    cmocka_unit_test(test_scopes),
-		cmocka_unit_test(test_unsupported), cmocka_unit_test(test_same_id),
-		cmocka_unit_test(test_too_many),    cmocka_unit_test(test_id),
-		cmocka_unit_test(test_hash),	    cmocka_unit_test(test_many),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_grant),
+		cmocka_unit_test(test_hashes),
+		cmocka_unit_test(test_cgroup_described),
+		cmocka_unit_test(test_live_traits),
+		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_crowds),
+		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_chunk_edges),
+		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_too_deep),
+		cmocka_unit_test(test_same_id),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_id),
+		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
