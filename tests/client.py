@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Does what it reads, a line each, and says "ok" or the name of the errno.
 
-connect ADDRESS PORT, listen ADDRESS PORT, rename NAME, pid.
+connect ADDRESS PORT, listen ADDRESS PORT, rename NAME, setuid UID, pid.
 """
 
 import errno
@@ -35,6 +35,8 @@ def answer(words):
         if words[0] == "rename":
             with open("/proc/self/comm", "w") as comm:
                 comm.write(words[1])
+        elif words[0] == "setuid":
+            os.setuid(int(words[1]))
         elif words[0] == "listen":
             listen(*words[1:]).close()
         else:

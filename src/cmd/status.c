@@ -140,18 +140,31 @@ static json_t *overruled_json(const struct facts *facts, const struct ph_policy 
 	return json_sprintf("%s:%u", other->file, other->line);
 }
 
+/* What is given of it, in the words of a policy file. */
+static json_t *match_json(const struct ph_match *match)
+{
+	json_t *object = json_pack("{s:s*, s:s*, s:s*, s:s*}", "comm",
+				   *match->comm ? match->comm : NULL, "exe", match->exe, "cgroup",
+				   match->cgroup, "unit", match->unit);
+
+	if (match->has_uid)
+		(void)json_object_set_new(object, "uid", json_integer(match->uid));
+	return object;
+}
+
 static json_t *policy_json(const struct facts *facts, const struct ph_policy *policy)
 {
 	size_t processes, threads;
 
 	count_confined(facts, policy, &processes, &threads);
-	return json_pack("{s:o*, s:s?, s:s, s:s, s:s, s:s, s:s?, s:i, s:o, s:I, s:I, s:o}",
+	return json_pack("{s:o*, s:s?, s:s, s:s, s:s, s:o, s:s?, s:i, s:o, s:I, s:I, s:o}",
 			 "overrules", overruled_json(facts, policy), "learn", watch_state(policy),
 			 "name", policy->name, "mode", policy_mode_name(policy->mode), "children",
-			 policy_children_name(policy->children), "comm", policy->match.comm, "file",
-			 policy->file, "line", (int)policy->line, "rules", rules_json(policy),
-			 "processes", (json_int_t)processes, "threads_only", (json_int_t)threads,
-			 "counters", counters_json(facts, policy_id(policy)));
+			 policy_children_name(policy->children), "match",
+			 match_json(&policy->match), "file", policy->file, "line",
+			 (int)policy->line, "rules", rules_json(policy), "processes",
+			 (json_int_t)processes, "threads_only", (json_int_t)threads, "counters",
+			 counters_json(facts, policy_id(policy)));
 }
 
 static json_t *health_json(const struct facts *facts)
@@ -259,6 +272,23 @@ static void print_watch(const json_t *policy)
 			     json_string_value(json_object_get(policy, "name")));
 }
 
+static void print_match(const json_t *match)
+{
+	const char *key, *separator = "";
+	json_t *value;
+
+	(void)printf("    matches ");
+	json_object_foreach((json_t *)match, key, value) {
+		if (json_is_string(value))
+			(void)printf("%s%s %s", separator, key, json_string_value(value));
+		else
+			(void)printf("%s%s %lld", separator, key,
+				     (long long)json_integer_value(value));
+		separator = ", ";
+	}
+	(void)printf("; ");
+}
+
 static void print_policy(const json_t *policy)
 {
 	const json_t *counters = json_object_get(policy, "counters");
@@ -272,9 +302,9 @@ static void print_policy(const json_t *policy)
 		     (long long)json_integer_value(json_object_get(policy, "line")),
 		     json_string_value(json_object_get(policy, "mode")),
 		     json_string_value(json_object_get(policy, "children")));
-	(void)printf("    confines %lld processes named %s now",
-		     (long long)json_integer_value(json_object_get(policy, "processes")),
-		     json_string_value(json_object_get(policy, "comm")));
+	print_match(json_object_get(policy, "match"));
+	(void)printf("confines %lld processes now",
+		     (long long)json_integer_value(json_object_get(policy, "processes")));
 	if (threads)
 		(void)printf(", and %lld threads of others (thread only)", (long long)threads);
 	(void)putchar('\n');
