@@ -23,6 +23,11 @@ setup_file() {
 	done
 }
 
+setup() {
+	rm -rf "${folder:?}"/*
+	write held heldproc "tcp 4040"
+}
+
 teardown_file() {
 	"$PORTHOLD" stop
 	jobs -p | xargs -r kill
@@ -133,8 +138,6 @@ files() {
 	jq -e --argjson pid $sleeper '.changes.processes[] | select(.pid == $pid and .comm == "heldproc"
 		and .before == ["held"] and .after == ["held"])' <<<"$output" || fail "$output"
 	[[ $after == "$before" ]] || fail "something changed: $(diff <(echo "$before") <(echo "$after"))"
-	rm "$folder/other.yaml"
-	write held heldproc "tcp 4040"
 }
 
 @test "all errors of all files, and nothing changed" {
@@ -148,7 +151,6 @@ files() {
 	[[ $output == *"$folder/two.yaml:1:"* && $output == *"$folder/missing.yaml"* ]] || fail "$output"
 	[[ $output == *"$folder/name.txt"*"*.yaml"* ]] || fail "$output"
 	[[ $(files) == "$before" ]]
-	rm "$folder"/{one,two,three}.yaml
 	is_held_to 4040 4041
 }
 
@@ -162,12 +164,12 @@ files() {
 }
 
 @test "a file of the same name is replaced" {
-	mv "$folder/sub/again.yaml" "$folder/sub/held.yaml"
-	run -0 porthold apply "$folder/sub"
+	write held heldproc "tcp 4041"
+	run -0 porthold apply "$folder/held.yaml"
 	is_held_to 4041 4040
+	write held heldproc "tcp 4040"
 	run -0 porthold apply "$folder"
 	is_held_to 4040 4041
-	rm -r "$folder/sub"
 }
 
 @test "allow does not define what another file defines" {
@@ -176,6 +178,32 @@ files() {
 	complains 1 "elsewhere.yaml:3" porthold allow 4041 held
 	[[ $(files) == "$before" ]]
 	mv /run/porthold/policy.d/elsewhere.yaml /run/porthold/policy.d/held.yaml
+}
+
+@test "a bad file blocks apply, and status says that there is one" {
+	echo 'nonsense: [' >/run/porthold/policy.d/bad.yaml
+	run -1 porthold apply "$folder"
+	[[ $output == */run/porthold/policy.d/bad.yaml:1:* ]] || fail "$output"
+	[[ $(status_of '[.degraded, .bad_files > 0] | join(" ")') == "true true" ]]
+	run porthold status
+	[[ $output == *"errors in the policy files"* ]] || fail "$output"
+	is_held_to 4040 4041
+	rm /run/porthold/policy.d/bad.yaml
+}
+
+@test "no room for the new files: all stays as it was" {
+	mkdir /run/porthold/pending
+	mount -t tmpfs -o size=8k full /run/porthold/pending
+	before=$(files)
+	write held heldproc "tcp 4041"
+	head -c 20000 /dev/zero | tr '\0' '#' >>"$folder/held.yaml"
+	write other other "tcp 1"
+	complains 3 "No space left" porthold apply "$folder"
+	after=$(files)
+	umount /run/porthold/pending
+	rmdir /run/porthold/pending
+	[[ $after == "$before" ]] || fail "$after"
+	is_held_to 4040 4041
 }
 
 @test "options that do not go together" {
@@ -264,7 +292,6 @@ files() {
 	[[ $rounds -ge 2 ]] || fail "only $rounds rounds"
 	echo "# $rounds rounds, $(tr '\n' ' ' <"$BATS_FILE_TMPDIR/storm/log")" >&3
 	run -0 porthold apply "$folder/held.yaml"
-	rm -r "$folder"/{a,b}
 }
 
 @test "100,000 policies; when memory is short, nothing changes" {
@@ -283,7 +310,7 @@ files() {
 	[[ $("$BATS_FILE_TMPDIR/p77777" -c "$attempt" 4041) == EPERM ]]
 	printf 'porthold: 1\npolicies: []\n' >"$folder/many.yaml"
 	run -0 porthold apply "$folder/many.yaml"
-	rm "$folder/many.yaml" /run/porthold/policy.d/many.yaml
+	rm /run/porthold/policy.d/many.yaml
 	is_held_to 4040 4041
 }
 
@@ -310,6 +337,7 @@ files() {
 }
 
 @test "others wait while something is on trial" {
+	write held heldproc "tcp 4041"
 	run -0 porthold apply --confirm 60 "$folder"
 	is_held_to 4041 4040
 	before=$(files)
@@ -322,6 +350,7 @@ files() {
 }
 
 @test "confirm: it stays, past the deadline, and its files are in place" {
+	write held heldproc "tcp 4041"
 	run -0 porthold confirm
 	[[ $output == *Confirmed* ]]
 	cmp "$folder/held.yaml" /run/porthold/policy.d/held.yaml
@@ -341,7 +370,6 @@ files() {
 	until_over
 	run -0 porthold status
 	[[ $(in_force) == held ]]
-	rm "$folder/bash.yaml"
 }
 
 @test "confirm comes too late" {
