@@ -107,7 +107,7 @@ static int show_event(struct view *view, const struct ph_event *event)
 		return r < 0 ? r : 0;
 	}
 	r = record_make(event, &view->lookup, &record);
-	if (r || record_is_canary(&record))
+	if (r || record_is_own(&record))
 		return r;
 	return print_record(view, &record);
 }
@@ -145,7 +145,7 @@ static int show_folded(struct view *view)
 	int r = 0;
 
 	for (struct ph_fold *fold = view->folds.oldest; !r && fold; fold = fold->newer)
-		if (!record_is_canary(&fold->record))
+		if (!record_is_own(&fold->record))
 			r = print_record(view, &fold->record);
 	return r;
 }

@@ -106,9 +106,9 @@ static void make_room(struct ph_eventlog *log)
 {
 	struct ph_fold *fold = log->folds.oldest;
 
-	if (fold->record.count && may_tell(log) && !record_is_canary(&fold->record))
+	if (fold->record.count && may_tell(log) && !record_is_own(&fold->record))
 		tell(log, fold);
-	if (!record_is_canary(&fold->record))
+	if (!record_is_own(&fold->record))
 		log->counts.withheld += fold->record.count;
 	folds_remove(&log->folds, fold);
 }
@@ -123,7 +123,7 @@ static int take_event(struct ph_eventlog *log, const struct ph_event *event)
 	r = folds_add(&log->folds, event, &log->lookup, &fold);
 	if (r < 0)
 		return r;
-	if (record_is_canary(&fold->record)) {
+	if (record_is_own(&fold->record)) {
 		fold_restart(fold);
 		return 0;
 	}

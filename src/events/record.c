@@ -194,7 +194,10 @@ void record_done(struct ph_record *record)
 	*record = (struct ph_record){};
 }
 
-bool record_is_canary(const struct ph_record *record)
+bool record_is_own(const struct ph_record *record)
 {
-	return !strcmp(record->policy, PH_CANARY_NAME);
+	if (!strcmp(record->policy, PH_CANARY_NAME))
+		return true;
+	return record->event.kind == PH_EVENT_AUDIT &&
+	       !strncmp(record->policy, PH_LEARN_PREFIX, strlen(PH_LEARN_PREFIX));
 }

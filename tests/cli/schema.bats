@@ -45,6 +45,8 @@ document() { # JQ-FILTER
 		.policies[0].allow = ["connect tcp 80 to 10.0.0.0/8, ::1 except 10.1.0.0/16"]
 		.policies[0].allow = ["bind tcp 80 on 10.0.0.1 from 10.0.0.0/8 except 10.1.0.0/16"]
 		.policies[0].match = {comm: "web", cgroup: "/a/b", uid: 0}
+		.policies[0].match = {unit: "web.service"}
+		.policies[0].match = {cgroup: "/web"}
 		.policies[0].expect = ["allow listen tcp 80", "deny socket raw"]
 	END
 }
