@@ -114,6 +114,22 @@ static void open_connection(struct stage *stage)
 	accept_peer(stage);
 }
 
+/* Room for a block of a stream, as nobody reads while it is sent. */
+static void widen(int fd)
+{
+	const int bytes = 2 * STREAM_BYTES;
+
+	checked(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), "SO_SNDBUF");
+	checked(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), "SO_RCVBUF");
+}
+
+static void open_stream(struct stage *stage)
+{
+	open_connection(stage);
+	widen(stage->socket);
+	widen(stage->peer);
+}
+
 static void drop_connection(struct stage *stage)
 {
 	drop(&stage->socket);
@@ -311,7 +327,7 @@ const struct call calls[] = {
 	{ "recv-udp", open_udp_pair, before_receive_datagram, run_receive_datagram, nothing },
 	{ "send-tcp", open_connection, nothing, run_send, receive_at_peer },
 	{ "recv-tcp", open_connection, before_receive, run_receive, nothing },
-	{ "stream-tcp", open_connection, nothing, run_stream, nothing },
+	{ "stream-tcp", open_stream, nothing, run_stream, nothing },
 	{ "fork", nothing, nothing, run_fork, nothing },
 	{ "exec", nothing, nothing, run_exec, nothing },
 	{ "read-file", open_file, nothing, run_read, nothing },

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 enum {
-	STREAM_BYTES = 65536,
+	STREAM_BYTES = 131072, /* what iperf3 sends at a time */
 	MESSAGE_BYTES = 64,
 };
 
