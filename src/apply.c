@@ -381,7 +381,7 @@ static void read_recorded(struct ph_state *ret)
 	(void)state_peek(ret);
 }
 
-static bool in_force(void)
+bool apply_in_force(void)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 	struct ph_header header;
@@ -437,7 +437,7 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 	int r = 0;
 
 	/* On trial, the programs stay for what may come back. */
-	if (!set->n && !(options->confirm && in_force())) {
+	if (!set->n && !(options->confirm && apply_in_force())) {
 		r = options->dry_run ? 0 : release(edits, &applied, f);
 		if (!r)
 			*ret = applied;

@@ -66,6 +66,9 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 		   const struct ph_edits *edits, struct ph_applied *ret,
 		   struct ph_problems *problems, struct ph_fault *f);
 
+/* Whether a generation is in force. */
+bool apply_in_force(void);
+
 /*
  * What the set becomes in the kernel, the canary's policy included. 0; -EINVAL with problems;
  * another -errno; each with the fault.

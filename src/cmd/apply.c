@@ -127,14 +127,6 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 
 /* --- Files */
 
-static int refuse(struct ph_problems *problems, const char *path, const char *remedy,
-		  const char *message)
-{
-	int r = problems_note(problems, PH_ERROR, path, 0, 0, remedy, "%s", message);
-
-	return r ? r : -EINVAL;
-}
-
 /* Whether the file lies in the directory that it would be copied to, or overrules it from there. */
 static bool lies_there(const char *path, const char *directory)
 {
@@ -164,9 +156,9 @@ static int add_text(struct ph_edits *edits, const char *path, const char *target
 
 	/* The parser says what is wrong with a zero byte; an edit's text ends there. */
 	if (!r && strlen(text) != length)
-		return refuse(problems, path,
-			      "a policy file is plain text: is this the right file?",
-			      "a zero byte");
+		return problems_refuse(problems, path,
+				       "a policy file is plain text: is this the right file?",
+				       "a zero byte");
 	if (!r)
 		r = edits_add(edits, target, text, path);
 	if (!r)
@@ -194,25 +186,21 @@ static int add_file(const struct request *request, const char *path, struct ph_e
 	int r;
 
 	if (!is_policy_file(name))
-		return refuse(problems, path, "call it NAME.yaml",
-			      "in the policy directories only *.yaml counts");
+		return problems_refuse(problems, path, "call it NAME.yaml",
+				       "in the policy directories only *.yaml counts");
 	if (lies_there(path, directory))
 		return 0;
 	if (asprintf(&target, "%s/%s", directory, name) < 0)
 		return -ENOMEM;
 	other = find_edit(edits, target);
 	if (other && other->origin && strcmp(other->origin, path))
-		return refuse(problems, path, "rename one of them",
-			      "another of the files has the same name, and would be replaced");
+		return problems_refuse(
+			problems, path, "rename one of them",
+			"another of the files has the same name, and would be replaced");
 	if (other)
 		return 0;
 	r = add_text(edits, path, target, problems);
 	return r || !request->permanent ? r : drop_transient(edits, name);
-}
-
-static int worse(int r, int next)
-{
-	return next && (!r || next != -EINVAL) ? next : r;
 }
 
 static int read_files(const struct request *request, struct ph_edits *edits,
@@ -222,9 +210,9 @@ static int read_files(const struct request *request, struct ph_edits *edits,
 	int r = 0;
 
 	for (char **path = request->paths; *path; path++)
-		r = worse(r, paths_add(&paths, *path, problems));
+		r = problems_worse(r, paths_add(&paths, *path, problems));
 	for (size_t i = 0; i < paths.n; i++)
-		r = worse(r, add_file(request, paths.v[i], edits, problems));
+		r = problems_worse(r, add_file(request, paths.v[i], edits, problems));
 	return r;
 }
 

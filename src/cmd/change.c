@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "cmd/change.h"
-#include "kernel/generation.h"
 #include "policy/print.h"
 #include "service.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
-DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
@@ -49,14 +47,6 @@ static int load(const struct ph_edits *edits, enum ph_bad_files bad, struct ph_p
 	return report_failure(problems, &f);
 }
 
-static bool something_in_force(void)
-{
-	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
-	struct ph_header header;
-
-	return !kernel_open(&kernel, &(struct ph_fault){}) && !generation_current(&kernel, &header);
-}
-
 static json_t *find_changes(const struct ph_policy_set *after, size_t most)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set before = {};
@@ -64,7 +54,7 @@ static json_t *find_changes(const struct ph_policy_set *after, size_t most)
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	int r = 0;
 
-	if (something_in_force()) {
+	if (apply_in_force()) {
 		r = store_load_kept(&before);
 		/* Where nothing can be kept, the files as they are come closest. */
 		if (!r && !before.n)

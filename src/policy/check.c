@@ -632,3 +632,11 @@ int policy_set_check(const struct ph_policy_set *set, const struct ph_cidrs *res
 			r = warn_dns(&check, names[i].policy);
 	return r;
 }
+
+int problems_refuse(struct ph_problems *problems, const char *file, const char *remedy,
+		    const char *message)
+{
+	int r = problems_note(problems, PH_ERROR, file, 0, 0, remedy, "%s", message);
+
+	return r ? r : -EINVAL;
+}

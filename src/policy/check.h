@@ -33,4 +33,8 @@ int problems_note(struct ph_problems *problems, enum ph_severity severity, const
 		  unsigned line, unsigned column, const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 7, 8)));
 
+/* Adds an error of the file as a whole: -EINVAL, or -ENOMEM. */
+int problems_refuse(struct ph_problems *problems, const char *file, const char *remedy,
+		    const char *message);
+
 #endif

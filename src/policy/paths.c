@@ -42,12 +42,6 @@ static int append(struct ph_paths *paths, char *path)
 	return 0;
 }
 
-/* The first failure that is not merely a bad file counts. */
-static int worse(int r, int next)
-{
-	return !r || r == -EINVAL ? (next ? next : r) : r;
-}
-
 static int add_entry(struct ph_paths *paths, const char *directory, const char *name)
 {
 	size_t length = strlen(directory);
@@ -58,14 +52,6 @@ static int add_entry(struct ph_paths *paths, const char *directory, const char *
 	if (asprintf(&path, "%.*s/%s", (int)length, directory, name) < 0)
 		return -ENOMEM;
 	return append(paths, path);
-}
-
-static int refuse(struct ph_problems *problems, const char *path, const char *remedy,
-		  const char *message)
-{
-	int r = problems_note(problems, PH_ERROR, path, 0, 0, remedy, "%s", message);
-
-	return r ? r : -EINVAL;
 }
 
 static int filter(const struct dirent *entry)
@@ -81,10 +67,10 @@ static int add_directory(struct ph_paths *paths, const char *path, struct ph_pro
 	if (n < 0 && errno == ENOMEM)
 		return -ENOMEM;
 	if (n < 0)
-		return refuse(problems, path, "check its permissions", strerror(errno));
+		return problems_refuse(problems, path, "check its permissions", strerror(errno));
 	if (!n)
-		r = refuse(problems, path, "name a directory of policy files",
-			   "there is no *.yaml in this directory");
+		r = problems_refuse(problems, path, "name a directory of policy files",
+				    "there is no *.yaml in this directory");
 	for (int i = 0; i < n; i++) {
 		if (!r)
 			r = add_entry(paths, path, entries[i]->d_name);
@@ -110,7 +96,7 @@ int policy_path_parse(const char *path, struct ph_policy_set *set, struct ph_pro
 	int r = paths_add(&paths, path, problems);
 
 	for (size_t i = 0; i < paths.n; i++)
-		r = worse(r, policy_parse_file(paths.v[i], set, problems));
+		r = problems_worse(r, policy_parse_file(paths.v[i], set, problems));
 	if (files)
 		*files += paths.n;
 	return r;

@@ -153,6 +153,21 @@ int pending_read(struct ph_edits *ret, uint64_t *ret_generation)
 
 /* --- Its end */
 
+/* Into a directory that somebody has mounted there, it takes a copy. */
+static int move_file(const char *from, const char *to)
+{
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r;
+
+	if (!rename(from, to))
+		return sync_parent(to);
+	if (errno != EXDEV)
+		return -errno;
+	r = file_read(from, PH_FILE_SIZE_MAX, &text, &length);
+	return r ? r : file_write_atomic(to, text, length, 0644);
+}
+
 static int finish_file(const json_t *entry)
 {
 	cleanup_free char *waiting = NULL;
@@ -164,12 +179,10 @@ static int finish_file(const json_t *entry)
 	if (removed)
 		return unlink(path) && errno != ENOENT ? -errno : 0;
 	r = waiting_path(path, &waiting);
-	if (r)
-		return r;
+	if (!r)
+		r = move_file(waiting, path);
 	/* What is not there was moved before a crash. */
-	if (rename(waiting, path) && errno != ENOENT)
-		return -errno;
-	return sync_parent(path);
+	return r == -ENOENT ? 0 : r;
 }
 
 int pending_finish(void)

@@ -162,3 +162,8 @@ int problems_format(const struct ph_problems *problems, char **ret)
 			      problems->n_errors >= PH_PROBLEMS_GIVE_UP ? " or even more" : "");
 	return stream_end(&stream, &text, ret);
 }
+
+int problems_worse(int r, int next)
+{
+	return next && (!r || r == -EINVAL) && r != next ? next : r;
+}

@@ -39,6 +39,12 @@ void problems_done(struct ph_problems *problems);
 /* Copies what it keeps. 0 or -ENOMEM. */
 int problems_add(struct ph_problems *problems, const struct ph_problem *problem);
 
+/*
+ * Of two results the one that counts: the first failure, but one that is more than -EINVAL, which
+ * only says that there are problems, before all.
+ */
+int problems_worse(int r, int next);
+
 /* Sorts those from the given one on by place. */
 void problems_sort(struct ph_problems *problems, size_t first);
 

@@ -155,12 +155,6 @@ static int load_file(const char *directory, const char *name, const struct readi
 	return r == -EINVAL && reading->good ? load_kept(path, set) : r;
 }
 
-/* A bad file does not hide the problems of the next. */
-static int worse(int r, int next)
-{
-	return next && (!r || next != -EINVAL) ? next : r;
-}
-
 static int load_edit(const struct ph_edit *edit, struct ph_policy_set *set,
 		     struct ph_problems *problems)
 {
@@ -178,7 +172,7 @@ static int load_edits(const char *directory, const struct reading *reading,
 
 	for (size_t i = 0; edits && i < edits->n; i++)
 		if (edits->v[i].text && lies_in(edits->v[i].path, directory))
-			r = worse(r, load_edit(&edits->v[i], set, reading->problems));
+			r = problems_worse(r, load_edit(&edits->v[i], set, reading->problems));
 	return r;
 }
 
@@ -192,11 +186,11 @@ static int load_directory(const char *directory, const struct reading *reading,
 	if (n < 0 && errno != ENOENT)
 		return -errno;
 	for (int i = 0; i < n; i++) {
-		r = worse(r, load_file(directory, entries[i]->d_name, reading, set));
+		r = problems_worse(r, load_file(directory, entries[i]->d_name, reading, set));
 		free(entries[i]);
 	}
 	free(entries);
-	return worse(r, load_edits(directory, reading, set));
+	return problems_worse(r, load_edits(directory, reading, set));
 }
 
 static int load_both(const struct reading *reading, struct ph_policy_set *ret)

@@ -15,7 +15,7 @@ setup_file() {
 	export folder=$BATS_FILE_TMPDIR/policies
 	export held=$BATS_FILE_TMPDIR/heldproc
 	mkdir -p "$folder"
-	cp "$(readlink -f "$(command -v python3)")" "$held"
+	cp "$(readlink -f /usr/bin/python3)" "$held"
 	"$(dirname "$PORTHOLD")/hammer" serve 4040 4041 >/dev/null 3>&- &
 	write held heldproc "tcp 4040"
 	until connects python3 4040 && connects python3 4041; do
@@ -26,6 +26,10 @@ setup_file() {
 setup() {
 	rm -rf "${folder:?}"/*
 	write held heldproc "tcp 4040"
+}
+
+teardown() {
+	! mountpoint -q /run/porthold/pending || umount /run/porthold/pending
 }
 
 teardown_file() {
