@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -33,22 +34,29 @@ void watch_done(struct ph_watch *watch)
 	*watch = (struct ph_watch)PH_WATCH_NULL;
 }
 
-/* A directory that is missing is no failure: its parent tells when it comes. */
+/* What is missing is no failure: what it lies in tells when it comes. */
+static int watch_path(const struct ph_watch *watch, const char *path, uint32_t mask)
+{
+	int id = inotify_add_watch(watch->fd, path, mask);
+
+	return id >= 0 ? id : errno == ENOENT || errno == ENOTDIR ? -ENOENT : -errno;
+}
+
 static int add(struct ph_watch *watch, const char *directory, const char *name)
 {
 	struct ph_watched *watched = &watch->watched[watch->n];
 
-	watched->id = inotify_add_watch(watch->fd, directory, MASK);
+	watched->id = watch_path(watch, directory, MASK);
 	if (watched->id < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+		return watched->id == -ENOENT ? 0 : watched->id;
 	watched->directory = strdup(directory);
 	watched->name = name ? strdup(name) : NULL;
 	watch->n++;
 	return watched->directory && (!name || watched->name) ? 0 : -ENOMEM;
 }
 
-/* One file, by the directory that holds it. */
-static int add_file(struct ph_watch *watch, const char *path)
+/* One entry, by the directory that holds it. */
+static int add_entry(struct ph_watch *watch, const char *path)
 {
 	cleanup_free char *head = strdup(path), *tail = strdup(path);
 
@@ -57,15 +65,21 @@ static int add_file(struct ph_watch *watch, const char *path)
 	return add(watch, dirname(head), basename(tail));
 }
 
-/* A link is watched at both ends. */
-static int add_linked_file(struct ph_watch *watch, const char *path)
+/*
+ * A link is watched at both ends; and the file itself, since one that is mounted there, as containers
+ * have /etc/resolv.conf, lies in another directory.
+ */
+static int add_file(struct ph_watch *watch, const char *path)
 {
 	char target[PATH_MAX];
-	int r = add_file(watch, path);
+	int r = add_entry(watch, path);
 
 	if (!r && realpath(path, target) && strcmp(path, target))
-		r = add_file(watch, target);
-	return r;
+		r = add_entry(watch, target);
+	if (r)
+		return r;
+	r = watch_path(watch, path, IN_CLOSE_WRITE);
+	return r == -ENOENT || r >= 0 ? 0 : r;
 }
 
 int watch_open(const char *settings, struct ph_watch *ret)
@@ -80,13 +94,13 @@ int watch_open(const char *settings, struct ph_watch *ret)
 	if (watch.fd < 0)
 		return -errno;
 	for (size_t i = 0; !r && i < sizeof(steps) / sizeof(steps[0]); i++)
-		r = add_file(&watch, steps[i]);
+		r = add_entry(&watch, steps[i]);
 	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++)
 		r = add(&watch, directories[i], NULL);
 	if (!r)
-		r = add_linked_file(&watch, settings);
+		r = add_file(&watch, settings);
 	if (!r)
-		r = add_linked_file(&watch, RESOLV_CONF);
+		r = add_file(&watch, RESOLV_CONF);
 	if (r)
 		return r;
 	watch_done(ret);
@@ -112,7 +126,8 @@ static bool in_the_writing(const struct ph_watched *watched, const struct inotif
 
 static bool counts(const struct ph_watch *watch, const struct inotify_event *event)
 {
-	if (event->mask & LOST)
+	/* An event without a name is one of a file that is watched itself. */
+	if (event->mask & LOST || (!event->len && event->mask & IN_CLOSE_WRITE))
 		return true;
 	if (!event->len || !strncmp(event->name, TEMPORARY, strlen(TEMPORARY)))
 		return false;
