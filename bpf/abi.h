@@ -15,7 +15,8 @@
  * and program stick: a process that has them is labelled with the ids, and the label follows fork,
  * rename and exec. Of a label that was made under an older generation only those ids survive that
  * the tables in force still know. Uid, cgroup and unit do not stick: they are asked anew at each
- * call. What a cgroup brings is looked up when it is made, and before a generation is put in force,
+ * call. A program is known by its path and, in a table that can be made true at any time, by its
+ * file. What a cgroup brings is looked up when it is made, and before a generation is put in force,
  * and kept in the place table. A policy that asks for several stands in the trait table once, and has
  * the others as conditions.
  *
@@ -37,6 +38,7 @@
 #define PH_LABEL_MAX 8 /* policies on one task or socket */
 #define PH_SPANS 4 /* port spans inside a grant or a prefix */
 #define PH_CHUNK_PORTS 512 /* ports in one entry of the port table */
+#define PH_EXE_DEPTH 20 /* components of the path of a program that a match can name */
 #define PH_CGROUP_DEPTH 15 /* levels of the cgroup tree that a match can see */
 #define PH_PLACES_MAX 65536 /* cgroups that bring policies */
 #define PH_FILTER_WORDS 64 /* 64-bit words of the trait filter in the header */
@@ -120,6 +122,8 @@ enum ph_feature {
 	PH_FEATURE_UID = 1 << 4, /* the caller's uid is asked for, be it as a condition */
 	PH_FEATURE_BY_UID = 1 << 5, /* a uid alone brings a policy */
 	PH_FEATURE_BY_CGROUP = 1 << 6, /* a cgroup or a unit alone does */
+	PH_FEATURE_EXE = 1 << 7, /* a program does, alone or with a name */
+	PH_FEATURE_NAMED_EXE = 1 << 8, /* with a name */
 };
 
 /* ph_grant.flags */
@@ -136,6 +140,10 @@ enum ph_trait_kind {
 	PH_TRAIT_UID, /* from here on, the first word is the value */
 	PH_TRAIT_CGROUP, /* hash of the path of a cgroup that it is in, or below */
 	PH_TRAIT_UNIT, /* hash of the name of such a cgroup */
+	PH_TRAIT_PATH, /* hash of the path of the program */
+	PH_TRAIT_FILE, /* hash of what the kernel knows its file by; in the table of files */
+	PH_TRAIT_NAMED_PATH, /* these two, and the words of the name */
+	PH_TRAIT_NAMED_FILE,
 };
 
 #pragma GCC diagnostic push
@@ -234,6 +242,14 @@ struct ph_labelled {
 	__u32 tgid;
 	__u8 comm[PH_COMM_LEN];
 	struct ph_ids policies;
+};
+
+/* What the kernel takes a file for that user space has open. */
+struct ph_told_file {
+	__u32 fd;
+	__u32 pad0;
+	__u64 path;
+	__u64 file;
 };
 
 enum ph_sock_flag {

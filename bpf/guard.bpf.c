@@ -3,6 +3,7 @@
  * The LSM hooks of tasks, and of ways around the enforcement: labels follow tasks, and a confined
  * process, root or not, may not take itself or its policies out of the kernel.
  */
+#include "exe.bpf.h"
 #include "judge.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -66,26 +67,37 @@ int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 	return set_label(task, &label) ? PH_NO_MEMORY : PH_PASS;
 }
 
-/* Policies that let go of what a process executes, unless the new name is theirs as well. */
+/*
+ * The new program, and policies that let go of what a process executes, unless the new name or program
+ * is theirs as well. There is no way back from here but the end.
+ */
 SEC("lsm/bprm_committed_creds")
 int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task = current_task();
 	struct ph_label *label = label_of(task);
-	struct ph_label fresh = {};
+	struct ph_label fresh;
 	struct ph_trait name;
+	__u32 before;
 
-	if (!header || !label)
+	if (!header || (!label && !asks_for(header, PH_FEATURE_EXE)))
 		return PH_PASS;
 	fresh.generation = header->generation;
-	keep_known(&fresh.policies, &label->policies, header, PH_GRANT_LEAVE);
+	clear_ids(&fresh.policies, header->generation);
+	if (label)
+		keep_known(&fresh.policies, &label->policies, header, PH_GRANT_LEAVE);
 	read_name(&name, task);
 	add_sticky(&fresh.policies, header, &name);
-	if (fresh.policies.count)
-		set_label(task, &fresh);
-	else
-		drop_label(task);
+	before = fresh.policies.count;
+	add_by_exe(&fresh.policies, header, BPF_CORE_READ(bprm, file), &name);
+	if (!fresh.policies.count) {
+		if (label)
+			drop_label(task);
+		return PH_PASS;
+	}
+	if (set_label(task, &fresh) && fresh.policies.count != before)
+		must_not_run();
 	return PH_PASS;
 }
 

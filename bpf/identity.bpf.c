@@ -5,7 +5,7 @@
  * these keep the mirror, and the hooks do what may fail.
  */
 #include "cgroups.bpf.h"
-#include "identity.bpf.h"
+#include "exe.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -19,6 +19,7 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	const struct ph_header *header = current_header();
 	struct ph_label fresh = {};
 	struct ph_trait name = {}, old;
+	bool named;
 
 	if (!header)
 		return 0;
@@ -26,9 +27,12 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	bpf_probe_read_kernel_str(&name, sizeof(name), comm);
 	mask_name(&name);
 	read_name(&old, task);
-	if (!any_label_of(task) && !may_bring(header, &name) && !may_bring(header, &old))
+	named = asks_for(header, PH_FEATURE_NAMED_EXE);
+	if (!named && !any_label_of(task) && !may_bring(header, &name) && !may_bring(header, &old))
 		return 0;
 	add_sticky(&fresh.policies, header, &old);
+	if (named)
+		add_by_exe(&fresh.policies, header, BPF_CORE_READ(task, mm, exe_file), &name);
 	relabel(task, &name, header, &fresh);
 	return 0;
 }
@@ -63,13 +67,16 @@ int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* A thread that executes becomes the leader and takes the leader's pid. */
+/*
+ * A thread that executes becomes the leader and takes the leader's pid. Where there is task storage,
+ * an LSM hook has made the label anew.
+ */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
 	struct ph_label fresh = {}, *label, *old = NULL;
-	__u32 pid = task->pid, thread = old_pid;
+	__u32 pid = task->pid, thread = old_pid, before;
 	struct ph_trait name;
 
 	if (!header)
@@ -77,19 +84,27 @@ int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	label = mirrored_label(pid);
 	if (thread != pid)
 		old = mirrored_label(thread);
-	if (!label && !old)
+	if (ph_has_task_storage) {
+		if (old)
+			bpf_map_delete_elem(&ph_mirror, &thread);
+		return 0;
+	}
+	if (!label && !old && !asks_for(header, PH_FEATURE_EXE))
 		return 0;
 	read_name(&name, task);
 	fresh.generation = header->generation;
+	clear_ids(&fresh.policies, header->generation);
 	if (label)
 		keep_known(&fresh.policies, &label->policies, header, PH_GRANT_LEAVE);
 	if (old)
 		keep_known(&fresh.policies, &old->policies, header, PH_GRANT_LEAVE);
 	add_sticky(&fresh.policies, header, &name);
-	if (fresh.policies.count)
-		mirror_label(pid, &fresh);
-	else
+	before = fresh.policies.count;
+	add_by_exe(&fresh.policies, header, BPF_CORE_READ(bprm, file), &name);
+	if (!fresh.policies.count)
 		bpf_map_delete_elem(&ph_mirror, &pid);
+	else if (mirror_label(pid, &fresh) && fresh.policies.count != before)
+		must_not_run();
 	if (old)
 		bpf_map_delete_elem(&ph_mirror, &thread);
 	return 0;
@@ -158,7 +173,8 @@ int ph_label_tasks(struct bpf_iter__task *ctx)
 	if (!task || !header)
 		return 0;
 	read_name(&name, task);
-	if (any_label_of(task) || may_bring(header, &name))
+	add_by_exe(&fresh.policies, header, BPF_CORE_READ(task, mm, exe_file), &name);
+	if (fresh.policies.count || any_label_of(task) || may_bring(header, &name))
 		relabel(task, &name, header, &fresh);
 	enter_generation(&who, header);
 	look_around(&who, task);

@@ -9,7 +9,7 @@ enum {
 	NAME_CHUNKS = 5, /* a name has up to 255 bytes */
 };
 
-PH_SUBPROGRAM __u64 hash_component(const char *name)
+PH_SUBPROGRAM __u64 hash_component(const void *name)
 {
 	__u64 hash = PH_HASH_START, length = 0;
 

@@ -90,6 +90,15 @@ struct place_map {
 	__uint(value_size, sizeof(struct ph_ids));
 };
 
+/* Files of programs to the policies that they bring; written to likewise. */
+struct file_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* placeholder */
+	__uint(map_flags, PH_NO_PREALLOC);
+	__uint(key_size, sizeof(struct ph_trait));
+	__uint(value_size, sizeof(struct ph_ids));
+};
+
 struct grant_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* placeholder */
@@ -123,6 +132,7 @@ struct prefix_map {
 PH_OUTER(ph_current, header_map, PH_CURRENT_MAX);
 PH_OUTER(ph_traits, trait_map, 2);
 PH_OUTER(ph_places, place_map, 2);
+PH_OUTER(ph_files, file_map, 2);
 PH_OUTER(ph_grants, grant_map, 2);
 PH_OUTER(ph_chunks, chunk_map, 2);
 PH_OUTER(ph_prefixes, prefix_map, 2);

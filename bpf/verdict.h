@@ -123,7 +123,8 @@ static __always_inline struct ph_trait ph_trait(__u64 kind, __u64 value)
 /*
  * Hashes of paths. That of a component goes over its name in chunks of PH_NAME_CHUNK bytes, little
  * endian words padded with zeros, until a chunk is not full, and ends with its length; it does not
- * depend on where the component stands. That of a path goes over its components.
+ * depend on where the component stands. That of a cgroup's path goes over its components from the
+ * first, that of a program's from the last.
  *
  * Where the name of a unit could be taken for one of the files of a cgroup, or begins with an
  * underscore, systemd puts an underscore before it: the hash of a unit is that of the name without.
@@ -135,6 +136,12 @@ static __always_inline __u64 ph_hash_word(__u64 hash, __u64 word)
 {
 	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
 	return hash ^ hash >> 32;
+}
+
+/* Of a program, the hash for those alone that have this name as well. */
+static __always_inline __u64 ph_with_name(__u64 program, const struct ph_trait *name)
+{
+	return ph_hash_word(ph_hash_word(program, name->word[0]), name->word[1]);
 }
 
 static __always_inline bool ph_ports_have(ph_tables tables, const struct ph_ports *ports,

@@ -14,6 +14,7 @@
 #include "kernel/bpffs.h"
 #include "kernel/cgroups.h"
 #include "kernel/generation.h"
+#include "kernel/programs.h"
 #include "kernel/maps.h"
 #include "policy/pending.h"
 #include "policy/resolve.h"
@@ -211,21 +212,22 @@ static int lay_ready(const struct ph_edits *edits, uint64_t generation, struct p
 	return 0;
 }
 
-/* Once more, for those that were made while the generation was put in force. */
-static int tell_cgroups(const struct ph_kernel *kernel, const struct ph_image *image,
-			struct ph_fault *f)
+/* Once more, for what came while the generation was put in force, or since. */
+static int tell_surroundings(const struct ph_kernel *kernel, const struct ph_image *image,
+			     struct ph_fault *f)
 {
 	struct ph_header current;
 	int r;
 
-	if (!(image->header.features & PH_FEATURE_CGROUP))
-		return 0;
 	r = generation_current(kernel, &current);
-	if (!r)
+	if (!r && image->header.features & PH_FEATURE_CGROUP)
 		r = cgroups_tell(kernel, image, current.slot);
+	if (!r && image->n_programs)
+		r = programs_tell(kernel, image, current.slot);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
-			     "the policies are in force, but the cgroups cannot be listed: %s",
+			     "the policies are in force, but cgroups and programs cannot be "
+			     "listed: %s",
 			     strerror(-r));
 	return 0;
 }
@@ -285,7 +287,7 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 	if (!applied->trial)
 		r = move_in_place(edits, f);
 	if (!r)
-		r = tell_cgroups(kernel, image, f);
+		r = tell_surroundings(kernel, image, f);
 	return r ? r : label_running(applied, f);
 }
 
@@ -417,11 +419,12 @@ static int make_ready(const struct ph_apply_options *options, const struct ph_fe
 static int check_matches(const struct ph_image *image, const struct ph_features *features,
 			 struct ph_fault *f)
 {
-	if (features->tracing_programs || !(image->header.features & PH_FEATURE_BY_CGROUP))
+	if (features->tracing_programs ||
+	    !(image->header.features & (PH_FEATURE_BY_CGROUP | PH_FEATURE_EXE)))
 		return 0;
 	return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
-		     "a policy matches by cgroup or unit alone, and this kernel takes no tracing "
-		     "programs, without which new cgroups are not seen; add a comm to the match");
+		     "a policy matches by exe, cgroup or unit, and this kernel takes no tracing "
+		     "programs, without which new ones are not seen; match by comm or uid");
 }
 
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,

@@ -107,7 +107,8 @@ static int check_policy(const struct ph_policy *policy, const struct wards *ward
 
 		if (fit < 0)
 			return fault(f, fit, PH_EXIT_IMPOSSIBLE, "out of memory");
-		if (fit != PH_FIT_NO)
+		/* A program that even root cannot see is not taken for the one of the policy. */
+		if (fit == PH_FIT_YES)
 			return refuse(policy, ward->what, f);
 	}
 	return 0;

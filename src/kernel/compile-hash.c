@@ -94,6 +94,27 @@ uint64_t component_hash(const char *name, size_t len)
 	return ph_hash_word(hash, len);
 }
 
+/* From the last component to the first, as the kernel side walks. */
+uint64_t exe_path_hash(const char *path, unsigned *ret_components)
+{
+	const char *end = path + strlen(path);
+	uint64_t hash = PH_HASH_START;
+	unsigned components = 0;
+
+	while (end > path) {
+		const char *slash = memrchr(path, '/', end - path);
+		const char *start = slash ? slash + 1 : path;
+
+		if (start != end) {
+			hash = ph_hash_word(hash, component_hash(start, end - start));
+			components++;
+		}
+		end = slash ? slash : path;
+	}
+	*ret_components = components;
+	return hash;
+}
+
 uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels)
 {
 	uint64_t hash = PH_HASH_START;

@@ -127,6 +127,8 @@ void prefixes_sort(struct ph_image *image);
 /* By which of the things it asks for a policy is found; the others are its conditions. */
 enum ph_trait_kind primary_trait(const struct ph_match *match);
 
+struct ph_trait name_trait(const char *comm);
+
 /* The trait table, and what of it the header says. */
 int traits_make(struct ph_image *image, const struct member *members, size_t n,
 		struct ph_problems *problems);

@@ -22,13 +22,15 @@ struct bringer {
 enum ph_trait_kind primary_trait(const struct ph_match *match)
 {
 	if (match->comm[0])
-		return PH_TRAIT_COMM;
+		return match->exe ? PH_TRAIT_NAMED_PATH : PH_TRAIT_COMM;
+	if (match->exe)
+		return PH_TRAIT_PATH;
 	if (match->unit)
 		return PH_TRAIT_UNIT;
 	return match->cgroup ? PH_TRAIT_CGROUP : PH_TRAIT_UID;
 }
 
-static struct ph_trait name_trait(const char *comm)
+struct ph_trait name_trait(const char *comm)
 {
 	struct ph_trait trait = {};
 
@@ -38,16 +40,22 @@ static struct ph_trait name_trait(const char *comm)
 
 static struct ph_trait trait_of(const struct ph_match *match)
 {
+	struct ph_trait name = name_trait(match->comm);
 	unsigned levels;
 
 	switch (primary_trait(match)) {
 	case PH_TRAIT_COMM:
-		return name_trait(match->comm);
+		return name;
+	case PH_TRAIT_NAMED_PATH:
+		return ph_trait(PH_TRAIT_NAMED_PATH,
+				ph_with_name(exe_path_hash(match->exe, &levels), &name));
+	case PH_TRAIT_PATH:
+		return ph_trait(PH_TRAIT_PATH, exe_path_hash(match->exe, &levels));
 	case PH_TRAIT_UNIT:
 		return ph_trait(PH_TRAIT_UNIT, component_hash(match->unit, strlen(match->unit)));
 	case PH_TRAIT_CGROUP:
 		return ph_trait(PH_TRAIT_CGROUP, cgroup_path_hash(match->cgroup, &levels));
-	case PH_TRAIT_UID:
+	default:
 		break;
 	}
 	return ph_trait(PH_TRAIT_UID, match->uid);
@@ -78,6 +86,8 @@ static uint32_t feature_of(const struct ph_trait *trait)
 		[PH_TRAIT_UID] = PH_FEATURE_UID | PH_FEATURE_BY_UID,
 		[PH_TRAIT_CGROUP] = PH_FEATURE_CGROUP | PH_FEATURE_BY_CGROUP,
 		[PH_TRAIT_UNIT] = PH_FEATURE_CGROUP | PH_FEATURE_BY_CGROUP,
+		[PH_TRAIT_PATH] = PH_FEATURE_EXE,
+		[PH_TRAIT_NAMED_PATH] = PH_FEATURE_EXE | PH_FEATURE_NAMED_EXE,
 	};
 
 	return features[trait->word[1] >> 56];
@@ -89,13 +99,19 @@ static void print_trait(FILE *stream, const struct ph_match *match)
 	case PH_TRAIT_COMM:
 		(void)fprintf(stream, "the name %s", match->comm);
 		break;
+	case PH_TRAIT_NAMED_PATH:
+		(void)fprintf(stream, "the name %s and the program %s", match->comm, match->exe);
+		break;
+	case PH_TRAIT_PATH:
+		(void)fprintf(stream, "the program %s", match->exe);
+		break;
 	case PH_TRAIT_UNIT:
 		(void)fprintf(stream, "the unit %s", match->unit);
 		break;
 	case PH_TRAIT_CGROUP:
 		(void)fprintf(stream, "the cgroup %s", match->cgroup);
 		break;
-	case PH_TRAIT_UID:
+	default:
 		(void)fprintf(stream, "the uid %u", match->uid);
 		break;
 	}

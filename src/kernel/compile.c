@@ -34,6 +34,7 @@ void image_done(struct ph_image *image)
 	free(image->chunks);
 	free(image->prefixes);
 	free(image->sources);
+	free(image->programs);
 	free(image->strings);
 	*image = (struct ph_image){};
 }
@@ -75,7 +76,7 @@ static int compare_ids(const void *a, const void *b)
 
 static int check_policy(const struct ph_policy *policy, struct ph_problems *problems)
 {
-	unsigned levels = 0;
+	unsigned levels = 0, components = 0;
 
 	for (size_t i = 0; i < policy->n_rules; i++)
 		if (policy->rules[i].kind != PH_RULE_PORTS &&
@@ -89,8 +90,11 @@ static int check_policy(const struct ph_policy *policy, struct ph_problems *prob
 				"policy %s: the cgroup lies %u levels deep, more than %d",
 				policy->name, levels, PH_CGROUP_DEPTH);
 	if (policy->match.exe)
-		return complain(problems, policy, "match by comm",
-				"policy %s: a match by exe is not supported yet", policy->name);
+		(void)exe_path_hash(policy->match.exe, &components);
+	if (components > PH_EXE_DEPTH)
+		return complain(problems, policy, "put the program further up",
+				"policy %s: the program lies %u folders deep, more than %d",
+				policy->name, components, PH_EXE_DEPTH);
 	return 0;
 }
 
@@ -144,13 +148,15 @@ static int make_sources(struct ph_image *image, const struct ph_policy_set *set)
 		const struct ph_policy *policy = &set->policies[i];
 
 		size += strlen(policy->name) + 1;
+		size += policy->match.exe ? strlen(policy->match.exe) + 1 : 0;
 		if (policy->file && policy->file != file)
 			size += strlen(policy->file) + 1;
 		file = policy->file;
 	}
 	image->sources = calloc(set->n + 1, sizeof(*image->sources));
+	image->programs = calloc(set->n + 1, sizeof(*image->programs));
 	image->strings = malloc(size);
-	if (!image->sources || !image->strings)
+	if (!image->sources || !image->programs || !image->strings)
 		return -ENOMEM;
 	space = image->strings;
 	file = NULL;
@@ -166,6 +172,12 @@ static int make_sources(struct ph_image *image, const struct ph_policy_set *set)
 			.file = file ? copy : NULL,
 			.line = policy->line,
 		};
+		if (policy->match.exe)
+			image->programs[image->n_programs++] = (struct ph_image_program){
+				.exe = take_string(&space, policy->match.exe),
+				.name = name_trait(policy->match.comm),
+				.id = policy_id(policy),
+			};
 	}
 	if (set->n)
 		qsort(image->sources, set->n, sizeof(*image->sources), compare_ids);

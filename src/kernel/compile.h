@@ -48,6 +48,13 @@ struct ph_image_source {
 	unsigned line;
 };
 
+/* A program that a policy names, with the name that the process must have as well; zeros: any. */
+struct ph_image_program {
+	const char *exe;
+	struct ph_trait name;
+	uint64_t id;
+};
+
 struct ph_image {
 	/*
 	 * Generation, deadline and slot are the caller's to fill. The hash is of all that the
@@ -64,7 +71,9 @@ struct ph_image {
 	size_t n_prefixes;
 	struct ph_image_source *sources;
 	size_t n_sources;
-	char *strings; /* private: what sources point to */
+	struct ph_image_program *programs; /* by id */
+	size_t n_programs;
+	char *strings; /* private: what sources and programs point to */
 };
 
 /* Takes a zeroed object or a made one, and leaves a zeroed one. */
@@ -88,6 +97,7 @@ uint64_t hash_more(uint64_t before, const void *data, size_t len);
 
 /* Hashes as the kernel programs compute them; empty components do not count. */
 uint64_t component_hash(const char *name, size_t len);
+uint64_t exe_path_hash(const char *path, unsigned *ret_components);
 uint64_t cgroup_path_hash(const char *path, unsigned *ret_levels); /* below the cgroup2 root */
 
 #endif

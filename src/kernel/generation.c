@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/cgroups.h"
+#include "kernel/programs.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/progress.h"
@@ -185,7 +186,7 @@ static int read_header(const struct ph_kernel *kernel, enum ph_current place, st
 	}
 
 enum {
-	TABLES = 5
+	TABLES = 6
 };
 
 static void list_tables(const struct ph_image *image, struct table ret[TABLES])
@@ -200,6 +201,13 @@ static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 		  .key_size = sizeof(__u64),
 		  .value_size = sizeof(struct ph_ids),
 		  .room = image->header.features & PH_FEATURE_BY_CGROUP ? PH_PLACES_MAX : 1 },
+		{ .name = "ph_file",
+		  .outer = PH_MAP_FILES,
+		  .type = BPF_MAP_TYPE_HASH,
+		  .flags = BPF_F_NO_PREALLOC,
+		  .key_size = sizeof(struct ph_trait),
+		  .value_size = sizeof(struct ph_ids),
+		  .room = 2 * image->n_programs + 1 },
 		HASH_TABLE("ph_grant", PH_MAP_GRANTS, image->grants, image->n_grants, __u64,
 			   struct ph_grant, 0),
 		HASH_TABLE("ph_chunk", PH_MAP_CHUNKS, image->chunks, image->n_chunks,
@@ -356,6 +364,8 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 	}
 	if (!r && image->header.features & PH_FEATURE_CGROUP)
 		r = cgroups_tell(kernel, image, image->header.slot);
+	if (!r && image->n_programs)
+		r = programs_tell(kernel, image, image->header.slot);
 	/* The number first: a generation in force is never one that state has not counted. */
 	if (!r)
 		r = kernel_state_write(kernel, &state);

@@ -421,6 +421,31 @@ static void add_live(const struct ph_image *image, pid_t pid, struct ph_ids *ids
 	add_ids(ids, &brought);
 }
 
+/* By its path; which file it is, only the kernel knows. */
+static void add_program(const struct ph_image *image, const struct ph_process *process,
+			struct ph_ids *ids)
+{
+	struct ph_trait name = {}, trait;
+	char link[64], path[PATH_MAX];
+	unsigned components;
+	uint64_t hash;
+	ssize_t n;
+
+	if (!(image->header.features & PH_FEATURE_EXE))
+		return;
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)process->pid);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return;
+	path[n] = 0;
+	hash = exe_path_hash(path, &components);
+	trait = ph_trait(PH_TRAIT_PATH, hash);
+	add_ids(ids, image_find_trait(image, &trait));
+	memcpy(&name, process->comm, strnlen(process->comm, PH_COMM_LEN - 1));
+	trait = ph_trait(PH_TRAIT_NAMED_PATH, ph_with_name(hash, &name));
+	add_ids(ids, image_find_trait(image, &trait));
+}
+
 static void expect(const struct ph_image *image, const struct ph_labels *labels,
 		   const struct ph_process *process, struct ph_labelled *ret)
 {
@@ -430,6 +455,7 @@ static void expect(const struct ph_image *image, const struct ph_labels *labels,
 	memcpy(ret->comm, process->comm, strnlen(process->comm, PH_COMM_LEN - 1));
 	if (named)
 		ret->policies = *named;
+	add_program(image, process, &ret->policies);
 	add_live(image, process->pid, &ret->policies);
 	for (size_t i = 0; i < labels->n; i++) {
 		const struct ph_labelled *label = &labels->v[i];

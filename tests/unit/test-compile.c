@@ -196,6 +196,18 @@ static void test_hashes(void **state)
 	assert_true(cgroup_path_hash("/b/abcdefghi", &levels) == 0xc43875a484fd9aaf);
 }
 
+static void test_exe_hash(void **state)
+{
+	unsigned components;
+
+	assert_true(exe_path_hash("/usr/bin/env", &components) == 0x1e0b76f5fd39dba0);
+	assert_int_equal(components, 3);
+	assert_true(exe_path_hash("//usr//bin/env", &components) == 0x1e0b76f5fd39dba0);
+	assert_true(exe_path_hash("/usr/env/bin", &components) != 0x1e0b76f5fd39dba0);
+	assert_true(exe_path_hash("/", &components) == PH_HASH_START);
+	assert_int_equal(components, 0);
+}
+
 static void test_cgroup_described(void **state)
 {
 	struct ph_cgroup cgroup;
@@ -285,6 +297,38 @@ static void test_several(void **state)
 	grant = image_find_grant(&image, policy_id(policy_set_find(&set, "some")));
 	assert_int_equal(grant->flags, PH_GRANT_UID | PH_GRANT_CGROUP);
 	assert_int_equal(grant->uid, 7);
+}
+
+static void test_programs(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	struct ph_policy *policy;
+	struct ph_trait name = {};
+	uint64_t hash;
+	unsigned n;
+
+	add_policy(&set, "exe", "", NULL)->match.exe = strdup("/bin/a");
+	add_policy(&set, "both", "x", NULL)->match.exe = strdup("/bin/a");
+	policy = add_policy(&set, "uid", "", NULL);
+	policy->match.exe = strdup("/bin/b");
+	set_match(policy, NULL, NULL, 3);
+	compile(&set, &image);
+	hash = exe_path_hash("/bin/a", &n);
+	memcpy(&name, "x", 1);
+	check_brings(&image, ph_trait(PH_TRAIT_PATH, hash), &set, "exe");
+	check_brings(&image, ph_trait(PH_TRAIT_NAMED_PATH, ph_with_name(hash, &name)), &set,
+		     "both");
+	check_brings(&image, ph_trait(PH_TRAIT_PATH, exe_path_hash("/bin/b", &n)), &set, "uid");
+	assert_int_equal(image.n_traits, 3);
+	assert_int_equal(image.header.features,
+			 PH_FEATURE_EXE | PH_FEATURE_NAMED_EXE | PH_FEATURE_UID);
+	/* A name that is asked for together with a program is nothing alone. */
+	assert_null(image_find_ids(&image, "x"));
+	assert_int_equal(image.n_programs, 3);
+	assert_string_equal(image.programs[0].exe, "/bin/a");
+	assert_true(image.programs[0].id == policy_id(&set.policies[0]));
+	assert_memory_equal(&image.programs[1].name, &name, sizeof(name));
 }
 
 /* What a cgroup brings: by its path, that of those above it, and the names on the way. */
@@ -499,6 +543,9 @@ static void test_too_deep(void **state)
 
 	policy->match.cgroup = strdup("/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17");
 	refuse(&set, "17 levels deep, more than 15");
+	free(TAKE_PTR(policy->match.cgroup));
+	policy->match.exe = strdup("/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1");
+	refuse(&set, "21 folders deep, more than 20");
 	add_rule(policy, "dns");
 	refuse(&set, "a keyword was not expanded");
 }
@@ -676,6 +723,8 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_grant),
 		cmocka_unit_test(test_hashes),
+		cmocka_unit_test(test_exe_hash),
+		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_cgroup_described),
 		cmocka_unit_test(test_live_traits),
 		cmocka_unit_test(test_several),

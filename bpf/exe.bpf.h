@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_EXE_BPF_H
+#define PH_EXE_BPF_H
+
+/*
+ * Which program a task runs: by the path of the file in its mount namespace, and by the file itself
+ * as the kernel numbers it. The path holds over another file in its place, the file over another
+ * name for it.
+ */
+#include "identity.bpf.h"
+#include "paths.bpf.h"
+
+enum {
+	PATH_STEPS = PH_EXE_DEPTH + 6, /* components, and mounts that are crossed */
+	SIGNAL_KILL = 9,
+};
+
+/* 0: nothing that a policy could name, as a file in memory, or one that lies too deep. */
+PH_SUBPROGRAM __u64 hash_file_path(struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry), *parent;
+	void *in_mount = BPF_CORE_READ(file, f_path.mnt);
+	struct mount *mount = in_mount - bpf_core_field_offset(struct mount, mnt), *above;
+	__u64 hash = hide(PH_HASH_START, (__u64)dentry), reached = 0;
+
+	for (__u32 i = 0; i < PATH_STEPS; i++) {
+		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+			above = BPF_CORE_READ(mount, mnt_parent);
+			reached = ph_mask_equal((__u64)above, (__u64)mount);
+			if (reached)
+				break;
+			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+			mount = above;
+			continue;
+		}
+		parent = BPF_CORE_READ(dentry, d_parent);
+		if (parent == dentry)
+			break;
+		hash = ph_hash_word(hash, hash_component(BPF_CORE_READ(dentry, d_name.name)));
+		dentry = parent;
+	}
+	return hide(hash & reached, (__u64)dentry);
+}
+
+/*
+ * The size is there for file systems that give a number twice: btrfs has one row of them for each
+ * subvolume, and overlayfs none that tells a file from the next that gets its number.
+ */
+static __always_inline __u64 hash_file(struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	__u64 hash = ph_hash_word(PH_HASH_START, BPF_CORE_READ(inode, i_sb, s_dev));
+
+	hash = ph_hash_word(hash, BPF_CORE_READ(inode, i_ino));
+	hash = ph_hash_word(hash, BPF_CORE_READ(inode, i_generation));
+	return ph_hash_word(hash, BPF_CORE_READ(inode, i_size));
+}
+
+/* In the trait table or, where only the kernel's own view of the file says it, in that of files. */
+static __always_inline void add_by_program(struct ph_ids *ids, const struct ph_header *header,
+					   __u64 kind, __u64 value)
+{
+	const struct ph_ids *brought = NULL;
+	struct ph_trait trait = ph_trait(kind, value);
+	void *files;
+
+	if (in_filter(header, &trait))
+		brought = find_trait(header->slot, &trait);
+	if (!brought) {
+		files = bpf_map_lookup_elem(&ph_files, &header->slot);
+		brought = files ? bpf_map_lookup_elem(files, &trait) : NULL;
+	}
+	if (brought)
+		add_ids(ids, brought);
+}
+
+struct program {
+	__u64 path;
+	__u64 file;
+};
+
+/* What a program brings, alone or together with the name. */
+PH_SUBPROGRAM int add_program(struct ph_ids *ids, const struct ph_header *header,
+			      const struct program *program, const struct ph_trait *name)
+{
+	if (!ids || !header || !program || !name || !(header->features & PH_FEATURE_EXE))
+		return 0;
+	add_by_program(ids, header, PH_TRAIT_PATH, program->path);
+	add_by_program(ids, header, PH_TRAIT_FILE, program->file);
+	if (!(header->features & PH_FEATURE_NAMED_EXE))
+		return 0;
+	add_by_program(ids, header, PH_TRAIT_NAMED_PATH, ph_with_name(program->path, name));
+	add_by_program(ids, header, PH_TRAIT_NAMED_FILE, ph_with_name(program->file, name));
+	return 0;
+}
+
+/* Whether a generation that is in force, or will be, asks for it. */
+static __always_inline bool asks_for(const struct ph_header *header, __u32 feature)
+{
+	const struct ph_header *next = next_header(header);
+
+	return (header->features | (next ? next->features : 0)) & feature;
+}
+
+/* Now and when the deadline has passed. */
+static __always_inline void add_by_exe(struct ph_ids *ids, const struct ph_header *header,
+				       struct file *file, const struct ph_trait *name)
+{
+	struct program program;
+
+	if (!file || !asks_for(header, PH_FEATURE_EXE))
+		return;
+	program.path = hash_file_path(file);
+	program.file = hash_file(file);
+	add_program(ids, header, &program, name);
+	add_program(ids, next_header(header), &program, name);
+}
+
+/*
+ * Of a label that could not be stored: a name can be looked at again at each call, a program cannot,
+ * so what it brings would be lost.
+ */
+static __always_inline void must_not_run(void)
+{
+	count_health(PH_HEALTH_LABEL_FAILED);
+	bpf_send_signal(SIGNAL_KILL);
+}
+
+#endif

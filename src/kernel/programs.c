@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.skel.h"
+#include "kernel/decide.h"
+#include "util/cleanup.h"
+
+#define OPEN_MAX_FILES 256 /* at a time */
+
+DEFINE_CLEANUP(struct files_bpf *, files_bpf__destroy);
+
+/* What is true of a program now, and one policy that asks for it. */
+struct told {
+	struct ph_trait trait;
+	uint64_t id;
+};
+
+/* --- What the kernel says of open files */
+
+static int read_all(int fd, struct ph_told_file *told, size_t max, size_t *ret_n)
+{
+	size_t used = 0, size = max * sizeof(*told);
+	ssize_t got;
+
+	do {
+		got = read(fd, (char *)told + used, size - used);
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		used += got > 0 ? got : 0;
+	} while (got && used < size);
+	*ret_n = used / sizeof(*told);
+	return 0;
+}
+
+/* Of every file that this process has open, up to `max` of them. */
+static int ask(const struct files_bpf *programs, struct ph_told_file *told, size_t max,
+	       size_t *ret_n)
+{
+	struct bpf_link *link = bpf_program__attach_iter(programs->progs.ph_tell_files, NULL);
+	cleanup_close int fd = -1;
+	int r;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	r = fd < 0 ? -errno : read_all(fd, told, max, ret_n);
+	bpf_link__destroy(link);
+	return r;
+}
+
+/* --- The programs of an image */
+
+static const struct ph_told_file *find_answer(const struct ph_told_file *answers, size_t n, int fd)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((int)answers[i].fd == fd)
+			return &answers[i];
+	return NULL;
+}
+
+static struct told told_of(const struct ph_image_program *program, unsigned kind, uint64_t hash)
+{
+	static const struct ph_trait any;
+	bool named = memcmp(&program->name, &any, sizeof(any));
+
+	if (named)
+		hash = ph_with_name(hash, &program->name);
+	return (struct told){
+		.trait = ph_trait(named ? kind + PH_TRAIT_NAMED_PATH - PH_TRAIT_PATH : kind, hash),
+		.id = program->id,
+	};
+}
+
+/* The path as the kernel walks it is another where links lead to the file. */
+static void add_answer(const struct ph_image_program *program, const struct ph_told_file *answer,
+		       struct told *told, size_t *n_told)
+{
+	unsigned components;
+
+	told[(*n_told)++] = told_of(program, PH_TRAIT_FILE, answer->file);
+	if (answer->path && answer->path != exe_path_hash(program->exe, &components))
+		told[(*n_told)++] = told_of(program, PH_TRAIT_PATH, answer->path);
+}
+
+/* Some of the programs; adds to `told`. */
+static int tell_some(const struct files_bpf *bpf, const struct ph_image_program *programs, size_t n,
+		     struct told *told, size_t *n_told)
+{
+	struct ph_told_file answers[4 * OPEN_MAX_FILES];
+	int fds[OPEN_MAX_FILES];
+	size_t n_answers = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		fds[i] = open(programs[i].exe, O_PATH | O_CLOEXEC);
+	r = ask(bpf, answers, sizeof(answers) / sizeof(*answers), &n_answers);
+	for (size_t i = 0; i < n; i++) {
+		const struct ph_told_file *answer = NULL;
+
+		if (fds[i] >= 0)
+			answer = find_answer(answers, n_answers, fds[i]);
+		if (answer)
+			add_answer(&programs[i], answer, told, n_told);
+		fd_close(fds[i]);
+	}
+	return r;
+}
+
+static int say_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return 0;
+}
+
+static int tell_all(const struct ph_image *image, struct told *told, size_t *n_told)
+{
+	cleanup_(files_bpf__destroyp) struct files_bpf *bpf = files_bpf__open();
+	libbpf_print_fn_t print;
+	int r = bpf ? 0 : -errno;
+
+	if (r)
+		return r;
+	bpf->rodata->ph_asker = getpid();
+	print = libbpf_set_print(say_nothing);
+	r = files_bpf__load(bpf);
+	libbpf_set_print(print);
+	for (size_t i = 0; !r && i < image->n_programs; i += OPEN_MAX_FILES) {
+		size_t left = image->n_programs - i;
+
+		r = tell_some(bpf, image->programs + i,
+			      left < OPEN_MAX_FILES ? left : OPEN_MAX_FILES, told, n_told);
+	}
+	return r;
+}
+
+/* --- The table */
+
+static int order_told(const void *a, const void *b)
+{
+	const struct told *x = a, *y = b;
+	int order = memcmp(&x->trait, &y->trait, sizeof(x->trait));
+
+	return order ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+static bool is_told(const struct told *told, size_t n, const struct ph_trait *trait)
+{
+	for (size_t low = 0, high = n; low < high;) {
+		size_t middle = low + (high - low) / 2;
+		int order = memcmp(trait, &told[middle].trait, sizeof(*trait));
+
+		if (!order)
+			return true;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return false;
+}
+
+/* What was true of files that are others now. */
+static void forget_others(int table, const struct told *told, size_t n)
+{
+	struct ph_trait trait, next;
+	bool more = !bpf_map_get_next_key(table, NULL, &next);
+
+	while (more) {
+		trait = next;
+		more = !bpf_map_get_next_key(table, &trait, &next);
+		if (!is_told(told, n, &trait))
+			(void)bpf_map_delete_elem(table, &trait);
+	}
+}
+
+static int fill(int table, const struct told *told, size_t n)
+{
+	for (size_t i = 0; i < n;) {
+		const struct ph_trait *trait = &told[i].trait;
+		struct ph_ids ids = {};
+
+		for (; i < n && !memcmp(trait, &told[i].trait, sizeof(*trait)); i++) {
+			if (ids.count < PH_LABEL_MAX)
+				ids.id[ids.count] = told[i].id;
+			if (ids.count <= PH_LABEL_MAX)
+				ids.count++;
+		}
+		if (bpf_map_update_elem(table, trait, &ids, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
+{
+	cleanup_free struct told *told = calloc(2 * image->n_programs + 1, sizeof(*told));
+	cleanup_close int table = -1;
+	size_t n = 0;
+	__u32 id;
+	int r;
+
+	if (!told)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(kernel->map[PH_MAP_FILES], &slot, &id))
+		return -errno;
+	table = bpf_map_get_fd_by_id(id);
+	if (table < 0)
+		return -errno;
+	r = tell_all(image, told, &n);
+	if (r)
+		return r;
+	if (n)
+		qsort(told, n, sizeof(*told), order_told);
+	forget_others(table, told, n);
+	return fill(table, told, n);
+}
