@@ -203,6 +203,8 @@ static void take_position(struct ph_eventlog *log)
 	if (!log->options.position)
 		return;
 	log->position = position_read(log->options.position, &log->kernel);
+	if (log->position > log->slots.end)
+		log->position = 0; /* nobody can have told that */
 	slots_seek(&log->slots, log->position);
 }
 

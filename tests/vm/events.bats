@@ -22,19 +22,13 @@ setup_file() {
 	sysctl -qw net.ipv4.ping_group_range="0 2147483647"
 	/usr/bin/python3 -ISc '
 import socket, time
-kept = []
-for family, address in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
-    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
-        s = socket.socket(family, kind)
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind((address, 8080))
-        kept.append(s)
-        if kind == socket.SOCK_STREAM:
-            s.listen(1000)
+kept = [socket.create_server(("127.0.0.1", 8080), backlog=1000),
+        socket.create_server(("::1", 8081), family=socket.AF_INET6),
+        socket.create_server(("127.0.0.1", 8082))]
 time.sleep(100000)' 3>&- &
 	echo $! >"$folder/peer"
 	policy
-	within 10 as twin connect ::1 8080
+	within 10 as twin connect 127.0.0.1 8082
 }
 
 teardown_file() {
@@ -56,7 +50,12 @@ policy() { # RULE...
 	} >"$new"
 	cmp -s "$new" "$policies/held.yaml" || {
 		mv "$new" "$policies/held.yaml"
-		"$PORTHOLD" apply >/dev/null
+		# Without task storage the LSM backend leaves a door open.
+		if [[ $(uname -r) == 5.10.* ]]; then
+			"$PORTHOLD" apply --accept-degraded label-loss >/dev/null
+		else
+			"$PORTHOLD" apply >/dev/null
+		fi
 	}
 }
 
@@ -72,18 +71,23 @@ last_event() { # JQ-FILTER
 	porthold events --json | tail -n 1 | jq -r "$1"
 }
 
-# Refused once and told once; then, with the rule of the event, it works.
-pastes() { # RULE WORDS...
+# Refused once and told once, with this rule.
+is_told() { # RULE WORDS...
 	local before
 
-	[[ $(as twin "${@:2}") == ok ]] || fail "unconfined: $(as twin "${@:2}")"
+	[[ $("${@:2:1}" twin "${@:3}") == ok ]] || fail "unconfined: $("${@:2:1}" twin "${@:3}")"
 	before=$(refused)
-	[[ $(as myprocess "${@:2}") == EPERM ]] || fail "confined: not EPERM"
+	[[ $("${@:2:1}" myprocess "${@:3}") == EPERM ]] || fail "confined: not EPERM"
 	(( $(refused) == before + 1 )) || fail "counted $(($(refused) - before)) times"
 	[[ $(last_event .rule) == "$1" ]] || fail "the event says: $(last_event .rule)"
-	policy "$base" "$(last_event .rule)"
-	[[ $(as myprocess "${@:2}") == ok ]] || fail "with the rule: $(as myprocess "${@:2}")"
-	(( $(refused) == before + 1 )) || fail "with the rule it is counted"
+}
+
+works() { # WORDS...
+	local before
+
+	before=$(refused)
+	[[ $("$1" myprocess "${@:2}") == ok ]] || fail "with the rule: $("$1" myprocess "${@:2}")"
+	(( $(refused) == before )) || fail "with the rule it is counted"
 }
 
 # Refused, and the event says why no rule would do.
@@ -101,53 +105,50 @@ setup() {
 	policy "$base"
 }
 
-@test "the rule of an event allows that call: TCP" {
-	pastes "connect tcp 8080 to 127.0.0.1" connect 127.0.0.1 8080
-	[[ $(as myprocess connect ::1 8080) == EPERM ]]
-	pastes "connect tcp 8080 to ::1" connect ::1 8080
-	[[ $(as myprocess connect 127.0.0.1 8080) == EPERM ]]
-	pastes "bind tcp 8081 on 127.0.0.1" bind 127.0.0.1 8081
-	[[ $(as myprocess bind 127.0.0.2 8081) == EPERM ]]
-	pastes "bind tcp 8082" bind 0.0.0.0 8082
-	pastes "bind tcp 8083 on ::1" bind ::1 8083
-	[[ $(as myprocess bind ::1 8084) == EPERM ]]
-}
-
-@test "the rule of an event allows that call: UDP" {
-	pastes "connect udp 8080 to 127.0.0.1" send 127.0.0.1 8080
-	[[ $(as myprocess send 127.0.0.1 8081) == EPERM ]]
-	pastes "connect udp 8080 to ::1" talk ::1 8080
-	pastes "bind udp 8085 on 127.0.0.1" take 127.0.0.1 8085
-	pastes "bind udp 8086" take :: 8086
-}
-
-@test "the rule of an event allows that call: other sockets" {
-	pastes "socket icmp" socket icmp
-	policy "$base"
-	pastes "socket icmp" socket icmp6
-	pastes "socket raw" socket raw
-	pastes "socket packet" socket packet
-}
-
 # The socket is connected before the process has its name.
-handed_over() { # NAME
+handed_over() { # NAME PORT
 	/usr/bin/python3 -ISc '
 import os, socket, sys
-s = socket.create_connection(("127.0.0.1", 8080))
+s = socket.create_connection(("127.0.0.1", int(sys.argv[3])))
 s.set_inheritable(True)
 os.execv(sys.argv[1], [sys.argv[1], "-IS", sys.argv[2], "adopt", str(s.fileno())])
-' "$folder/$1" "$tests/door.py"
+' "$folder/$1" "$tests/door.py" "$2"
 }
 
-@test "the rule of an event allows that call: data on a socket that was handed over" {
-	[[ $(handed_over twin) == ok ]]
-	before=$(refused)
-	[[ $(handed_over myprocess) == EPERM ]]
-	(( $(refused) == before + 1 ))
-	[[ $(last_event .door) == send ]]
-	[[ $(last_event .rule) == "connect tcp 8080 to 127.0.0.1" ]]
-	policy "$(last_event .rule)"
-	[[ $(handed_over myprocess) == ok ]]
+@test "the rule of an event allows that call" {
+	local cases=(
+		"connect tcp 8080 to 127.0.0.1|as connect 127.0.0.1 8080"
+		"connect tcp 8081 to ::1|as connect ::1 8081"
+		"bind tcp 8083 on 127.0.0.1|as bind 127.0.0.1 8083"
+		"bind tcp 8084|as bind 0.0.0.0 8084"
+		"bind tcp 8085 on ::1|as bind ::1 8085"
+		"connect udp 8080 to 127.0.0.1|as send 127.0.0.1 8080"
+		"connect udp 8081 to ::1|as talk ::1 8081"
+		"bind udp 8086 on 127.0.0.1|as take 127.0.0.1 8086"
+		"bind udp 8087|as take :: 8087"
+		"connect tcp 8082 to 127.0.0.1|handed_over 8082"
+		"socket icmp|as socket icmp"
+		"socket icmp|as socket icmp6"
+		"socket raw|as socket raw"
+		"socket packet|as socket packet"
+	)
+	local words rules=()
+
+	for each in "${cases[@]}"; do
+		read -ra words <<<"${each#*|}"
+		is_told "${each%|*}" "${words[@]}" || fail "$each"
+		rules+=("$(last_event .rule)")
+	done
+	policy "$base" "${rules[@]}"
+	for each in "${cases[@]}"; do
+		read -ra words <<<"${each#*|}"
+		works "${words[@]}" || fail "$each"
+	done
+	# And nothing beside.
+	[[ $(as myprocess connect 127.0.0.1 8081) == EPERM ]]
+	[[ $(as myprocess bind 127.0.0.2 8083) == EPERM ]]
+	[[ $(as myprocess send 127.0.0.1 8082) == EPERM ]]
+	[[ $(as myprocess take 127.0.0.1 8088) == EPERM ]]
 }
 
 @test "where no rule can allow it, the event says why" {
@@ -310,6 +311,12 @@ connects() { # FILE PORT: lines
 	sleep 1
 	end_log
 	[[ ! -s $folder/log3 ]] || fail "told again: $(cat "$folder/log3")"
+	# A place that cannot be is no reason to be silent.
+	sed -i 's/told .*/told 99999999/' "$folder/position"
+	as myprocess connect 127.0.0.1 9103
+	start_log 4
+	within 20 grep -q 127.0.0.1:9103 "$folder/log4"
+	end_log
 }
 
 # The journal's socket, and a file of all that comes, a field in a line.
@@ -363,6 +370,24 @@ while True:
 	[[ $before == "$after" ]] || fail "$((after - before)) wake-ups"
 }
 
+@test "stop: a follower ends and says so; the place and the table are forgotten" {
+	"$PORTHOLD" events --follow >"$folder/stopped" 2>&1 3>&- &
+	follower=$!
+	within 20 test -s "$folder/stopped"
+	[[ -e /run/porthold/sources ]]
+	cp "$folder/position" /run/porthold/events.position
+	porthold stop
+	wait "$follower"
+	[[ $(tail -n 1 "$folder/stopped") == *"porthold was stopped"* ]]
+	[[ ! -e /run/porthold/sources && ! -e /run/porthold/events.position ]]
+	# Numbers begin anew: an old place is worth nothing.
+	policy "$base"
+	as myprocess connect 127.0.0.1 9201
+	start_log anew
+	within 20 grep -q 127.0.0.1:9201 "$folder/loganew"
+	end_log
+}
+
 @test "a flood: exact counters, bounded lines and memory, and what is lost is counted" {
 	flood=${PORTHOLD_LONG:+1000000}
 	flood=${flood:-70000}
@@ -400,27 +425,4 @@ while True:
 	missing=$(sed -n 's/^\([0-9]*\) denials are not shown.*/\1/p' "$folder/logscan")
 	(( shown + missing == 3000 )) || fail "$shown lines, $missing missing"
 	(( shown <= 1000 + 1024 )) || fail "$shown lines"
-}
-
-@test "a follower ends with stop, and says so" {
-	"$PORTHOLD" events --follow >"$folder/stopped" 2>&1 3>&- &
-	follower=$!
-	within 20 test -s "$folder/stopped"
-	porthold stop
-	wait "$follower"
-	[[ $(tail -n 1 "$folder/stopped") == *"porthold was stopped"* ]]
-	policy "$base"
-}
-
-@test "stop forgets the place and the table" {
-	[[ -e /run/porthold/sources ]]
-	cp "$folder/position" /run/porthold/events.position
-	porthold stop
-	[[ ! -e /run/porthold/sources && ! -e /run/porthold/events.position ]]
-	# Numbers begin anew: an old place is worth nothing.
-	policy "$base"
-	as myprocess connect 127.0.0.1 9201
-	start_log anew
-	within 20 grep -q 127.0.0.1:9201 "$folder/loganew"
-	end_log
 }
