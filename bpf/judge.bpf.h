@@ -58,7 +58,10 @@ static __always_inline void publish_event(struct ph_event *event, __u64 seq)
 	*(volatile __u64 *)&event->seq = seq + 1;
 }
 
-/* After the event: who is woken must find it. That it fails is no matter. */
+/*
+ * After the event, which who is woken must find; and after the counter, whose atomic addition keeps
+ * the look at the ring from coming before the event. That it fails is no matter.
+ */
 PH_SUBPROGRAM int wake_readers(void)
 {
 	__u64 nothing = 0;
@@ -155,10 +158,10 @@ PH_SUBPROGRAM int record(const struct attempt *attempt, const struct finding *fi
 	describe_attempt(event, attempt);
 	describe_caller(event);
 	publish_event(event, seq);
-	wake_readers();
 count:
-	return count_denial(finding->policy, attempt->door,
-			    finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);
+	count_denial(finding->policy, attempt->door,
+		     finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);
+	return wake_readers();
 }
 
 enum weight {
