@@ -25,7 +25,6 @@
 #define RESULT_PATH PH_RUN_DIR "/canary.json"
 
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
-DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);

@@ -177,9 +177,8 @@ static void take_health(struct daemon *d, char *ill)
 
 static void apply_soon(struct daemon *d);
 
-static void on_checked(void *user, char *answer, size_t length)
+static void on_checked(void *user, const char *answer, size_t length)
 {
-	cleanup_free char *owned = answer;
 	enum ph_health_result result = PH_HEALTH_BUSY;
 	struct daemon *d = user;
 	char *ill = NULL;
@@ -339,9 +338,8 @@ static void take_report(struct daemon *d, const struct ph_reload_report *report,
 		apply_at(d, now_of(d) + RETRY_PAUSE);
 }
 
-static void on_applied(void *user, char *answer, size_t length)
+static void on_applied(void *user, const char *answer, size_t length)
 {
-	cleanup_free char *owned = answer;
 	struct daemon *d = user;
 	struct ph_reload_report report = { .status = PH_EXIT_IMPOSSIBLE };
 	char *text;

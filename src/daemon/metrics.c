@@ -66,9 +66,8 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status
 		       MHD_RESPMEM_PERSISTENT);
 }
 
-static void on_gathered(void *user, char *answer, size_t length)
+static void on_gathered(void *user, const char *answer, size_t length)
 {
-	cleanup_free char *owned = answer;
 	struct ph_metrics *metrics = user;
 
 	while (metrics->waiting) {

@@ -72,7 +72,7 @@ static void finish(struct ph_worker *worker, bool succeeded)
 	void *user = worker->user;
 
 	forget(worker);
-	done(user, succeeded ? TAKE_PTR(answer) : NULL, succeeded ? length : 0);
+	done(user, succeeded ? answer : NULL, succeeded ? length : 0);
 }
 
 static bool make_room(struct ph_worker *worker)
@@ -81,8 +81,10 @@ static bool make_room(struct ph_worker *worker)
 
 	if (worker->allocated - worker->length > PORTION)
 		return true;
-	if (worker->allocated >= ANSWER_MAX)
+	if (worker->allocated >= ANSWER_MAX) {
+		errno = EFBIG;
 		return false;
+	}
 	worker->allocated = worker->allocated ? worker->allocated * 2 : 2 * PORTION;
 	larger = realloc(worker->answer, worker->allocated);
 	if (larger)

@@ -15,8 +15,8 @@
 /* In the child: what it writes is the answer. */
 typedef void (*ph_worker_job)(const void *argument, FILE *answer);
 
-/* In the daemon, once the child has ended. NULL: it failed; the answer is the callee's to free. */
-typedef void (*ph_worker_done)(void *user, char *answer, size_t length);
+/* In the daemon, once the child has ended. The answer, with a NUL behind it; NULL: it failed. */
+typedef void (*ph_worker_done)(void *user, const char *answer, size_t length);
 
 struct ph_worker {
 	pid_t pid; /* 0: none is at work */
