@@ -214,7 +214,7 @@ static int lay_ready(const struct ph_edits *edits, uint64_t generation, struct p
 
 /* Once more, for what came while the generation was put in force, or since. */
 static int tell_surroundings(const struct ph_kernel *kernel, const struct ph_image *image,
-			     struct ph_fault *f)
+			     struct ph_applied *applied, struct ph_fault *f)
 {
 	struct ph_header current;
 	int r;
@@ -223,7 +223,7 @@ static int tell_surroundings(const struct ph_kernel *kernel, const struct ph_ima
 	if (!r && image->header.features & PH_FEATURE_CGROUP)
 		r = cgroups_tell(kernel, image, current.slot);
 	if (!r && image->n_programs)
-		r = programs_tell(kernel, image, current.slot);
+		r = programs_tell(kernel, image, current.slot, &applied->missing);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
 			     "the policies are in force, but cgroups and programs cannot be "
@@ -287,7 +287,7 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 	if (!applied->trial)
 		r = move_in_place(edits, f);
 	if (!r)
-		r = tell_surroundings(kernel, image, f);
+		r = tell_surroundings(kernel, image, applied, f);
 	return r ? r : label_running(applied, f);
 }
 

@@ -47,6 +47,7 @@ struct ph_applied {
 	uint64_t open; /* doors, bits of ph_promises */
 	char attach[PH_PATH_LEN]; /* the cgroup, if it is not the root; else "" */
 	size_t confined; /* processes */
+	size_t missing; /* policies whose program is not there */
 };
 
 /*

@@ -254,12 +254,13 @@ static int print_json(const struct request *request, const struct ph_applied *ap
 	json_t *refused;
 	int r = refused_json(request->apply.refused, request->apply.existing, &refused);
 	json_t *object = json_pack(
-		"{s:b, s:b, s:b, s:s, s:I, s:s, s:I, s:o, s:o, s:O}", "dry_run",
+		"{s:b, s:b, s:b, s:s, s:I, s:s, s:I, s:I, s:o, s:o, s:O}", "dry_run",
 		request->apply.dry_run, "changed", applied->changed, "in_force", applied->in_force,
 		"backend", applied->in_force ? backend_name(applied->backend) : "none",
 		"generation", (json_int_t)applied->generation, "covers", applied->attach,
-		"processes_confined", (json_int_t)applied->confined, "open_doors",
-		doors_json(applied->open), "refused", refused, "changes", changes);
+		"processes_confined", (json_int_t)applied->confined, "programs_missing",
+		(json_int_t)applied->missing, "open_doors", doors_json(applied->open), "refused",
+		refused, "changes", changes);
 
 	if (applied->trial)
 		(void)json_object_set_new(object, "confirm_within",

@@ -354,6 +354,7 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 {
 	struct ph_header current;
 	struct ph_state state;
+	size_t missing;
 	int r = kernel_state_read(kernel, &state);
 
 	if (!r) {
@@ -365,7 +366,7 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 	if (!r && image->header.features & PH_FEATURE_CGROUP)
 		r = cgroups_tell(kernel, image, image->header.slot);
 	if (!r && image->n_programs)
-		r = programs_tell(kernel, image, image->header.slot);
+		r = programs_tell(kernel, image, image->header.slot, &missing);
 	/* The number first: a generation in force is never one that state has not counted. */
 	if (!r)
 		r = kernel_state_write(kernel, &state);

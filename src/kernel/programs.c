@@ -91,7 +91,7 @@ static void add_answer(const struct ph_image_program *program, const struct ph_t
 
 /* Some of the programs; adds to `told`. */
 static int tell_some(const struct files_bpf *bpf, const struct ph_image_program *programs, size_t n,
-		     struct told *told, size_t *n_told)
+		     struct told *told, size_t *n_told, size_t *missing)
 {
 	struct ph_told_file answers[4 * OPEN_MAX_FILES];
 	int fds[OPEN_MAX_FILES];
@@ -108,6 +108,8 @@ static int tell_some(const struct files_bpf *bpf, const struct ph_image_program 
 			answer = find_answer(answers, n_answers, fds[i]);
 		if (answer)
 			add_answer(&programs[i], answer, told, n_told);
+		else
+			++*missing;
 		fd_close(fds[i]);
 	}
 	return r;
@@ -118,7 +120,8 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
-static int tell_all(const struct ph_image *image, struct told *told, size_t *n_told)
+static int tell_all(const struct ph_image *image, struct told *told, size_t *n_told,
+		    size_t *missing)
 {
 	cleanup_(files_bpf__destroyp) struct files_bpf *bpf = files_bpf__open();
 	libbpf_print_fn_t print;
@@ -134,7 +137,7 @@ static int tell_all(const struct ph_image *image, struct told *told, size_t *n_t
 		size_t left = image->n_programs - i;
 
 		r = tell_some(bpf, image->programs + i,
-			      left < OPEN_MAX_FILES ? left : OPEN_MAX_FILES, told, n_told);
+			      left < OPEN_MAX_FILES ? left : OPEN_MAX_FILES, told, n_told, missing);
 	}
 	return r;
 }
@@ -197,11 +200,12 @@ static int fill(int table, const struct told *told, size_t n)
 	return 0;
 }
 
-int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
+int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
+		  size_t *ret_missing)
 {
 	cleanup_free struct told *told = calloc(2 * image->n_programs + 1, sizeof(*told));
 	cleanup_close int table = -1;
-	size_t n = 0;
+	size_t n = 0, missing = 0;
 	__u32 id;
 	int r;
 
@@ -212,9 +216,10 @@ int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, 
 	table = bpf_map_get_fd_by_id(id);
 	if (table < 0)
 		return -errno;
-	r = tell_all(image, told, &n);
+	r = tell_all(image, told, &n, &missing);
 	if (r)
 		return r;
+	*ret_missing = missing;
 	if (n)
 		qsort(told, n, sizeof(*told), order_told);
 	forget_others(table, told, n);

@@ -9,9 +9,11 @@
 #include "kernel/load.h"
 
 /*
- * Makes the table of files in this slot say what the programs of the image are now. One that is not
- * there is held by its path alone, when it comes. 0 or -errno.
+ * Makes the table of files in this slot say what the programs of the image are now. Those that are
+ * not there, of which *ret_missing counts the policies, are held by their path, when they come.
+ * 0 or -errno.
  */
-int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot);
+int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
+		  size_t *ret_missing);
 
 #endif
