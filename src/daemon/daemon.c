@@ -434,6 +434,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	struct daemon *d = user;
 
 	say_reloading();
+	/* A file that was moved away, as log rotation does, is opened anew. */
+	denials_close(&d->denials);
 	if (d->disabled)
 		become_ready(d);
 	else

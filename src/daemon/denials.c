@@ -42,6 +42,7 @@ void denials_close(struct ph_denials *denials)
 		denials->log = eventlog_close(denials->log);
 	if (denials->json)
 		(void)fclose(TAKE_PTR(denials->json));
+	free(TAKE_PTR(denials->sinks.json));
 	kernel_close(&denials->kernel);
 }
 
@@ -84,16 +85,36 @@ static FILE *open_json(const char *path)
 	return file;
 }
 
-static int open_log(struct ph_denials *denials, const struct ph_settings *settings)
+/* Borrows from the settings. */
+static struct ph_sinks sinks_of(const struct ph_settings *settings)
 {
 	bool journal = settings->has_sinks ? settings->journal : !access(JOURNAL_SOCKET, W_OK);
-	const struct ph_eventlog_options options = {
+
+	return (struct ph_sinks){
 		.journal = journal,
-		.json = settings->json ? denials->json = open_json(settings->json) : NULL,
-		.text = (settings->has_sinks ? settings->text : !journal) ? stderr : NULL,
+		.text = settings->has_sinks ? settings->text : !journal,
+		.json = settings->json,
+	};
+}
+
+static bool same_sinks(const struct ph_sinks *a, const struct ph_sinks *b)
+{
+	return a->journal == b->journal && a->text == b->text &&
+	       !strcmp(a->json ? a->json : "", b->json ? b->json : "");
+}
+
+static int open_log(struct ph_denials *denials, const struct ph_sinks *sinks)
+{
+	struct ph_eventlog_options options = {
+		.journal = sinks->journal,
+		.text = sinks->text ? stderr : NULL,
 		.position = PH_EVENTS_POSITION,
 	};
 
+	denials->sinks = *sinks;
+	denials->sinks.json = sinks->json ? strdup(sinks->json) : NULL;
+	if (denials->sinks.json)
+		options.json = denials->json = open_json(denials->sinks.json);
 	return eventlog_open(&denials->kernel, &options, &denials->log);
 }
 
@@ -120,6 +141,7 @@ static __u32 map_number(int fd)
 void denials_follow(struct ph_denials *denials, sd_event *event, const struct ph_settings *settings)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	const struct ph_sinks sinks = sinks_of(settings);
 	struct ph_fault f = {};
 	int r = kernel_open(&kernel, &f);
 
@@ -129,13 +151,13 @@ void denials_follow(struct ph_denials *denials, sd_event *event, const struct ph
 		denials_close(denials);
 		return;
 	}
-	if (denials->log &&
+	if (denials->log && same_sinks(&denials->sinks, &sinks) &&
 	    map_number(kernel.map[PH_MAP_EVENTS]) == map_number(denials->kernel.map[PH_MAP_EVENTS]))
 		return;
 	denials_close(denials);
 	denials->kernel = kernel;
 	kernel = (struct ph_kernel)PH_KERNEL_NULL;
-	r = open_log(denials, settings);
+	r = open_log(denials, &sinks);
 	if (r >= 0)
 		r = wait_for_events(denials, event);
 	if (r >= 0) {

@@ -13,6 +13,10 @@
 struct ph_denials {
 	struct ph_kernel kernel; /* the log borrows its maps */
 	struct ph_eventlog *log; /* NULL: not open, as nothing was ever put in force */
+	struct ph_sinks {
+		bool journal, text;
+		char *json; /* path; NULL: none */
+	} sinks;
 	FILE *json;
 	sd_event_source *io, *timer;
 	struct ph_eventlog_counts before; /* of logs that are closed */
@@ -27,8 +31,8 @@ struct ph_denials {
 void denials_close(struct ph_denials *denials);
 
 /*
- * Opens the log if it is not open, and anew if the maps were replaced. *denials must stay where it
- * is. What fails is said.
+ * Opens the log if it is not open, and anew if the maps were replaced or the settings want it told
+ * elsewhere. *denials must stay where it is. What fails is said.
  */
 void denials_follow(struct ph_denials *denials, sd_event *event,
 		    const struct ph_settings *settings);
