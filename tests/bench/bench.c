@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  *	bench [--port PORT] [--expect EPERM|EACCES] [--landlock RULES] CALL...
+ *	bench --serve PROGRAM CALL...
  *
  * Instructions of one system call. For the guest of `tools/vm --icount`, where the time stamp
  * counter counts instructions: elsewhere the figures are noise. Prints a line for each call, with
  * tabs: its name, the median of SAMPLES after WARM_UPS, then the percentiles 5, 25, 75 and 95.
  * Every one of the calls has to succeed, or with --expect to fail with that errno; else it exits
  * with 1.
- * --landlock first confines this process to the port, by a ruleset of so many ports.
+ * --landlock first confines this process to the port, by a ruleset of so many ports. --serve makes
+ * the server's sockets, and executes PROGRAM, a copy of this one, to use them.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -15,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 #include "calls.h"
@@ -29,6 +32,8 @@ struct settings {
 	unsigned port;
 	int expect; /* errno, or 0 */
 	unsigned landlock_rules;
+	char *program; /* to serve */
+	bool served;
 };
 
 static uint64_t clock_now(void)
@@ -124,6 +129,8 @@ static void parse_options(struct settings *ret, int argc, char **argv)
 		{ "port", required_argument, NULL, 'p' },
 		{ "expect", required_argument, NULL, 'e' },
 		{ "landlock", required_argument, NULL, 'l' },
+		{ "serve", required_argument, NULL, 's' },
+		{ "served", no_argument, NULL, 'S' }, /* what --serve tells PROGRAM */
 		{ "nothing", no_argument, NULL, 'n' }, /* what the call "exec" executes */
 		{},
 	};
@@ -140,12 +147,30 @@ static void parse_options(struct settings *ret, int argc, char **argv)
 		case 'l':
 			ret->landlock_rules = (unsigned)strtoul(optarg, NULL, 10);
 			break;
+		case 's':
+			ret->program = optarg;
+			break;
+		case 'S':
+			ret->served = true;
+			break;
 		case 'n':
 			exit(0);
 		default:
 			exit(2);
 		}
 	}
+}
+
+/* argv is "bench --serve PROGRAM CALL...": the last two words before CALL become PROGRAM's own. */
+static void serve(struct stage *stage, char **argv)
+{
+	static char served[] = "--served";
+
+	argv[1] = argv[2];
+	argv[2] = served;
+	stage_serve(stage);
+	(void)execv(argv[1], argv + 1);
+	die(argv[1]);
 }
 
 int main(int argc, char **argv)
@@ -157,6 +182,9 @@ int main(int argc, char **argv)
 	if (settings.landlock_rules && landlock_confine(4040, settings.landlock_rules))
 		die("landlock");
 	stage_init(&stage, argv[0], settings.port, settings.expect);
+	stage.served = settings.served;
+	if (settings.program)
+		serve(&stage, argv);
 	for (int i = optind; i < argc; i++)
 		measure(find_call(argv[i]), &stage, settings.expect);
 	return 0;

@@ -12,6 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The server's sockets, where they are handed on. */
+enum {
+	SERVED_LISTENER = 10,
+	SERVED_DATAGRAMS = 11,
+};
+
 /* --- The stage */
 
 void die(const char *what)
@@ -28,6 +34,8 @@ void stage_init(struct stage *ret, const char *self, unsigned port, bool refused
 	ret->address.sin_family = AF_INET;
 	ret->address.sin_port = htons(port);
 	ret->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ret->server = ret->address;
+	ret->server.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
 	ret->listener = ret->socket = ret->peer = ret->file = -1;
 }
 
@@ -55,9 +63,9 @@ static int checked(int r, const char *what)
 
 /* --- Sockets */
 
-static const struct sockaddr *address_of(const struct stage *stage)
+static const struct sockaddr *any(const struct sockaddr_in *address)
 {
-	return (const struct sockaddr *)&stage->address;
+	return (const struct sockaddr *)address;
 }
 
 /* A connection that is reset leaves nothing in TIME_WAIT: ports would run out. */
@@ -79,27 +87,49 @@ static void open_tcp(struct stage *stage)
 	reset_at_close(stage->socket);
 }
 
-static void bind_here(const struct stage *stage, int fd)
+static void bind_to(int fd, const struct sockaddr_in *address)
 {
 	const int yes = 1;
 
 	checked(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), "SO_REUSEADDR");
-	checked(bind(fd, address_of(stage), sizeof(stage->address)), "bind");
+	checked(bind(fd, any(address), sizeof(*address)), "bind");
+}
+
+static int new_server(const struct stage *stage, int type)
+{
+	int fd = new_socket(type);
+
+	bind_to(fd, &stage->server);
+	if (type == SOCK_STREAM)
+		checked(listen(fd, 1), "listen");
+	return fd;
+}
+
+void stage_serve(struct stage *stage)
+{
+	checked(dup2(new_server(stage, SOCK_STREAM), SERVED_LISTENER), "dup2");
+	checked(dup2(new_server(stage, SOCK_DGRAM), SERVED_DATAGRAMS), "dup2");
+}
+
+/* The server's socket of this kind; -1 where a call is to be refused. */
+static int open_server(const struct stage *stage, int type)
+{
+	if (stage->refused)
+		return -1;
+	if (!stage->served)
+		return new_server(stage, type);
+	return checked(dup(type == SOCK_STREAM ? SERVED_LISTENER : SERVED_DATAGRAMS), "dup");
 }
 
 static void open_listener(struct stage *stage)
 {
-	if (stage->refused)
-		return;
-	stage->listener = new_socket(SOCK_STREAM);
-	bind_here(stage, stage->listener);
-	checked(listen(stage->listener, 1), "listen");
+	stage->listener = open_server(stage, SOCK_STREAM);
 }
 
 static void connect_tcp(struct stage *stage)
 {
 	open_tcp(stage);
-	checked(connect(stage->socket, address_of(stage), sizeof(stage->address)), "connect");
+	checked(connect(stage->socket, any(&stage->server), sizeof(stage->server)), "connect");
 }
 
 static void accept_peer(struct stage *stage)
@@ -141,20 +171,17 @@ static void open_udp(struct stage *stage)
 	stage->socket = new_socket(SOCK_DGRAM);
 }
 
-/* Two sockets: `peer` is the one at the port. */
+/* Two sockets: `peer` is the server's. */
 static void open_udp_pair(struct stage *stage)
 {
 	open_udp(stage);
-	if (stage->refused)
-		return;
-	stage->peer = new_socket(SOCK_DGRAM);
-	bind_here(stage, stage->peer);
+	stage->peer = open_server(stage, SOCK_DGRAM);
 }
 
 static long send_datagram(struct stage *stage)
 {
-	return sendto(stage->socket, stage->data, MESSAGE_BYTES, 0, address_of(stage),
-		      sizeof(stage->address));
+	return sendto(stage->socket, stage->data, MESSAGE_BYTES, 0, any(&stage->server),
+		      sizeof(stage->server));
 }
 
 static void receive_at_peer(struct stage *stage)
@@ -187,7 +214,7 @@ static long run_socket_raw(struct stage *stage)
 
 static long run_connect(struct stage *stage)
 {
-	return connect(stage->socket, address_of(stage), sizeof(stage->address));
+	return connect(stage->socket, any(&stage->server), sizeof(stage->server));
 }
 
 static void after_connect(struct stage *stage)
@@ -199,7 +226,7 @@ static void after_connect(struct stage *stage)
 
 static long run_bind(struct stage *stage)
 {
-	return bind(stage->socket, address_of(stage), sizeof(stage->address));
+	return bind(stage->socket, any(&stage->address), sizeof(stage->address));
 }
 
 /* To be refused it has to choose its port itself: no other could be bound. */
@@ -207,7 +234,7 @@ static void before_listen(struct stage *stage)
 {
 	open_tcp(stage);
 	if (!stage->refused)
-		bind_here(stage, stage->socket);
+		bind_to(stage->socket, &stage->address);
 }
 
 static long run_listen(struct stage *stage)

@@ -4,6 +4,10 @@
 /*
  * What is measured: system calls, each with what it needs around it. Only run() is on the clock. A
  * call that is expected to be refused is made without anybody who would answer it.
+ *
+ * On loopback both ends are on the clock. What a confined process costs is measured against a
+ * server that nothing confines: its sockets are made before, by another program (stage_serve), and
+ * handed on. It has another address, so that the port is free for bind.
  */
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -18,7 +22,9 @@ enum {
 struct stage {
 	const char *self; /* path of this program */
 	bool refused; /* the call is to fail */
+	bool served; /* by stage_serve() of the program before */
 	struct sockaddr_in address; /* loopback, and the port */
+	struct sockaddr_in server; /* where the server is */
 	int listener, socket, peer, file;
 	char data[STREAM_BYTES];
 };
@@ -38,6 +44,9 @@ extern const size_t calls_count;
 void die(const char *what) __attribute__((noreturn));
 
 void stage_init(struct stage *ret, const char *self, unsigned port, bool refused);
+
+/* Makes the server's sockets, for the program that this process executes next. */
+void stage_serve(struct stage *stage);
 
 /* Closes what is open. */
 void stage_clear(struct stage *stage);
