@@ -120,6 +120,17 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
+/* The headers that it shares bring maps with them; it uses none, and no kernel has to know them. */
+static void leave_maps_out(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		if (!bpf_map__is_internal(map))
+			(void)bpf_map__set_autocreate(map, false);
+	}
+}
+
 static int tell_all(const struct ph_image *image, struct told *told, size_t *n_told,
 		    size_t *missing)
 {
@@ -130,6 +141,7 @@ static int tell_all(const struct ph_image *image, struct told *told, size_t *n_t
 	if (r)
 		return r;
 	bpf->rodata->ph_asker = getpid();
+	leave_maps_out(bpf->obj);
 	print = libbpf_set_print(say_nothing);
 	r = files_bpf__load(bpf);
 	libbpf_set_print(print);
