@@ -188,6 +188,7 @@ struct ph_prefix {
 	__u32 peers;
 };
 
+/* Grants lie one after another; the index table tells where that of an id does. */
 struct ph_grant {
 	__u64 id;
 	__u64 cgroup; /* hash of the path */
@@ -199,7 +200,7 @@ struct ph_grant {
 	__u16 sockets; /* enum ph_socket_kind */
 	__u32 scope[PH_PLANES]; /* 0: the plane has no rule with addresses */
 	struct ph_ports plain[PH_PLANES];
-	__u32 pad0;
+	__u32 index; /* where it lies itself */
 };
 
 /* Trait table: a trait to the policies that it brings. */
@@ -209,7 +210,7 @@ struct ph_trait {
 
 struct ph_ids {
 	__u32 count; /* PH_LABEL_MAX + 1: more than a label holds, so all is denied */
-	__u32 pad0;
+	__u32 guess; /* where the first id's grant may lie: looked at before the id is looked up */
 	__u64 id[PH_LABEL_MAX];
 };
 

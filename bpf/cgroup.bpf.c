@@ -28,7 +28,7 @@ static __always_inline bool identify_user(struct who *who, struct bpf_sock *sk)
 	return label && identify_label(who, label);
 }
 
-static __always_inline int verdict(const struct who *who, struct attempt *attempt)
+static __always_inline int verdict(struct who *who, struct attempt *attempt)
 {
 	return judge(who, attempt) ? CGROUP_REFUSE : CGROUP_PASS;
 }
@@ -55,7 +55,7 @@ int ph_cg_create(struct bpf_sock *ctx)
 	if (ph_backend != PH_BACKEND_CGROUP || !identify(&who))
 		return CGROUP_PASS;
 	describe_socket(&attempt, ctx->family, ctx->type, ctx->protocol);
-	if (judge(&who, &attempt))
+	if (!is_plainly_allowed(&who, &attempt.flow) && judge(&who, &attempt))
 		return CGROUP_REFUSE;
 	add_scoped(&ids, &who);
 	if (!ids.count)
@@ -67,14 +67,20 @@ int ph_cg_create(struct bpf_sock *ctx)
 	return CGROUP_PASS;
 }
 
-/* The address of the call. user_port is in network order, in the low half. */
-static __always_inline void view_address(struct attempt *attempt, struct bpf_sock_addr *ctx,
-					 bool v6, struct ph_address *address, __u16 *port)
+/* The socket, and the port of the call: user_port is in network order, in the low half. */
+static __always_inline void view_call(struct attempt *attempt, struct bpf_sock_addr *ctx,
+				      __u16 *port)
+{
+	describe_socket(attempt, ctx->family, ctx->type, ctx->protocol);
+	*port = bpf_ntohs(ctx->user_port);
+}
+
+/* The address of the call, where the port does not tell enough. */
+static __always_inline void view_address(struct bpf_sock_addr *ctx, bool v6,
+					 struct ph_address *address)
 {
 	__u32 word[4] = {}, v4 = 0;
 
-	describe_socket(attempt, ctx->family, ctx->type, ctx->protocol);
-	*port = bpf_ntohs(ctx->user_port);
 	if (v6) {
 		word[0] = ctx->user_ip6[0];
 		word[1] = ctx->user_ip6[1];
@@ -86,9 +92,14 @@ static __always_inline void view_address(struct attempt *attempt, struct bpf_soc
 	ph_address(address, v6 ? PH_AF_INET6 : PH_AF_INET, v4, word);
 }
 
-static __always_inline void view_remote(struct attempt *attempt, struct bpf_sock_addr *ctx, bool v6)
+/* Of what asks for a remote address. */
+static __always_inline int verdict_on_remote(struct who *who, struct attempt *attempt,
+					     struct bpf_sock_addr *ctx, bool v6)
 {
-	view_address(attempt, ctx, v6, &attempt->flow.remote, &attempt->flow.remote_port);
+	if (is_plainly_allowed(who, &attempt->flow))
+		return CGROUP_PASS;
+	view_address(ctx, v6, &attempt->flow.remote);
+	return verdict(who, attempt);
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
@@ -98,9 +109,9 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
 
 	if (!identify_user(&who, ctx->sk))
 		return CGROUP_PASS;
-	view_remote(&attempt, ctx, v6);
+	view_call(&attempt, ctx, &attempt.flow.remote_port);
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
-	return verdict(&who, &attempt);
+	return verdict_on_remote(&who, &attempt, ctx, v6);
 }
 
 static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
@@ -110,8 +121,11 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
 
 	if (!identify_user(&who, ctx->sk))
 		return CGROUP_PASS;
-	view_address(&attempt, ctx, v6, &attempt.flow.local, &attempt.flow.local_port);
+	view_call(&attempt, ctx, &attempt.flow.local_port);
 	attempt.flow.question = PH_ASK_BIND;
+	if (is_plainly_allowed(&who, &attempt.flow))
+		return CGROUP_PASS;
+	view_address(ctx, v6, &attempt.flow.local);
 	return verdict(&who, &attempt);
 }
 
@@ -123,11 +137,11 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool v6)
 
 	if (!identify_user(&who, sk))
 		return CGROUP_PASS;
-	view_remote(&attempt, ctx, v6);
+	view_call(&attempt, ctx, &attempt.flow.remote_port);
 	if (sk)
 		attempt.flow.local_port = sk->src_port;
 	attempt.flow.question = PH_ASK_TRAFFIC;
-	return verdict(&who, &attempt);
+	return verdict_on_remote(&who, &attempt, ctx, v6);
 }
 
 SEC("cgroup/connect4")

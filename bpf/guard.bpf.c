@@ -178,13 +178,14 @@ static __always_inline void find_other(struct who *other, struct task_struct *ta
 }
 
 /* Whether every policy that confines the caller confines the target too. Has a stack of its own. */
-PH_SUBPROGRAM int is_confined_alike(const struct who *who, struct task_struct *target)
+PH_SUBPROGRAM int is_confined_alike(struct who *who, struct task_struct *target)
 {
 	struct who other = {};
 	__u64 missing = 0;
 
 	if (!who)
 		return false;
+	copy_label(who);
 	find_other(&other, target);
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 known = ph_mask_equal(who->policies.id[i], 0);

@@ -28,7 +28,8 @@ struct who {
 	__u64 cgroup; /* id; this and the uid only where some policy asks for them */
 	__u32 uid;
 	bool settled; /* the conditions held when the socket was labelled: they are not asked again */
-	struct ph_ids policies; /* count 0: not confined */
+	struct ph_ids *label; /* that tells all, not copied as yet; NULL: the next does */
+	struct ph_ids policies;
 };
 
 static __always_inline struct task_struct *current_task(void)
@@ -58,9 +59,13 @@ static __always_inline void mask_name(struct ph_trait *name)
 	name->word[1] = up_to_nul(name->word[1]) & ~ph_mask_equal(head >> 56, 0);
 }
 
+/* The loads are wider than comm's type, which the verifier allows inside of an array. */
 static __always_inline void read_name(struct ph_trait *name, struct task_struct *task)
 {
-	bpf_core_read(name, sizeof(*name), &task->comm);
+	if (ph_has_task_btf)
+		*name = *(struct ph_trait *)((void *)task + bpf_core_field_offset(task->comm));
+	else
+		bpf_core_read(name, sizeof(*name), &task->comm);
 	mask_name(name);
 }
 
@@ -324,7 +329,7 @@ static __always_inline void enter_generation(struct who *who, const struct ph_he
 }
 
 /* The policies of a labelled socket; false: nothing is in force, or the socket is exempt. */
-static __always_inline bool identify_label(struct who *who, const struct ph_sock_label *label)
+static __always_inline bool identify_label(struct who *who, struct ph_sock_label *label)
 {
 	const struct ph_header *header;
 
@@ -335,7 +340,7 @@ static __always_inline bool identify_label(struct who *who, const struct ph_sock
 		return false;
 	enter_generation(who, header);
 	who->settled = true;
-	who->policies = label->policies;
+	who->label = &label->policies;
 	return true;
 }
 
@@ -385,7 +390,7 @@ static __always_inline bool find_policies(struct who *who, const struct ph_heade
 	label = label_of(leader);
 	if (task == leader) {
 		if (label && label->generation == header->generation) {
-			who->policies = label->policies;
+			who->label = &label->policies;
 			return true;
 		}
 		if (!label && !may_match(header, leader))
@@ -395,8 +400,17 @@ static __always_inline bool find_policies(struct who *who, const struct ph_heade
 		if (!own && !may_match(header, leader) && !may_match(header, task))
 			return false;
 	}
+	who->label = NULL;
 	__builtin_memset(&who->policies, 0, sizeof(who->policies));
 	return identify_slowly(who, header, task, leader);
+}
+
+/* Afterwards who->policies says all. */
+static __always_inline void copy_label(struct who *who)
+{
+	if (who->label)
+		who->policies = *who->label;
+	who->label = NULL;
 }
 
 /* Fills `who` with the policies that match the calling task; false: none does. */
@@ -405,6 +419,7 @@ static __always_inline bool identify(struct who *who)
 	const struct ph_header *header = current_header();
 	struct task_struct *task;
 	const struct ph_ids *by_uid, *by_cgroup;
+	bool found;
 
 	if (!header)
 		return false;
@@ -416,13 +431,17 @@ static __always_inline bool identify(struct who *who)
 		who->cgroup = bpf_get_current_cgroup_id();
 	by_uid = brought_by_uid(who, header);
 	by_cgroup = brought_by_cgroup(who, header);
-	if (!find_policies(who, header, task)) {
-		/* One after the other: clang would compute with the pointers. */
-		if (!by_uid) {
-			barrier_var(by_cgroup);
-			if (!by_cgroup)
-				return false;
-		}
+	found = find_policies(who, header, task);
+	/* One after the other: clang would compute with the pointers. */
+	if (!by_uid) {
+		barrier_var(by_cgroup);
+		if (!by_cgroup)
+			return found;
+	}
+	if (found) {
+		copy_label(who);
+	} else {
+		who->label = NULL;
 		clear_ids(&who->policies, who->generation);
 	}
 	add_live(who, by_uid, by_cgroup);
@@ -469,14 +488,22 @@ static __always_inline bool in_scope(const struct who *who, const struct ph_gran
 	return !(grant->flags & PH_GRANT_UNIT) || in_unit(cgroup, grant);
 }
 
+static __always_inline const struct ph_grant *grant_of(const struct who *who, __u64 id)
+{
+	const struct ph_grant *grant = guess_grant(who->slot, id, who->policies.guess);
+
+	return grant ? grant : find_grant(who->slot, id);
+}
+
 /* The policies of the caller whose conditions hold now: what a socket it makes is labelled with. */
-PH_SUBPROGRAM int add_scoped(struct ph_ids *ids, const struct who *who)
+PH_SUBPROGRAM int add_scoped(struct ph_ids *ids, struct who *who)
 {
 	if (!ids || !who)
 		return 0;
+	copy_label(who);
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 id = who->policies.id[i];
-		const struct ph_grant *grant = find_grant(who->slot, id);
+		const struct ph_grant *grant = grant_of(who, id);
 
 		if (!grant || !in_scope(who, grant))
 			id = 0;

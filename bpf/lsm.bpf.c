@@ -9,7 +9,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-static __always_inline int verdict(const struct who *who, struct attempt *attempt)
+static __always_inline int verdict(struct who *who, struct attempt *attempt)
 {
 	if (judge(who, attempt))
 		return PH_DENY;
@@ -91,22 +91,13 @@ static __always_inline void end_keep(const struct who *who, struct sock *sk)
 }
 
 /* Of what a socket is used for as it is. */
-static __always_inline int verdict_on_use(const struct who *who, struct attempt *attempt,
-					  struct sock *sk, enum sock_pointer pointer)
+static __always_inline int verdict_on_use(struct who *who, struct attempt *attempt, struct sock *sk,
+					  enum sock_pointer pointer)
 {
-	if (is_kept(who, sk, pointer))
+	if (is_plainly_allowed(who, &attempt->flow) || is_kept(who, sk, pointer))
 		return PH_PASS;
+	view_addresses(attempt, sk, pointer);
 	return verdict(who, attempt);
-}
-
-/* Of what makes a socket another one. */
-static __always_inline int verdict_on_change(const struct who *who, struct attempt *attempt,
-					     struct sock *sk)
-{
-	if (judge(who, attempt))
-		return PH_DENY;
-	end_keep(who, sk);
-	return PH_PASS;
 }
 
 /* --- Hooks */
@@ -126,6 +117,8 @@ int BPF_PROG(ph_create, int family, int type, int protocol, int kern)
 	attempt.family = family;
 	attempt.type = type;
 	attempt.protocol = protocol;
+	if (is_plainly_allowed(&who, &attempt.flow))
+		return PH_PASS;
 	return verdict(&who, &attempt);
 }
 
@@ -154,7 +147,7 @@ int BPF_PROG(ph_post_create, struct socket *sock, int family, int type, int prot
 }
 
 SEC("lsm/socket_bind")
-int BPF_PROG(ph_bind, struct socket *sock, void *address, int addrlen)
+int BPF_PROG(ph_bind, struct socket *sock, struct socket_address *address, int addrlen)
 {
 	struct attempt attempt = { .door = PH_DOOR_BIND };
 	struct sock *sk = sock->sk;
@@ -163,13 +156,21 @@ int BPF_PROG(ph_bind, struct socket *sock, void *address, int addrlen)
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
-	if (view_bind_address(&attempt, address, addrlen))
+	attempt.flow.question = PH_ASK_BIND;
+	switch (view_port(&attempt, &attempt.flow.local_port, address, addrlen)) {
+	case ADDRESS_SHORT:
+	case ADDRESS_NONE:
 		return PH_INVALID;
+	}
+	if (is_plainly_allowed(&who, &attempt.flow))
+		return PH_PASS;
+	view_peer(&attempt, sk, SOCK_TYPED);
+	view_bind_address(&attempt, address, addrlen);
 	return verdict(&who, &attempt);
 }
 
 SEC("lsm/socket_connect")
-int BPF_PROG(ph_connect, struct socket *sock, void *address, int addrlen)
+int BPF_PROG(ph_connect, struct socket *sock, struct socket_address *address, int addrlen)
 {
 	struct attempt attempt = { .door = PH_DOOR_CONNECT };
 	struct sock *sk = sock->sk;
@@ -178,16 +179,24 @@ int BPF_PROG(ph_connect, struct socket *sock, void *address, int addrlen)
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
-	switch (view_remote_address(&attempt, address, addrlen)) {
+	switch (view_port(&attempt, &attempt.flow.remote_port, address, addrlen)) {
 	case ADDRESS_SHORT:
 		return PH_INVALID;
-	case ADDRESS_NONE: /* dissolves a connection */
+	case ADDRESS_NONE:
+	case ADDRESS_UNSPEC: /* dissolves a connection */
 		end_keep(&who, sk);
 		return PH_PASS;
 	}
 	/* A UDP connect sends nothing; each send is judged. */
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
-	return verdict_on_change(&who, &attempt, sk);
+	if (!is_plainly_allowed(&who, &attempt.flow)) {
+		view_local(&attempt, sk, SOCK_TYPED);
+		view_remote_address(&attempt, address, addrlen);
+		if (judge(&who, &attempt))
+			return PH_DENY;
+	}
+	end_keep(&who, sk);
+	return PH_PASS;
 }
 
 SEC("lsm/socket_listen")
@@ -201,7 +210,13 @@ int BPF_PROG(ph_listen, struct socket *sock, int backlog)
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
-	return verdict_on_change(&who, &attempt, sk);
+	if (!is_plainly_allowed(&who, &attempt.flow)) {
+		view_addresses(&attempt, sk, SOCK_TYPED);
+		if (judge(&who, &attempt))
+			return PH_DENY;
+	}
+	end_keep(&who, sk);
+	return PH_PASS;
 }
 
 /* The new socket has no sock yet; its data is judged when it moves. */
@@ -226,19 +241,26 @@ int BPF_PROG(ph_sendmsg, struct socket *sock, struct msghdr *msg, int size)
 	struct sock *sk = sock->sk;
 	bool changes, elsewhere;
 	struct who who;
+	int name;
 
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
 	view_socket(&attempt, sk, SOCK_TYPED);
-	if (view_message(&attempt, sk, msg))
+	name = view_message(&attempt, sk, msg);
+	if (name == ADDRESS_SHORT)
 		return PH_INVALID;
 	changes = attempt.door == PH_DOOR_FASTOPEN;
-	/* A datagram may be named to somebody else than the peer that was kept. */
-	elsewhere = attempt.flow.udp && msg->msg_name && sk->__sk_common.skc_dport;
-	if (!changes && !elsewhere && is_kept(&who, sk, SOCK_TYPED))
-		return PH_PASS;
-	if (judge(&who, &attempt))
-		return PH_DENY;
+	if (!is_plainly_allowed(&who, &attempt.flow)) {
+		/* A datagram may be named to somebody else than the peer that was kept. */
+		elsewhere = attempt.flow.udp && msg->msg_name && sk->__sk_common.skc_dport;
+		if (!changes && !elsewhere && is_kept(&who, sk, SOCK_TYPED))
+			return PH_PASS;
+		view_local(&attempt, sk, SOCK_TYPED);
+		if (name == ADDRESS_NONE)
+			view_peer(&attempt, sk, SOCK_TYPED);
+		if (judge(&who, &attempt))
+			return PH_DENY;
+	}
 	if (changes)
 		end_keep(&who, sk);
 	return PH_PASS;
@@ -286,6 +308,7 @@ int BPF_PROG(ph_sctp, struct sock *sk, int option, void *address, int addrlen)
 	if (option == SCTP_BINDX)
 		attempt.door = PH_DOOR_BIND;
 	view_socket(&attempt, sk, SOCK_TYPED);
+	view_addresses(&attempt, sk, SOCK_TYPED);
 	return verdict(&who, &attempt);
 }
 

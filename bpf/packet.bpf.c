@@ -27,13 +27,25 @@ enum {
 	IPV6_HEADER = 40,
 };
 
-/* The ports and addresses of the socket. */
-static __always_inline void view_socket(struct ph_flow *flow, struct bpf_sock *sk)
+static __always_inline void view_socket(struct attempt *attempt, struct bpf_sock *sk)
+{
+	struct ph_flow *flow = &attempt->flow;
+
+	attempt->family = sk->family;
+	attempt->type = sk->type;
+	attempt->protocol = sk->protocol;
+	flow->kind = ph_socket_kind(attempt->family, attempt->type, attempt->protocol);
+	flow->udp = flow->kind == PH_SOCKET_UDP;
+	/* Nobody but its own port's peers may wake a listener, whatever port they come from. */
+	flow->question = sk->state == STATE_LISTEN ? PH_ASK_SERVE : PH_ASK_TRAFFIC;
+	flow->local_port = sk->src_port;
+	flow->remote_port = bpf_ntohs((__u16)sk->dst_port);
+}
+
+static __always_inline void view_addresses(struct ph_flow *flow, struct bpf_sock *sk)
 {
 	__u32 family = sk->family, word[4];
 
-	flow->local_port = sk->src_port;
-	flow->remote_port = bpf_ntohs((__u16)sk->dst_port);
 	word[0] = sk->src_ip6[0];
 	word[1] = sk->src_ip6[1];
 	word[2] = sk->src_ip6[2];
@@ -96,14 +108,10 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 		return PACKET_PASS;
 	if (!identify_socket(&who, sk))
 		return PACKET_PASS;
-	attempt.family = sk->family;
-	attempt.type = sk->type;
-	attempt.protocol = sk->protocol;
-	attempt.flow.kind = ph_socket_kind(attempt.family, attempt.type, attempt.protocol);
-	attempt.flow.udp = attempt.flow.kind == PH_SOCKET_UDP;
-	/* Nobody but its own port's peers may wake a listener, whatever port they come from. */
-	attempt.flow.question = sk->state == STATE_LISTEN ? PH_ASK_SERVE : PH_ASK_TRAFFIC;
-	view_socket(&attempt.flow, sk);
+	view_socket(&attempt, sk);
+	if (is_plainly_allowed(&who, &attempt.flow))
+		return PACKET_PASS;
+	view_addresses(&attempt.flow, sk);
 	if (attempt.flow.remote_port == 0 && view_packet(&attempt.flow, skb, out))
 		return PACKET_DROP;
 	return judge(&who, &attempt) ? PACKET_DROP : PACKET_PASS;

@@ -26,7 +26,8 @@ enum {
 enum address_answer {
 	ADDRESS_TAKEN,
 	ADDRESS_SHORT, /* the kernel says EINVAL */
-	ADDRESS_NONE, /* AF_UNSPEC */
+	ADDRESS_NONE, /* AF_UNSPEC, and nothing behind it */
+	ADDRESS_UNSPEC, /* AF_UNSPEC, and as much as of AF_INET: where that counts it was taken */
 };
 
 struct socket_address {
@@ -63,12 +64,11 @@ static __always_inline bool is_local_family(struct sock *sk, enum sock_pointer p
 		(into)[3] = READ_SOCK(sk, pointer, field.in6_u.u6_addr32[3]); \
 	} while (0)
 
-/* Family, type, protocol, and the ports and addresses that the socket has now. */
+/* Family, type, protocol, and the ports that the socket has now. */
 static __always_inline void view_socket(struct attempt *attempt, struct sock *sk,
 					enum sock_pointer pointer)
 {
 	struct ph_flow *flow = &attempt->flow;
-	__u32 word[4];
 
 	/* Read once: IPV6_ADDRFORM may change it under us. */
 	attempt->family = READ_SOCK(sk, pointer, __sk_common.skc_family);
@@ -81,12 +81,46 @@ static __always_inline void view_socket(struct attempt *attempt, struct sock *sk
 		return;
 	flow->local_port = READ_SOCK(sk, pointer, __sk_common.skc_num);
 	flow->remote_port = bpf_ntohs(READ_SOCK(sk, pointer, __sk_common.skc_dport));
+}
+
+/* Addresses are looked at only where the ports do not tell enough. */
+static __always_inline void view_local(struct attempt *attempt, struct sock *sk,
+				       enum sock_pointer pointer)
+{
+	__u32 word[4];
+
+	if (!(attempt->flow.kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
+		return;
 	READ_V6(word, sk, pointer, __sk_common.skc_v6_rcv_saddr);
-	ph_address(&flow->local, attempt->family, READ_SOCK(sk, pointer, __sk_common.skc_rcv_saddr),
-		   word);
+	ph_address(&attempt->flow.local, attempt->family,
+		   READ_SOCK(sk, pointer, __sk_common.skc_rcv_saddr), word);
+}
+
+static __always_inline void view_peer(struct attempt *attempt, struct sock *sk,
+				      enum sock_pointer pointer)
+{
+	__u32 word[4];
+
+	if (!(attempt->flow.kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
+		return;
 	READ_V6(word, sk, pointer, __sk_common.skc_v6_daddr);
-	ph_address(&flow->remote, attempt->family, READ_SOCK(sk, pointer, __sk_common.skc_daddr),
-		   word);
+	ph_address(&attempt->flow.remote, attempt->family,
+		   READ_SOCK(sk, pointer, __sk_common.skc_daddr), word);
+}
+
+static __always_inline void view_addresses(struct attempt *attempt, struct sock *sk,
+					   enum sock_pointer pointer)
+{
+	view_local(attempt, sk, pointer);
+	view_peer(attempt, sk, pointer);
+}
+
+static __always_inline int answer_for(__u16 family, __s32 length)
+{
+	if (family == 0)
+		return length < V4_LENGTH ? ADDRESS_NONE : ADDRESS_UNSPEC;
+	return length < (family == PH_AF_INET6 ? V6_LENGTH : V4_LENGTH) ? ADDRESS_SHORT :
+									  ADDRESS_TAKEN;
 }
 
 /* Never reads past `length`: what lies there is stale. */
@@ -98,13 +132,27 @@ static __always_inline int read_address(struct socket_address *into, const void 
 	__builtin_memset(into, 0, sizeof(*into));
 	if (length < (__s32)sizeof(into->family))
 		return ADDRESS_SHORT;
+	barrier_var(size); /* or clang finds a bound that the verifier does not */
 	if (size > sizeof(*into))
 		size = sizeof(*into);
 	bpf_probe_read_kernel(into, size, address);
-	if (into->family == 0)
-		return size < V4_LENGTH ? ADDRESS_NONE : ADDRESS_TAKEN;
-	return size < (into->family == PH_AF_INET6 ? V6_LENGTH : V4_LENGTH) ? ADDRESS_SHORT :
-									      ADDRESS_TAKEN;
+	return answer_for(into->family, length);
+}
+
+/* The port of an address to which the hook has a typed pointer, likewise. */
+static __always_inline int view_port(const struct attempt *attempt, __u16 *port,
+				     const struct socket_address *address, __s32 length)
+{
+	int answer;
+
+	if (!(attempt->flow.kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
+		return ADDRESS_TAKEN;
+	if (length < (__s32)sizeof(address->family))
+		return ADDRESS_SHORT;
+	answer = answer_for(address->family, length);
+	if (answer == ADDRESS_TAKEN || answer == ADDRESS_UNSPEC)
+		*port = bpf_ntohs(address->port);
+	return answer;
 }
 
 static __always_inline void take_address(struct ph_address *address,
@@ -113,21 +161,15 @@ static __always_inline void take_address(struct ph_address *address,
 	ph_address(address, from->family, from->v4, from->v6);
 }
 
-static __always_inline int view_bind_address(struct attempt *attempt, const void *address,
-					     int length)
+/* Of that of which the port has been seen. AF_UNSPEC is AF_INET here, as the kernel has it. */
+static __always_inline void view_bind_address(struct attempt *attempt,
+					      const struct socket_address *address, __s32 length)
 {
 	struct socket_address name;
-	int answer = read_address(&name, address, length);
 
-	attempt->flow.question = PH_ASK_BIND;
-	if (!(attempt->flow.kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
-		return ADDRESS_TAKEN;
-	if (answer)
-		return ADDRESS_SHORT;
-	/* AF_UNSPEC is AF_INET here, as the kernel has it. */
-	attempt->flow.local_port = bpf_ntohs(name.port);
-	take_address(&attempt->flow.local, &name);
-	return ADDRESS_TAKEN;
+	read_address(&name, address, length);
+	if (attempt->flow.kind & (PH_SOCKET_TCP | PH_SOCKET_UDP))
+		take_address(&attempt->flow.local, &name);
 }
 
 static __always_inline int view_remote_address(struct attempt *attempt, const void *address,
@@ -138,11 +180,11 @@ static __always_inline int view_remote_address(struct attempt *attempt, const vo
 
 	if (!(attempt->flow.kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
 		return ADDRESS_TAKEN;
-	if (answer)
+	if (answer == ADDRESS_SHORT || answer == ADDRESS_NONE)
 		return answer;
 	attempt->flow.remote_port = bpf_ntohs(name.port);
 	take_address(&attempt->flow.remote, &name);
-	return name.family ? ADDRESS_TAKEN : ADDRESS_NONE;
+	return answer;
 }
 
 /*
@@ -177,7 +219,7 @@ static __always_inline struct sock *socket_of_file(struct file *file)
 
 /*
  * What a message asks. On TCP a name counts with MSG_FASTOPEN alone, which connects; otherwise the
- * live peer does. On UDP a name is where it goes.
+ * live peer does. On UDP a name is where it goes. ADDRESS_NONE: what counts is the peer.
  */
 static __always_inline int view_message(struct attempt *attempt, struct sock *sk,
 					struct msghdr *msg)
@@ -189,7 +231,7 @@ static __always_inline int view_message(struct attempt *attempt, struct sock *sk
 	if (udp)
 		attempt->flow.question = PH_ASK_TRAFFIC;
 	if (!msg->msg_name || !(udp || msg->msg_flags & MSG_NAME_FASTOPEN))
-		return ADDRESS_TAKEN;
+		return ADDRESS_NONE;
 	answer = view_remote_address(attempt, msg->msg_name, msg->msg_namelen);
 	if (answer == ADDRESS_SHORT)
 		return answer;
@@ -197,13 +239,13 @@ static __always_inline int view_message(struct attempt *attempt, struct sock *sk
 	 * A datagram to family 0: IPv4 takes it as AF_INET, IPv6 sends to its peer, and
 	 * IPV6_ADDRFORM may turn the one into the other meanwhile.
 	 */
-	if (answer == ADDRESS_NONE && udp && attempt->family == PH_AF_INET6)
+	if (answer != ADDRESS_TAKEN && udp && attempt->family == PH_AF_INET6)
 		attempt->flow.remote_port = 0;
 	if (answer == ADDRESS_TAKEN && !udp) {
 		attempt->door = PH_DOOR_FASTOPEN;
 		attempt->flow.question = PH_ASK_CONNECT;
 	}
-	return ADDRESS_TAKEN;
+	return answer;
 }
 
 #endif

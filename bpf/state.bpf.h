@@ -24,6 +24,7 @@ enum {
 	PH_NO_PREALLOC = 1,
 	PH_CLONE = 512,
 	PH_MMAPABLE = 1024,
+	PH_ANY_SIZE = 4096, /* BPF_F_INNER_MAP */
 	PH_ANY = 0,
 	PH_NOEXIST = 1,
 	PH_RING_UNREAD = 0, /* BPF_RB_AVAIL_DATA */
@@ -99,10 +100,18 @@ struct file_map {
 	__uint(value_size, sizeof(struct ph_ids));
 };
 
-struct grant_map {
+struct index_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* placeholder */
 	__uint(key_size, sizeof(__u64));
+	__uint(value_size, sizeof(__u32));
+};
+
+struct grant_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* placeholder */
+	__uint(map_flags, PH_ANY_SIZE);
+	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct ph_grant));
 };
 
@@ -133,6 +142,7 @@ PH_OUTER(ph_current, header_map, PH_CURRENT_MAX);
 PH_OUTER(ph_traits, trait_map, 2);
 PH_OUTER(ph_places, place_map, 2);
 PH_OUTER(ph_files, file_map, 2);
+PH_OUTER(ph_index, index_map, 2);
 PH_OUTER(ph_grants, grant_map, 2);
 PH_OUTER(ph_chunks, chunk_map, 2);
 PH_OUTER(ph_prefixes, prefix_map, 2);
@@ -267,11 +277,27 @@ static __always_inline const struct ph_ids *find_place(ph_tables slot, __u64 cgr
 	return map ? bpf_map_lookup_elem(map, &cgroup) : NULL;
 }
 
-static __always_inline const struct ph_grant *find_grant(ph_tables slot, __u64 id)
+/* The grant of an id, if it lies where it is guessed to. */
+static __always_inline const struct ph_grant *guess_grant(ph_tables slot, __u64 id, __u32 guess)
 {
 	void *map = bpf_map_lookup_elem(&ph_grants, &slot);
+	const struct ph_grant *grant = map ? bpf_map_lookup_elem(map, &guess) : NULL;
+
+	return grant && grant->id == id ? grant : NULL;
+}
+
+static __always_inline const __u32 *find_index(ph_tables slot, __u64 id)
+{
+	void *map = bpf_map_lookup_elem(&ph_index, &slot);
 
 	return map ? bpf_map_lookup_elem(map, &id) : NULL;
+}
+
+static __always_inline const struct ph_grant *find_grant(ph_tables slot, __u64 id)
+{
+	const __u32 *index = find_index(slot, id);
+
+	return index ? guess_grant(slot, id, *index) : NULL;
 }
 
 static __always_inline const struct ph_chunk *ph_find_chunk(ph_tables slot,

@@ -184,8 +184,8 @@ static __always_inline const struct ph_prefix *ph_prefix_of(ph_tables tables, __
 }
 
 /*
- * Does the plane grant the port at the address? Where `peer` is given, it must be one that may have
- * the port.
+ * Does the plane grant the port at the address by a rule with addresses? Where `peer` is given, it
+ * must be one that may have the port.
  */
 static __always_inline bool ph_reaches(ph_tables tables, const struct ph_grant *grant, __u32 plane,
 				       __u16 port, const struct ph_address *address,
@@ -193,8 +193,6 @@ static __always_inline bool ph_reaches(ph_tables tables, const struct ph_grant *
 {
 	const struct ph_prefix *prefix;
 
-	if (ph_ports_have(tables, &grant->plain[plane & 3], port))
-		return true;
 	if (!grant->scope[plane & 3])
 		return false;
 	prefix = ph_prefix_of(tables, grant->scope[plane & 3], address);
@@ -203,15 +201,19 @@ static __always_inline bool ph_reaches(ph_tables tables, const struct ph_grant *
 	return prefix && ph_ports_have(tables, &prefix->ports, port);
 }
 
+static __always_inline bool ph_asks_connect(__u32 question)
+{
+	return question == PH_ASK_CONNECT || question == PH_ASK_TRAFFIC;
+}
+
 /*
- * Does this grant cover this flow? Port 0 is nobody's port: binding to it is a client's choice and
- * passes, and nothing else does.
+ * Does this grant cover this flow, wherever it goes? The addresses are not looked at. Port 0 is
+ * nobody's port: binding to it is a client's choice and passes, and nothing else does.
  */
-static __always_inline bool ph_covers(ph_tables tables, const struct ph_grant *grant,
-				      const struct ph_flow *flow)
+static __always_inline bool ph_covers_anywhere(ph_tables tables, const struct ph_grant *grant,
+					       const struct ph_flow *flow)
 {
 	__u32 udp = flow->udp & 1, question = flow->question;
-	bool has_peer = question == PH_ASK_SERVE || question == PH_ASK_TRAFFIC;
 
 	if (!(grant->sockets & flow->kind))
 		return false;
@@ -219,9 +221,26 @@ static __always_inline bool ph_covers(ph_tables tables, const struct ph_grant *g
 		return true;
 	if (question == PH_ASK_BIND && flow->local_port == 0)
 		return true;
-	if ((question == PH_ASK_CONNECT || question == PH_ASK_TRAFFIC) &&
-	    ph_reaches(tables, grant, PH_PLANE_CONNECT_TCP + udp, flow->remote_port, &flow->remote,
-		       NULL))
+	if (ph_asks_connect(question) &&
+	    ph_ports_have(tables, &grant->plain[PH_PLANE_CONNECT_TCP + udp], flow->remote_port))
+		return true;
+	return question != PH_ASK_CONNECT &&
+	       ph_ports_have(tables, &grant->plain[PH_PLANE_BIND_TCP + udp], flow->local_port);
+}
+
+/* Does this grant cover this flow? Its rules add up, so more than the ports need not be looked at. */
+static __always_inline bool ph_covers(ph_tables tables, const struct ph_grant *grant,
+				      const struct ph_flow *flow)
+{
+	__u32 udp = flow->udp & 1, question = flow->question;
+	bool has_peer = question == PH_ASK_SERVE || question == PH_ASK_TRAFFIC;
+
+	if (ph_covers_anywhere(tables, grant, flow))
+		return true;
+	if (!(grant->sockets & flow->kind))
+		return false;
+	if (ph_asks_connect(question) && ph_reaches(tables, grant, PH_PLANE_CONNECT_TCP + udp,
+						    flow->remote_port, &flow->remote, NULL))
 		return true;
 	return question != PH_ASK_CONNECT &&
 	       ph_reaches(tables, grant, PH_PLANE_BIND_TCP + udp, flow->local_port, &flow->local,

@@ -204,7 +204,7 @@ static int make_grants(struct builder *builder, const struct member *members, si
 					PH_IMAGE_CHUNKS_MAX);
 		if (r < 0)
 			return r;
-		image->n_grants++;
+		image->grants[i].index = image->n_grants++;
 	}
 	prefixes_sort(image);
 	return 0;

@@ -17,7 +17,10 @@
 #define SAMPLE 64 /* entries of each table, or one more */
 #define VALUE_MAX 512 /* bytes of a value */
 
-/* One table of an image: entries of `stride` bytes, the key first, the value at `value`. */
+/*
+ * One table of an image: entries of `stride` bytes, the key first, the value at `value`. The key of an
+ * array is the position.
+ */
 struct table {
 	const char *name;
 	enum ph_map_id outer;
@@ -47,12 +50,25 @@ static int make_inner(const struct table *table)
 	return fd < 0 ? -errno : fd;
 }
 
+static const char *entry_at(const struct table *table, size_t position)
+{
+	return (const char *)table->entries + position * table->stride;
+}
+
+/* `place` keeps the key of an array. */
+static const void *key_at(const struct table *table, size_t position, __u32 *place)
+{
+	*place = position;
+	return table->type == BPF_MAP_TYPE_ARRAY ? (const void *)place : entry_at(table, position);
+}
+
 static int fill_singly(int fd, const struct table *table, size_t first)
 {
-	const char *entry = (const char *)table->entries + first * table->stride;
+	__u32 place;
 
-	for (size_t i = first; i < table->n; i++, entry += table->stride) {
-		if (bpf_map_update_elem(fd, entry, entry + table->value, BPF_ANY))
+	for (size_t i = first; i < table->n; i++) {
+		if (bpf_map_update_elem(fd, key_at(table, i, &place),
+					entry_at(table, i) + table->value, BPF_ANY))
 			return -errno;
 		progress_show(table->progress, i);
 	}
@@ -74,12 +90,13 @@ static void batch_done(struct batch *batch)
 static int send_batch(int fd, const struct table *table, const struct batch *batch, size_t first,
 		      __u32 n)
 {
-	const char *entry = (const char *)table->entries + first * table->stride;
+	__u32 place;
 
-	for (size_t i = 0; i < n; i++, entry += table->stride) {
-		memcpy(batch->keys + i * table->key_size, entry, table->key_size);
-		memcpy(batch->values + i * table->value_size, entry + table->value,
-		       table->value_size);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(batch->keys + i * table->key_size, key_at(table, first + i, &place),
+		       table->key_size);
+		memcpy(batch->values + i * table->value_size,
+		       entry_at(table, first + i) + table->value, table->value_size);
 	}
 	return bpf_map_update_batch(fd, batch->keys, batch->values, &n, NULL) ? -errno : 0;
 }
@@ -137,21 +154,15 @@ static int place_table(const struct ph_kernel *kernel, const struct table *table
 static int place_header(const struct ph_kernel *kernel, const struct ph_header *header,
 			enum ph_current place)
 {
-	struct {
-		__u32 key;
-		__u32 pad0;
-		struct ph_header value;
-	} entry = { .value = *header };
 	const struct table table = {
 		.name = "ph_header",
 		.outer = PH_MAP_CURRENT,
 		.type = BPF_MAP_TYPE_ARRAY,
-		.key_size = sizeof(entry.key),
-		.value_size = sizeof(entry.value),
-		.entries = &entry,
+		.key_size = sizeof(__u32),
+		.value_size = sizeof(*header),
+		.entries = header,
 		.n = 1,
-		.stride = sizeof(entry),
-		.value = offsetof(typeof(entry), value),
+		.stride = sizeof(*header),
 	};
 
 	return place_table(kernel, &table, place);
@@ -185,8 +196,16 @@ static int read_header(const struct ph_kernel *kernel, enum ph_current place, st
 		.n = count, .stride = sizeof(*(array)), .value = value_offset,                    \
 	}
 
+/* Of any length: other arrays in the place of one must have as many entries as that one. */
+#define ARRAY_TABLE(label, map, array, count)                                                      \
+	{                                                                                          \
+		.name = label, .outer = map, .type = BPF_MAP_TYPE_ARRAY, .flags = BPF_F_INNER_MAP, \
+		.key_size = sizeof(__u32), .value_size = sizeof(*(array)), .entries = array,       \
+		.n = count, .stride = sizeof(*(array)),                                            \
+	}
+
 enum {
-	TABLES = 6
+	TABLES = 7
 };
 
 static void list_tables(const struct ph_image *image, struct table ret[TABLES])
@@ -208,8 +227,9 @@ static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 		  .key_size = sizeof(struct ph_trait),
 		  .value_size = sizeof(struct ph_ids),
 		  .room = 2 * image->n_programs + 1 },
-		HASH_TABLE("ph_grant", PH_MAP_GRANTS, image->grants, image->n_grants, __u64,
-			   struct ph_grant, 0),
+		HASH_TABLE("ph_index", PH_MAP_INDEX, image->grants, image->n_grants, __u64, __u32,
+			   offsetof(struct ph_grant, index)),
+		ARRAY_TABLE("ph_grant", PH_MAP_GRANTS, image->grants, image->n_grants),
 		HASH_TABLE("ph_chunk", PH_MAP_CHUNKS, image->chunks, image->n_chunks,
 			   struct ph_chunk_key, struct ph_chunk,
 			   offsetof(struct ph_image_chunk, value)),
@@ -252,16 +272,14 @@ static int place_tables(const struct ph_kernel *kernel, const struct ph_image *i
 static bool sample_fits(int fd, const struct table *table)
 {
 	size_t step = table->n / SAMPLE + 1;
-	const char *entries = table->entries;
 	char value[VALUE_MAX];
+	__u32 place;
 
 	if (table->value_size > sizeof(value))
 		return false;
 	for (size_t i = 0; i < table->n; i += step) {
-		const char *entry = entries + i * table->stride;
-
-		if (bpf_map_lookup_elem(fd, entry, value) ||
-		    memcmp(value, entry + table->value, table->value_size))
+		if (bpf_map_lookup_elem(fd, key_at(table, i, &place), value) ||
+		    memcmp(value, entry_at(table, i) + table->value, table->value_size))
 			return false;
 	}
 	return true;

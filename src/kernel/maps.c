@@ -21,6 +21,7 @@ static const struct {
 	[PH_MAP_TRAITS] = { "ph_traits", 4, 4 },
 	[PH_MAP_PLACES] = { "ph_places", 4, 4 },
 	[PH_MAP_FILES] = { "ph_files", 4, 4 },
+	[PH_MAP_INDEX] = { "ph_index", 4, 4 },
 	[PH_MAP_GRANTS] = { "ph_grants", 4, 4 },
 	[PH_MAP_CHUNKS] = { "ph_chunks", 4, 4 },
 	[PH_MAP_PREFIXES] = { "ph_prefixes", 4, 4 },
@@ -97,8 +98,9 @@ bool map_fits(const struct bpf_map *map)
 bool map_is_derived(const char *name)
 {
 	static const enum ph_map_id derived[] = {
-		PH_MAP_CURRENT, PH_MAP_TRAITS,	 PH_MAP_PLACES,	 PH_MAP_FILES, PH_MAP_GRANTS,
-		PH_MAP_CHUNKS,	PH_MAP_PREFIXES, PH_MAP_CGROUPS, PH_MAP_STATE, PH_MAP_ATTACHED,
+		PH_MAP_CURRENT, PH_MAP_TRAITS, PH_MAP_PLACES,	PH_MAP_FILES,
+		PH_MAP_INDEX,	PH_MAP_GRANTS, PH_MAP_CHUNKS,	PH_MAP_PREFIXES,
+		PH_MAP_CGROUPS, PH_MAP_STATE,  PH_MAP_ATTACHED,
 	};
 
 	for (size_t i = 0; i < sizeof(derived) / sizeof(derived[0]); i++)

@@ -204,6 +204,7 @@ static struct ph_flow_spec random_spec(const struct ph_policy *policy)
 /* --- Comparison */
 
 static unsigned n_allowed, n_denied;
+static unsigned n_anywhere, n_somewhere; /* allowed by ports alone, and not so */
 
 static void fail_with(const struct ph_policy *policy, const struct ph_flow_spec *spec,
 		      bool compiled)
@@ -223,6 +224,33 @@ static void fail_with(const struct ph_policy *policy, const struct ph_flow_spec 
 	fail();
 }
 
+static bool has_scopes(const struct ph_grant *grant)
+{
+	for (int plane = 0; plane < PH_PLANES; plane++)
+		if (grant->scope[plane])
+			return true;
+	return false;
+}
+
+/* What is granted without a look at the addresses is granted, and without rules for them that is all. */
+static void compare_anywhere(const struct ph_image *image, const struct ph_grant *grant,
+			     const struct ph_flow_spec *spec)
+{
+	struct ph_flow flows[PH_SPEC_FLOWS_MAX];
+	size_t n = spec_flows(spec, flows);
+
+	for (size_t i = 0; i < n; i++) {
+		bool anywhere = ph_covers_anywhere(image, grant, &flows[i]);
+
+		if (anywhere || !has_scopes(grant))
+			assert_int_equal(anywhere, decide_policy(image, grant, &flows[i]));
+		if (anywhere)
+			n_anywhere++;
+		else
+			n_somewhere += decide_policy(image, grant, &flows[i]);
+	}
+}
+
 static void compare(const struct ph_image *image, const struct ph_policy *policy,
 		    const struct ph_flow_spec *spec)
 {
@@ -230,6 +258,8 @@ static void compare(const struct ph_image *image, const struct ph_policy *policy
 	bool compiled;
 
 	assert_non_null(grant);
+	assert_ptr_equal(&image->grants[grant->index], grant);
+	compare_anywhere(image, grant, spec);
 	compiled = decide_spec(image, grant, spec);
 	if (compiled != reference_allows(policy, spec, NULL))
 		fail_with(policy, spec, compiled);
@@ -350,6 +380,7 @@ static void test_random(void **state)
 	/* Neither answer may be so rare that the test says nothing. */
 	assert_true(n_allowed > (n_allowed + n_denied) / 10);
 	assert_true(n_denied > (n_allowed + n_denied) / 10);
+	assert_true(n_anywhere > n_allowed / 100 && n_somewhere > n_allowed / 100);
 }
 
 /* --- Hand cases */
