@@ -33,9 +33,10 @@ static __always_inline int verdict(struct who *who, struct attempt *attempt)
 	return judge(who, attempt) ? CGROUP_REFUSE : CGROUP_PASS;
 }
 
-static __always_inline void describe_socket(struct attempt *attempt, __u32 family, __u32 type,
-					    __u32 protocol)
+static __always_inline void describe_socket(struct attempt *attempt, __u8 door, __u32 family,
+					    __u32 type, __u32 protocol)
 {
+	begin_attempt(attempt, door);
 	attempt->family = family;
 	attempt->type = type;
 	attempt->protocol = protocol;
@@ -46,7 +47,7 @@ static __always_inline void describe_socket(struct attempt *attempt, __u32 famil
 SEC("cgroup/sock_create")
 int ph_cg_create(struct bpf_sock *ctx)
 {
-	struct attempt attempt = { .door = PH_DOOR_SOCKET };
+	struct attempt attempt;
 	struct ph_sock_label *label;
 	struct ph_ids ids = {};
 	struct who who;
@@ -54,7 +55,7 @@ int ph_cg_create(struct bpf_sock *ctx)
 	/* Beside the LSM hooks there is nothing to add: they have judged and labelled. */
 	if (ph_backend != PH_BACKEND_CGROUP || !identify(&who))
 		return CGROUP_PASS;
-	describe_socket(&attempt, ctx->family, ctx->type, ctx->protocol);
+	describe_socket(&attempt, PH_DOOR_SOCKET, ctx->family, ctx->type, ctx->protocol);
 	if (!is_plainly_allowed(&who, &attempt.flow) && judge(&who, &attempt))
 		return CGROUP_REFUSE;
 	add_scoped(&ids, &who);
@@ -68,10 +69,10 @@ int ph_cg_create(struct bpf_sock *ctx)
 }
 
 /* The socket, and the port of the call: user_port is in network order, in the low half. */
-static __always_inline void view_call(struct attempt *attempt, struct bpf_sock_addr *ctx,
+static __always_inline void view_call(struct attempt *attempt, __u8 door, struct bpf_sock_addr *ctx,
 				      __u16 *port)
 {
-	describe_socket(attempt, ctx->family, ctx->type, ctx->protocol);
+	describe_socket(attempt, door, ctx->family, ctx->type, ctx->protocol);
 	*port = bpf_ntohs(ctx->user_port);
 }
 
@@ -104,24 +105,24 @@ static __always_inline int verdict_on_remote(struct who *who, struct attempt *at
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
 {
-	struct attempt attempt = { .door = PH_DOOR_CONNECT };
+	struct attempt attempt;
 	struct who who;
 
 	if (!identify_user(&who, ctx->sk))
 		return CGROUP_PASS;
-	view_call(&attempt, ctx, &attempt.flow.remote_port);
+	view_call(&attempt, PH_DOOR_CONNECT, ctx, &attempt.flow.remote_port);
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
 	return verdict_on_remote(&who, &attempt, ctx, v6);
 }
 
 static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
 {
-	struct attempt attempt = { .door = PH_DOOR_BIND };
+	struct attempt attempt;
 	struct who who;
 
 	if (!identify_user(&who, ctx->sk))
 		return CGROUP_PASS;
-	view_call(&attempt, ctx, &attempt.flow.local_port);
+	view_call(&attempt, PH_DOOR_BIND, ctx, &attempt.flow.local_port);
 	attempt.flow.question = PH_ASK_BIND;
 	if (is_plainly_allowed(&who, &attempt.flow))
 		return CGROUP_PASS;
@@ -131,13 +132,13 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
 
 static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool v6)
 {
-	struct attempt attempt = { .door = PH_DOOR_SEND };
+	struct attempt attempt;
 	struct bpf_sock *sk = ctx->sk;
 	struct who who;
 
 	if (!identify_user(&who, sk))
 		return CGROUP_PASS;
-	view_call(&attempt, ctx, &attempt.flow.remote_port);
+	view_call(&attempt, PH_DOOR_SEND, ctx, &attempt.flow.remote_port);
 	if (sk)
 		attempt.flow.local_port = sk->src_port;
 	attempt.flow.question = PH_ASK_TRAFFIC;

@@ -106,11 +106,12 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 /* A confined caller is refused what no rule can grant. */
 static __always_inline int refuse(__u8 door)
 {
-	struct attempt attempt = { .door = door };
+	struct attempt attempt;
 	struct who who;
 
 	if (!identify(&who))
 		return PH_PASS;
+	begin_attempt(&attempt, door);
 	if (judge_forbidden(&who, &attempt))
 		return PH_DENY;
 	return PH_PASS;

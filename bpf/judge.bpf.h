@@ -81,6 +81,12 @@ struct attempt {
 	__u8 count; /* enum ph_count: a call or a packet */
 };
 
+/* Begun only once somebody is concerned: that would be a tenth of what all others pay. */
+static __always_inline void begin_attempt(struct attempt *attempt, __u8 door)
+{
+	*attempt = (struct attempt){ .door = door };
+}
+
 #ifdef PH_PACKETS
 /* Packets run in the context of whoever is on the CPU: nothing may be said of a caller. */
 static __always_inline void describe_caller(struct ph_event *event)

@@ -105,15 +105,17 @@ static __always_inline int verdict_on_use(struct who *who, struct attempt *attem
 SEC("lsm/socket_create")
 int BPF_PROG(ph_create, int family, int type, int protocol, int kern)
 {
-	struct attempt attempt = { .door = PH_DOOR_SOCKET };
+	__u16 kind = ph_socket_kind(family, type, protocol);
+	struct attempt attempt;
 	struct who who;
 
 	/* The kernel's own sockets: a network namespace cannot be made without them. */
 	if (kern)
 		return PH_PASS;
-	attempt.flow.kind = ph_socket_kind(family, type, protocol);
-	if (attempt.flow.kind == PH_SOCKET_LOCAL || !identify(&who))
+	if (kind == PH_SOCKET_LOCAL || !identify(&who))
 		return PH_PASS;
+	begin_attempt(&attempt, PH_DOOR_SOCKET);
+	attempt.flow.kind = kind;
 	attempt.family = family;
 	attempt.type = type;
 	attempt.protocol = protocol;
@@ -149,13 +151,13 @@ int BPF_PROG(ph_post_create, struct socket *sock, int family, int type, int prot
 SEC("lsm/socket_bind")
 int BPF_PROG(ph_bind, struct socket *sock, struct socket_address *address, int addrlen)
 {
-	struct attempt attempt = { .door = PH_DOOR_BIND };
+	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct who who;
 
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_TYPED);
+	view_socket(&attempt, PH_DOOR_BIND, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_BIND;
 	switch (view_port(&attempt, &attempt.flow.local_port, address, addrlen)) {
 	case ADDRESS_SHORT:
@@ -172,13 +174,13 @@ int BPF_PROG(ph_bind, struct socket *sock, struct socket_address *address, int a
 SEC("lsm/socket_connect")
 int BPF_PROG(ph_connect, struct socket *sock, struct socket_address *address, int addrlen)
 {
-	struct attempt attempt = { .door = PH_DOOR_CONNECT };
+	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct who who;
 
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_TYPED);
+	view_socket(&attempt, PH_DOOR_CONNECT, sk, SOCK_TYPED);
 	switch (view_port(&attempt, &attempt.flow.remote_port, address, addrlen)) {
 	case ADDRESS_SHORT:
 		return PH_INVALID;
@@ -202,13 +204,13 @@ int BPF_PROG(ph_connect, struct socket *sock, struct socket_address *address, in
 SEC("lsm/socket_listen")
 int BPF_PROG(ph_listen, struct socket *sock, int backlog)
 {
-	struct attempt attempt = { .door = PH_DOOR_LISTEN };
+	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct who who;
 
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_TYPED);
+	view_socket(&attempt, PH_DOOR_LISTEN, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
 	if (!is_plainly_allowed(&who, &attempt.flow)) {
 		view_addresses(&attempt, sk, SOCK_TYPED);
@@ -223,13 +225,13 @@ int BPF_PROG(ph_listen, struct socket *sock, int backlog)
 SEC("lsm/socket_accept")
 int BPF_PROG(ph_accept, struct socket *sock, struct socket *new_sock)
 {
-	struct attempt attempt = { .door = PH_DOOR_ACCEPT };
+	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct who who;
 
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_TYPED);
+	view_socket(&attempt, PH_DOOR_ACCEPT, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
 	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
 }
@@ -237,7 +239,7 @@ int BPF_PROG(ph_accept, struct socket *sock, struct socket *new_sock)
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(ph_sendmsg, struct socket *sock, struct msghdr *msg, int size)
 {
-	struct attempt attempt = { .door = PH_DOOR_SEND };
+	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	bool changes, elsewhere;
 	struct who who;
@@ -245,7 +247,7 @@ int BPF_PROG(ph_sendmsg, struct socket *sock, struct msghdr *msg, int size)
 
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_TYPED);
+	view_socket(&attempt, PH_DOOR_SEND, sk, SOCK_TYPED);
 	name = view_message(&attempt, sk, msg);
 	if (name == ADDRESS_SHORT)
 		return PH_INVALID;
@@ -269,13 +271,13 @@ int BPF_PROG(ph_sendmsg, struct socket *sock, struct msghdr *msg, int size)
 SEC("lsm/socket_recvmsg")
 int BPF_PROG(ph_recvmsg, struct socket *sock, struct msghdr *msg, int size, int flags)
 {
-	struct attempt attempt = { .door = PH_DOOR_RECEIVE };
+	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct who who;
 
 	if (!is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_TYPED);
+	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
 	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
 }
@@ -284,14 +286,14 @@ int BPF_PROG(ph_recvmsg, struct socket *sock, struct msghdr *msg, int size, int 
 SEC("lsm/socket_getsockopt")
 int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 {
-	struct attempt attempt = { .door = PH_DOOR_RECEIVE };
+	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct who who;
 
 	if (level != PH_TCP || name != OPTION_ZEROCOPY_RECEIVE ||
 	    !is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_TYPED);
+	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
 	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
 }
@@ -300,14 +302,13 @@ int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 SEC("lsm/sctp_bind_connect")
 int BPF_PROG(ph_sctp, struct sock *sk, int option, void *address, int addrlen)
 {
-	struct attempt attempt = { .door = PH_DOOR_CONNECT };
+	struct attempt attempt;
 	struct who who;
 
 	if (option >= SCTP_FROM_PEER || !is_concerned(sk, SOCK_TYPED, &who))
 		return PH_PASS;
-	if (option == SCTP_BINDX)
-		attempt.door = PH_DOOR_BIND;
-	view_socket(&attempt, sk, SOCK_TYPED);
+	view_socket(&attempt, option == SCTP_BINDX ? PH_DOOR_BIND : PH_DOOR_CONNECT, sk,
+		    SOCK_TYPED);
 	view_addresses(&attempt, sk, SOCK_TYPED);
 	return verdict(&who, &attempt);
 }
@@ -316,13 +317,13 @@ int BPF_PROG(ph_sctp, struct sock *sk, int option, void *address, int addrlen)
 SEC("lsm/file_receive")
 int BPF_PROG(ph_receive_fd, struct file *file)
 {
-	struct attempt attempt = { .door = PH_DOOR_RECEIVE_FD };
+	struct attempt attempt;
 	struct sock *sk = socket_of_file(file);
 	struct who who;
 
 	if (!is_concerned(sk, SOCK_OF_FILE, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_OF_FILE);
+	view_socket(&attempt, PH_DOOR_RECEIVE_FD, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
 	return verdict_on_use(&who, &attempt, sk, SOCK_OF_FILE);
 }
@@ -334,13 +335,13 @@ int BPF_PROG(ph_receive_fd, struct file *file)
 SEC("lsm/file_permission")
 int BPF_PROG(ph_splice, struct file *file, int mask)
 {
-	struct attempt attempt = { .door = PH_DOOR_SPLICE };
+	struct attempt attempt;
 	struct sock *sk = socket_of_file(file);
 	struct who who;
 
 	if (!is_concerned(sk, SOCK_OF_FILE, &who))
 		return PH_PASS;
-	view_socket(&attempt, sk, SOCK_OF_FILE);
+	view_socket(&attempt, PH_DOOR_SPLICE, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
 	return verdict_on_use(&who, &attempt, sk, SOCK_OF_FILE);
 }

@@ -27,10 +27,12 @@ enum {
 	IPV6_HEADER = 40,
 };
 
-static __always_inline void view_socket(struct attempt *attempt, struct bpf_sock *sk)
+static __always_inline void view_socket(struct attempt *attempt, struct bpf_sock *sk, bool out)
 {
 	struct ph_flow *flow = &attempt->flow;
 
+	begin_attempt(attempt, out ? PH_DOOR_PACKET_OUT : PH_DOOR_PACKET_IN);
+	attempt->count = PH_COUNT_PACKET;
 	attempt->family = sk->family;
 	attempt->type = sk->type;
 	attempt->protocol = sk->protocol;
@@ -96,8 +98,7 @@ static __always_inline bool identify_socket(struct who *who, struct bpf_sock *sk
 
 static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 {
-	struct attempt attempt = { .door = out ? PH_DOOR_PACKET_OUT : PH_DOOR_PACKET_IN,
-				   .count = PH_COUNT_PACKET };
+	struct attempt attempt;
 	struct bpf_sock *sk = skb->sk;
 	struct who who;
 
@@ -108,7 +109,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 		return PACKET_PASS;
 	if (!identify_socket(&who, sk))
 		return PACKET_PASS;
-	view_socket(&attempt, sk);
+	view_socket(&attempt, sk, out);
 	if (is_plainly_allowed(&who, &attempt.flow))
 		return PACKET_PASS;
 	view_addresses(&attempt.flow, sk);

@@ -53,6 +53,9 @@ static __always_inline bool is_local_family(struct sock *sk, enum sock_pointer p
 {
 	__u16 family = READ_SOCK(sk, pointer, __sk_common.skc_family);
 
+	/* The most frequent first. */
+	if (family == PH_AF_INET || family == PH_AF_INET6)
+		return false;
 	return family == PH_AF_UNIX || family == PH_AF_NETLINK || family == PH_AF_ALG;
 }
 
@@ -64,12 +67,13 @@ static __always_inline bool is_local_family(struct sock *sk, enum sock_pointer p
 		(into)[3] = READ_SOCK(sk, pointer, field.in6_u.u6_addr32[3]); \
 	} while (0)
 
-/* Family, type, protocol, and the ports that the socket has now. */
-static __always_inline void view_socket(struct attempt *attempt, struct sock *sk,
+/* The door, and family, type, protocol and the ports that the socket has now. */
+static __always_inline void view_socket(struct attempt *attempt, __u8 door, struct sock *sk,
 					enum sock_pointer pointer)
 {
 	struct ph_flow *flow = &attempt->flow;
 
+	begin_attempt(attempt, door);
 	/* Read once: IPV6_ADDRFORM may change it under us. */
 	attempt->family = READ_SOCK(sk, pointer, __sk_common.skc_family);
 	barrier_var(attempt->family);
