@@ -21,7 +21,7 @@
  * the others as conditions.
  *
  * What it may do. A grant is one compiled policy. Ports are host order; a set of ports is up to
- * PH_SPANS spans, or a bitmap in the port table. Rules without addresses lie in the grant itself;
+ * PH_SPANS spans, or bitmaps in the port table. Rules without addresses lie in the grant itself;
  * rules with addresses lie in the prefix table, in which the longest prefix that fits an address
  * carries all that is granted there. Addresses are 4 bytes for IPv4 (and IPv4-mapped IPv6) and 16
  * for IPv6, in network order; the two never share a scope.
@@ -37,7 +37,8 @@
 #define PH_COMM_LEN 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
 #define PH_LABEL_MAX 8 /* policies on one task or socket */
 #define PH_SPANS 4 /* port spans inside a grant or a prefix */
-#define PH_CHUNK_PORTS 512 /* ports in one entry of the port table */
+#define PH_CHUNK_PORTS 64 /* ports in one entry of the port table */
+#define PH_CHUNKS (65536 / PH_CHUNK_PORTS)
 #define PH_EXE_DEPTH 20 /* components of the path of a program that a match can name */
 #define PH_CGROUP_DEPTH 15 /* levels of the cgroup tree that a match can see */
 #define PH_PLACES_MAX 65536 /* cgroups that bring policies */
@@ -157,19 +158,22 @@ struct ph_span {
 	__u16 last; /* inclusive; an unused span is {1, 0}, which fits no port */
 };
 
+/*
+ * Up to PH_SPANS spans lie here. More are a set in the port table: 64 ports in each chunk, at a place
+ * that tells without a search which chunk, if any, holds a port: ph_chunk_at().
+ */
 struct ph_ports {
-	__u32 set; /* 0: the spans are all; else also the bitmap of this number in the port table */
+	__u32 set; /* 0: the spans are all; else one more than the place of the set's first chunk */
+	__u16 mix; /* chosen so that no two chunks of the set fall together */
+	__u16 mask; /* places of the set, a power of two, less one */
 	struct ph_span span[PH_SPANS];
 };
 
-/* Port table: 512 ports of one set. */
-struct ph_chunk_key {
-	__u32 set;
-	__u32 chunk; /* port / PH_CHUNK_PORTS */
-};
-
+/* Port table. What no chunk fell on is all zero. */
 struct ph_chunk {
-	__u64 bits[PH_CHUNK_PORTS / 64];
+	__u64 bits;
+	__u32 chunk; /* port / PH_CHUNK_PORTS */
+	__u32 pad0;
 };
 
 /* Prefix table (LPM). */
@@ -382,8 +386,8 @@ struct ph_state {
 
 #pragma GCC diagnostic pop
 
-_Static_assert(sizeof(struct ph_ports) == 20, "ph_ports");
-_Static_assert(sizeof(struct ph_grant) == 136, "ph_grant");
+_Static_assert(sizeof(struct ph_ports) == 24, "ph_ports");
+_Static_assert(sizeof(struct ph_grant) == 152, "ph_grant");
 _Static_assert(sizeof(struct ph_label) == 80, "ph_label");
 _Static_assert(sizeof(struct ph_sock_label) == 80, "ph_sock_label");
 _Static_assert(sizeof(struct ph_event) == 160, "ph_event");

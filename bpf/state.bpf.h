@@ -116,9 +116,10 @@ struct grant_map {
 };
 
 struct chunk_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1); /* placeholder */
-	__uint(key_size, sizeof(struct ph_chunk_key));
+	__uint(map_flags, PH_ANY_SIZE);
+	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct ph_chunk));
 };
 
@@ -300,12 +301,11 @@ static __always_inline const struct ph_grant *find_grant(ph_tables slot, __u64 i
 	return index ? guess_grant(slot, id, *index) : NULL;
 }
 
-static __always_inline const struct ph_chunk *ph_find_chunk(ph_tables slot,
-							    const struct ph_chunk_key *key)
+static __always_inline const struct ph_chunk *ph_find_chunk(ph_tables slot, __u32 place)
 {
 	void *map = bpf_map_lookup_elem(&ph_chunks, &slot);
 
-	return map ? bpf_map_lookup_elem(map, key) : NULL;
+	return map ? bpf_map_lookup_elem(map, &place) : NULL;
 }
 
 static __always_inline const struct ph_prefix *ph_find_prefix(ph_tables slot,

@@ -10,8 +10,7 @@
  * The includer brings abi.h, <stdbool.h>-like bool, and two look-ups into the tables of one
  * generation, which `ph_tables` names:
  */
-static inline const struct ph_chunk *ph_find_chunk(ph_tables tables,
-						   const struct ph_chunk_key *key);
+static inline const struct ph_chunk *ph_find_chunk(ph_tables tables, __u32 place);
 static inline const struct ph_prefix *ph_find_prefix(ph_tables tables,
 						     const struct ph_prefix_key *key);
 
@@ -144,13 +143,28 @@ static __always_inline __u64 ph_with_name(__u64 program, const struct ph_trait *
 	return ph_hash_word(ph_hash_word(program, name->word[0]), name->word[1]);
 }
 
+/* The one place of the port table at which this chunk of the set can lie. */
+static __always_inline __u32 ph_chunk_at(const struct ph_ports *ports, __u32 chunk)
+{
+	return ports->set - 1 + ((chunk * ports->mix >> 6) & ports->mask);
+}
+
+static __always_inline bool ph_set_has(ph_tables tables, const struct ph_ports *ports, __u16 port)
+{
+	__u32 chunk = port / PH_CHUNK_PORTS;
+	const struct ph_chunk *found = ph_find_chunk(tables, ph_chunk_at(ports, chunk));
+
+	return found && found->chunk == chunk && found->bits >> (port % PH_CHUNK_PORTS) & 1;
+}
+
 static __always_inline bool ph_ports_have(ph_tables tables, const struct ph_ports *ports,
 					  __u16 port)
 {
-	struct ph_chunk_key key = {};
-	const struct ph_chunk *chunk;
 	__s64 outside = -1;
 
+	/* Before the spans: so many ports cost no more than few. */
+	if (ports->set && ph_set_has(tables, ports, port))
+		return true;
 	/*
 	 * Negative if it lies outside of every span. One branch for all: the verifier would follow
 	 * both sides of each, with another range for the port.
@@ -161,16 +175,7 @@ static __always_inline bool ph_ports_have(ph_tables tables, const struct ph_port
 		outside &= (port - first) | (last - port);
 	}
 	asm volatile("" : "+r"(outside));
-	if (outside >= 0)
-		return true;
-	if (!ports->set)
-		return false;
-	key.set = ports->set;
-	key.chunk = port / PH_CHUNK_PORTS;
-	chunk = ph_find_chunk(tables, &key);
-	if (!chunk)
-		return false;
-	return chunk->bits[port % PH_CHUNK_PORTS / 64] >> (port % 64) & 1;
+	return outside >= 0;
 }
 
 static __always_inline const struct ph_prefix *ph_prefix_of(ph_tables tables, __u32 scope,

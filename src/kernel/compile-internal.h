@@ -67,7 +67,9 @@ struct builder {
 	size_t n_touched;
 	uint32_t last_scope;
 	struct words spans; /* first << 16 | last */
-	struct lists sets; /* lists of spans: set number - 1 */
+	struct lists sets; /* lists of spans */
+	struct ph_ports *placed; /* where each of them lies */
+	size_t n_placed_allocated;
 	struct walk outer; /* the addresses of a plane */
 	struct walk peers; /* the peers in one region of it */
 };

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "kernel/decide.h" /* verdict.h: where a chunk lies */
+
 static uint32_t span_first(uint32_t span)
 {
 	return span >> 16;
@@ -59,39 +61,83 @@ static void normalize_spans(struct words *spans)
 	spans->n = n + 1;
 }
 
-static void set_bits(struct ph_chunk *chunk, unsigned first, unsigned last)
+/* The chunks of a set, by their number. */
+struct chunks {
+	uint64_t bits[PH_CHUNKS];
+	unsigned n; /* those that hold a port */
+};
+
+static void spread(const struct words *spans, struct chunks *ret)
 {
-	for (unsigned port = first; port <= last; port++)
-		chunk->bits[port % PH_CHUNK_PORTS / 64] |= 1ull << (port % 64);
+	*ret = (struct chunks){};
+	for (size_t i = 0; i < spans->n; i++)
+		for (uint32_t port = span_first(spans->v[i]); port <= span_last(spans->v[i]);
+		     port++)
+			ret->bits[port / PH_CHUNK_PORTS] |= 1ull << (port % PH_CHUNK_PORTS);
+	for (unsigned i = 0; i < PH_CHUNKS; i++)
+		ret->n += ret->bits[i] != 0;
 }
 
-static struct ph_image_chunk *last_chunk(struct builder *builder)
+/* Whether each chunk gets a place of its own. */
+static bool fits_apart(const struct chunks *chunks, const struct ph_ports *ports)
 {
-	return &builder->image.chunks[builder->image.n_chunks - 1];
+	bool taken[PH_CHUNKS] = {};
+
+	for (unsigned i = 0; i < PH_CHUNKS; i++) {
+		bool *place = &taken[ph_chunk_at(ports, i)];
+
+		if (!chunks->bits[i])
+			continue;
+		if (*place)
+			return false;
+		*place = true;
+	}
+	return true;
 }
 
-/* Spans are sorted and sets are numbered upwards, so the table is sorted. */
-static int add_chunks(struct builder *builder, uint32_t set, uint32_t span)
+/* The smallest table found without a long search; the largest has a place for every chunk. */
+static void choose_places(const struct chunks *chunks, struct ph_ports *ret)
+{
+	enum {
+		AS_THEY_ARE = 64, /* the mix that leaves neighbours beside each other */
+		TRIES = 64,
+	};
+
+	ret->set = 1;
+	for (unsigned places = 1; places <= PH_CHUNKS; places *= 2) {
+		if (places < chunks->n)
+			continue;
+		ret->mask = places - 1;
+		ret->mix = AS_THEY_ARE;
+		for (unsigned i = 0; i < TRIES; i++) {
+			if (fits_apart(chunks, ret))
+				return;
+			ret->mix = ret->mix * 25173u + 13849; /* any order that meets them all */
+		}
+	}
+}
+
+/* Lays a set into the port table; *ret tells where. */
+static int place_set(struct builder *builder, const struct words *spans, struct ph_ports *ret)
 {
 	struct ph_image *image = &builder->image;
+	struct chunks chunks;
+	size_t n;
 
-	for (uint32_t i = span_first(span) / PH_CHUNK_PORTS; i <= span_last(span) / PH_CHUNK_PORTS;
-	     i++) {
-		uint32_t base = i * PH_CHUNK_PORTS, end = base + PH_CHUNK_PORTS - 1;
-		struct ph_chunk_key key = { .set = set, .chunk = i };
-
-		if (!image->n_chunks || memcmp(&last_chunk(builder)->key, &key, sizeof(key))) {
-			if (image->n_chunks >= PH_IMAGE_CHUNKS_MAX)
-				return -E2BIG;
-			if (RESERVE(image->chunks, builder->n_chunks_allocated,
-				    image->n_chunks + 1) < 0)
-				return -ENOMEM;
-			image->chunks[image->n_chunks++] = (struct ph_image_chunk){ .key = key };
-		}
-		set_bits(&last_chunk(builder)->value,
-			 span_first(span) > base ? span_first(span) : base,
-			 span_last(span) < end ? span_last(span) : end);
-	}
+	spread(spans, &chunks);
+	choose_places(&chunks, ret);
+	n = image->n_chunks + ret->mask + 1;
+	if (n > PH_IMAGE_CHUNKS_MAX)
+		return -E2BIG;
+	if (RESERVE(image->chunks, builder->n_chunks_allocated, n) < 0)
+		return -ENOMEM;
+	memset(&image->chunks[image->n_chunks], 0, (n - image->n_chunks) * sizeof(*image->chunks));
+	ret->set = image->n_chunks + 1;
+	image->n_chunks = n;
+	for (unsigned i = 0; i < PH_CHUNKS; i++)
+		if (chunks.bits[i])
+			image->chunks[ph_chunk_at(ret, i)] =
+				(struct ph_chunk){ .bits = chunks.bits[i], .chunk = i };
 	return 0;
 }
 
@@ -111,27 +157,34 @@ static struct ph_span take_widest(struct words *spans)
 	return span;
 }
 
-static int add_set(struct builder *builder, const struct words *spans, uint32_t *ret)
+/* Sets `ret` to the set of these spans, which is made if it is the first of its kind. */
+static int add_set(struct builder *builder, const struct words *spans, struct ph_ports *ret)
 {
+	struct ph_ports *placed;
 	size_t position;
 	int r;
 
 	r = lists_add(&builder->sets, spans->v, spans->n, &position);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r && i < spans->n; i++) {
-		int failed = add_chunks(builder, position + 1, spans->v[i]);
-
-		if (failed < 0)
-			return failed;
+	if (RESERVE(builder->placed, builder->n_placed_allocated, position + 1) < 0)
+		return -ENOMEM;
+	placed = &builder->placed[position];
+	if (r > 0) {
+		*placed = (struct ph_ports){};
+		r = place_set(builder, spans, placed);
+		if (r < 0)
+			return r;
 	}
-	*ret = position + 1;
+	ret->set = placed->set;
+	ret->mix = placed->mix;
+	ret->mask = placed->mask;
 	return 0;
 }
 
 void ports_init(struct ph_ports *ports)
 {
-	ports->set = 0;
+	*ports = (struct ph_ports){};
 	for (int i = 0; i < PH_SPANS; i++)
 		ports->span[i] = (struct ph_span){ .first = 1, .last = 0 };
 }
@@ -153,7 +206,7 @@ int ports_make(struct builder *builder, struct ph_ports *ret)
 
 		for (int i = 0; i < PH_SPANS; i++)
 			ports.span[i] = take_widest(spans);
-		r = add_set(builder, spans, &ports.set);
+		r = add_set(builder, spans, &ports);
 		if (r < 0)
 			return r;
 	}

@@ -21,6 +21,7 @@ static void builder_done(struct builder *builder)
 	image_done(&builder->image);
 	free(builder->spans.v);
 	lists_done(&builder->sets);
+	free(builder->placed);
 	walk_done(&builder->outer);
 	walk_done(&builder->peers);
 }

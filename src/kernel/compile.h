@@ -6,8 +6,7 @@
  *
  * Invariants of an image:
  * - every table is sorted and holds no key twice: traits by their words, grants and sources by id
- *   (sources[i] tells where grants[i] was written), chunks by set and chunk, prefixes by scope,
- *   address bytes and length;
+ *   (sources[i] tells where grants[i] was written), prefixes by scope, address bytes and length;
  * - it depends on what the policies mean alone: their order, that of their rules, and how they are
  *   spelt change nothing in the tables and the hash;
  * - unused bytes are zero, unused spans {1, 0};
@@ -29,11 +28,6 @@
 struct ph_image_trait {
 	struct ph_trait key;
 	struct ph_ids value;
-};
-
-struct ph_image_chunk {
-	struct ph_chunk_key key;
-	struct ph_chunk value;
 };
 
 struct ph_image_prefix {
@@ -65,7 +59,7 @@ struct ph_image {
 	size_t n_traits;
 	struct ph_grant *grants; /* the key is the id */
 	size_t n_grants;
-	struct ph_image_chunk *chunks;
+	struct ph_chunk *chunks;
 	size_t n_chunks;
 	struct ph_image_prefix *prefixes;
 	size_t n_prefixes;

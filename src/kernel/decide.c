@@ -55,15 +55,6 @@ static int order_id(const void *key, const void *entry)
 	return (a > b) - (a < b);
 }
 
-static int order_chunk(const void *key, const void *entry)
-{
-	const struct ph_chunk_key *a = key, *b = entry;
-
-	if (a->set != b->set)
-		return a->set < b->set ? -1 : 1;
-	return (a->chunk > b->chunk) - (a->chunk < b->chunk);
-}
-
 static int order_prefix(const void *key, const void *entry)
 {
 	const struct ph_prefix_key *a = key, *b = entry;
@@ -101,15 +92,6 @@ const struct ph_grant *image_find_grant(const struct ph_image *image, uint64_t i
 const struct ph_image_source *image_find_source(const struct ph_image *image, uint64_t id)
 {
 	return find(&id, image->sources, image->n_sources, sizeof(*image->sources), order_id);
-}
-
-const struct ph_chunk *image_find_chunk(const struct ph_image *image,
-					const struct ph_chunk_key *key)
-{
-	const struct ph_image_chunk *chunk;
-
-	chunk = find(key, image->chunks, image->n_chunks, sizeof(*chunk), order_chunk);
-	return chunk ? &chunk->value : NULL;
 }
 
 /* How many leading bits, up to max, two addresses share. */

@@ -16,14 +16,12 @@ const struct ph_ids *image_find_ids(const struct ph_image *image, const char *co
 const struct ph_ids *image_find_trait(const struct ph_image *image, const struct ph_trait *trait);
 const struct ph_grant *image_find_grant(const struct ph_image *image, uint64_t id);
 const struct ph_image_source *image_find_source(const struct ph_image *image, uint64_t id);
-const struct ph_chunk *image_find_chunk(const struct ph_image *image,
-					const struct ph_chunk_key *key);
 const struct ph_prefix *image_find_prefix(const struct ph_image *image,
 					  const struct ph_prefix_key *key);
 
-static inline const struct ph_chunk *ph_find_chunk(ph_tables tables, const struct ph_chunk_key *key)
+static inline const struct ph_chunk *ph_find_chunk(ph_tables tables, __u32 place)
 {
-	return image_find_chunk(tables, key);
+	return place < tables->n_chunks ? &tables->chunks[place] : NULL;
 }
 
 static inline const struct ph_prefix *ph_find_prefix(ph_tables tables,

@@ -405,6 +405,14 @@ static void test_spans(void **state)
 	assert_int_equal(image.n_chunks, 0);
 }
 
+static bool has_chunk(const struct ph_image *image, const struct ph_ports *ports, __u32 chunk,
+		      __u64 bits)
+{
+	const struct ph_chunk *found = &image->chunks[ph_chunk_at(ports, chunk)];
+
+	return found->chunk == chunk && found->bits == bits;
+}
+
 /* The widest spans stay inside the grant, the others share bitmaps. */
 static void test_chunks(void **state)
 {
@@ -426,23 +434,37 @@ static void test_chunks(void **state)
 	assert_int_equal(b[PH_PLANE_BIND_TCP].set, 1);
 	assert_int_equal(b[PH_PLANE_CONNECT_TCP].set, 0);
 	assert_int_equal(image.n_chunks, 2);
-	assert_int_equal(image.chunks[0].key.chunk, 0);
-	assert_int_equal(image.chunks[0].value.bits[0], 2);
-	assert_int_equal(image.chunks[1].key.chunk, 127);
-	assert_true(image.chunks[1].value.bits[7] == 1ull << 63);
+	assert_true(has_chunk(&image, &a[PH_PLANE_BIND_TCP], 0, 2));
+	assert_true(has_chunk(&image, &a[PH_PLANE_BIND_TCP], 1023, 1ull << 63));
 }
 
 static void test_chunk_edges(void **state)
 {
 	cleanup_(image_donep) struct ph_image image = {};
+	const struct ph_ports *ports;
 
 	/* Equal widths: the first four stay inside. */
 	compile_rules(RULES("connect tcp 1-2,4-5,7-8,10-11,511-512,1023-1024"), &image);
-	assert_int_equal(image.n_chunks, 3);
-	assert_true(image.chunks[0].value.bits[7] == 1ull << 63);
-	assert_true(image.chunks[1].value.bits[0] == 1);
-	assert_true(image.chunks[1].value.bits[7] == 1ull << 63);
-	assert_true(image.chunks[2].value.bits[0] == 1);
+	ports = &image.grants[0].plain[PH_PLANE_CONNECT_TCP];
+	assert_int_equal(image.n_chunks, 4);
+	assert_true(has_chunk(&image, ports, 7, 1ull << 63));
+	assert_true(has_chunk(&image, ports, 8, 1));
+	assert_true(has_chunk(&image, ports, 15, 1ull << 63));
+	assert_true(has_chunk(&image, ports, 16, 1));
+	assert_false(has_chunk(&image, ports, 0, 1));
+}
+
+/* Chunks that lie close together take no more places than there are, up to the next power of two. */
+static void test_dense_set(void **state)
+{
+	cleanup_(image_donep) struct ph_image image = {};
+	char text[16384] = "connect tcp 44-45";
+	size_t len = strlen(text);
+
+	for (unsigned port = 48; port <= 4040; port += 4)
+		len += snprintf(text + len, sizeof(text) - len, ",%u-%u", port, port + 1);
+	compile_rules(RULES(text), &image);
+	assert_int_equal(image.n_chunks, 64);
 }
 
 /* --- Addresses */
@@ -733,6 +755,7 @@ int main(void)
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_chunks),
 		cmocka_unit_test(test_chunk_edges),
+		cmocka_unit_test(test_dense_set),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_scopes),

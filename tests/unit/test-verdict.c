@@ -320,11 +320,6 @@ static void check_image(const struct ph_image *image)
 		assert_true(key->scope >= 2);
 		assert_int_equal(image->prefixes[i].value.peers & 1, 0);
 	}
-	for (size_t i = 0; i < image->n_chunks; i++) {
-		const struct ph_chunk *chunk = image_find_chunk(image, &image->chunks[i].key);
-
-		assert_ptr_equal(chunk, &image->chunks[i].value);
-	}
 }
 
 static void random_set(struct ph_policy_set *set)
