@@ -508,6 +508,7 @@ PH_SUBPROGRAM int add_scoped(struct ph_ids *ids, struct who *who)
 	if (!ids || !who)
 		return 0;
 	copy_label(who);
+	ids->guess = who->policies.guess;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 id = who->policies.id[i];
 		const struct ph_grant *grant = grant_of(who, id);
