@@ -56,7 +56,7 @@ static __always_inline void mask_name(struct ph_trait *name)
 	__u64 head = up_to_nul(name->word[0]);
 
 	name->word[0] = head;
-	name->word[1] = head >> 56 ? up_to_nul(name->word[1]) : 0;
+	name->word[1] = hide(head >> 56 ? up_to_nul(name->word[1]) : 0, head);
 }
 
 /* The loads are wider than comm's type, which the verifier allows inside of an array. */
