@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "probe/internal.h"
 
-#define GATE_MS 60000
+#define GATE_MS 300000
 
 static int prepare_connected(struct probe_env *env)
 {
