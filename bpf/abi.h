@@ -125,7 +125,6 @@ enum ph_feature {
 	PH_FEATURE_BY_CGROUP = 1 << 6, /* a cgroup or a unit alone does */
 	PH_FEATURE_EXE = 1 << 7, /* a program does, alone or with a name */
 	PH_FEATURE_NAMED_EXE = 1 << 8, /* with a name */
-	PH_FEATURE_LIVE = PH_FEATURE_BY_UID | PH_FEATURE_BY_CGROUP,
 };
 
 /* ph_grant.flags */

@@ -56,7 +56,7 @@ static __always_inline void mask_name(struct ph_trait *name)
 	__u64 head = up_to_nul(name->word[0]);
 
 	name->word[0] = head;
-	name->word[1] = hide(head >> 56 ? up_to_nul(name->word[1]) : 0, head);
+	name->word[1] = up_to_nul(name->word[1]) & ~ph_mask_equal(head >> 56, 0);
 }
 
 /* The loads are wider than comm's type, which the verifier allows inside of an array. */
@@ -309,25 +309,13 @@ static __always_inline const struct ph_ids *brought_by_cgroup(const struct who *
 	return find_place(header->slot, who->cgroup);
 }
 
-/* Afterwards who->policies says all. */
-static __always_inline void copy_label(struct who *who)
-{
-	if (who->label)
-		who->policies = *who->label;
-	who->label = NULL;
-}
-
 static __always_inline void add_live(struct who *who, const struct ph_ids *by_uid,
 				     const struct ph_ids *by_cgroup)
 {
-	if (by_uid) {
-		copy_label(who);
+	if (by_uid)
 		add_ids(&who->policies, by_uid);
-	}
-	if (by_cgroup) {
-		copy_label(who);
+	if (by_cgroup)
 		add_ids(&who->policies, by_cgroup);
-	}
 }
 
 static __always_inline void enter_generation(struct who *who, const struct ph_header *header)
@@ -338,7 +326,6 @@ static __always_inline void enter_generation(struct who *who, const struct ph_he
 	who->cgroup = 0;
 	who->uid = 0;
 	who->settled = false;
-	who->label = NULL;
 }
 
 /* The policies of a labelled socket; false: nothing is in force, or the socket is exempt. */
@@ -394,64 +381,70 @@ static __always_inline bool may_match(const struct ph_header *header, struct tas
 	return in_filter(header, &name);
 }
 
-/* Where it stands who confines the caller, but for what is asked at each call. */
-enum source {
-	FROM_NOTHING, /* nobody does */
-	FROM_LABEL, /* the label of the process tells all */
-	FROM_ALL, /* labels are old, or names count */
-};
-
-static __always_inline enum source find_source(const struct ph_header *header,
-					       struct task_struct *task, struct task_struct *leader,
-					       const struct ph_label *label)
+static __always_inline bool find_policies(struct who *who, const struct ph_header *header,
+					  struct task_struct *task)
 {
-	if (task != leader && (label_of(task) || may_match(header, task)))
-		return FROM_ALL;
-	if (!label)
-		return may_match(header, leader) ? FROM_ALL : FROM_NOTHING;
-	return label->generation == header->generation ? FROM_LABEL : FROM_ALL;
+	struct task_struct *leader = TASK_READ(task, group_leader);
+	struct ph_label *label, *own;
+
+	label = label_of(leader);
+	if (task == leader) {
+		if (label && label->generation == header->generation) {
+			who->label = &label->policies;
+			return true;
+		}
+		if (!label && !may_match(header, leader))
+			return false;
+	} else if (!label) {
+		own = label_of(task);
+		if (!own && !may_match(header, leader) && !may_match(header, task))
+			return false;
+	}
+	who->label = NULL;
+	__builtin_memset(&who->policies, 0, sizeof(who->policies));
+	return identify_slowly(who, header, task, leader);
+}
+
+/* Afterwards who->policies says all. */
+static __always_inline void copy_label(struct who *who)
+{
+	if (who->label)
+		who->policies = *who->label;
+	who->label = NULL;
 }
 
 /* Fills `who` with the policies that match the calling task; false: none does. */
 static __always_inline bool identify(struct who *who)
 {
 	const struct ph_header *header = current_header();
+	struct task_struct *task;
 	const struct ph_ids *by_uid, *by_cgroup;
-	struct task_struct *task, *leader;
-	struct ph_label *label;
-	enum source source;
+	bool found;
 
 	if (!header)
 		return false;
-	task = current_task();
-	leader = TASK_READ(task, group_leader);
-	label = label_of(leader);
-	source = find_source(header, task, leader, label);
-	if (source == FROM_NOTHING && !(header->features & PH_FEATURE_LIVE))
-		return false;
 	enter_generation(who, header);
-	if (header->features & PH_FEATURE_UID)
+	task = current_task();
+	if (who->features & PH_FEATURE_UID)
 		who->uid = bpf_get_current_uid_gid();
-	if (header->features & PH_FEATURE_CGROUP)
+	if (who->features & PH_FEATURE_CGROUP)
 		who->cgroup = bpf_get_current_cgroup_id();
 	by_uid = brought_by_uid(who, header);
 	by_cgroup = brought_by_cgroup(who, header);
+	found = find_policies(who, header, task);
 	/* One after the other: clang would compute with the pointers. */
-	if (source == FROM_NOTHING && !by_uid) {
+	if (!by_uid) {
 		barrier_var(by_cgroup);
 		if (!by_cgroup)
-			return false;
+			return found;
 	}
-	if (source == FROM_LABEL) {
-		who->label = &label->policies;
+	if (found) {
+		copy_label(who);
 	} else {
+		who->label = NULL;
 		clear_ids(&who->policies, who->generation);
-		if (source == FROM_ALL)
-			identify_slowly(who, header, task, leader);
 	}
 	add_live(who, by_uid, by_cgroup);
-	if (who->label)
-		return true;
 	return who->policies.count;
 }
 

@@ -162,9 +162,6 @@ static __always_inline bool ph_ports_have(ph_tables tables, const struct ph_port
 {
 	__s64 outside = -1;
 
-	/* Before the spans: so many ports cost no more than few. */
-	if (ports->set && ph_set_has(tables, ports, port))
-		return true;
 	/*
 	 * Negative if it lies outside of every span. One branch for all: the verifier would follow
 	 * both sides of each, with another range for the port.
@@ -175,7 +172,9 @@ static __always_inline bool ph_ports_have(ph_tables tables, const struct ph_port
 		outside &= (port - first) | (last - port);
 	}
 	asm volatile("" : "+r"(outside));
-	return outside >= 0;
+	if (outside >= 0)
+		return true;
+	return ports->set && ph_set_has(tables, ports, port);
 }
 
 static __always_inline const struct ph_prefix *ph_prefix_of(ph_tables tables, __u32 scope,
