@@ -326,6 +326,7 @@ static __always_inline void enter_generation(struct who *who, const struct ph_he
 	who->cgroup = 0;
 	who->uid = 0;
 	who->settled = false;
+	who->label = NULL;
 }
 
 /* The policies of a labelled socket; false: nothing is in force, or the socket is exempt. */
