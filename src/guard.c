@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/generation.h"
 #include "kernel/processes.h"
 #include "policy/name.h"
 #include "subject.h"
 #include "util/cleanup.h"
 
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 DEFINE_CLEANUP_DONE(struct ph_processes, processes_done);
 
 /* A process that no policy may confine. */
@@ -116,14 +118,18 @@ static int check_policy(const struct ph_policy *policy, const struct wards *ward
 
 int guard_check(const struct ph_policy_set *set, struct ph_fault *f)
 {
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 	cleanup_(wards_donep) struct wards wards = {};
+	bool in_force = !kernel_open(&kernel, &(struct ph_fault){});
 	int r = find_wards(&wards);
 
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read /proc: %s", strerror(-r));
 	for (size_t i = 0; i < set->n; i++) {
-		r = check_policy(&set->policies[i], &wards, f);
-		if (r)
+		const struct ph_policy *policy = &set->policies[i];
+
+		r = check_policy(policy, &wards, f);
+		if (r && !(in_force && generation_enforces(&kernel, policy_id(policy))))
 			return r;
 	}
 	return 0;

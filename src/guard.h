@@ -3,7 +3,8 @@
 #define PH_GUARD_H
 /*
  * The lock-out guard: a policy that would confine the first process, the shell one sits in, the way
- * into the machine, or porthold itself is refused.
+ * into the machine, or porthold itself is refused; not one that does so already: a trial that was
+ * confirmed must not stand in the way of every later change.
  */
 #include "policy/policy.h"
 #include "util/fault.h"

@@ -294,6 +294,18 @@ static bool table_fits(int fd, const struct table *table)
 	       info.max_entries == size_of(table) && sample_fits(fd, table);
 }
 
+/* The table that lies in the slot, or -errno; -ENOENT: none does. */
+static int open_table(const struct ph_kernel *kernel, enum ph_map_id outer, __u32 slot)
+{
+	__u32 id;
+	int fd;
+
+	if (bpf_map_lookup_elem(kernel->map[outer], &slot, &id))
+		return -errno;
+	fd = bpf_map_get_fd_by_id(id);
+	return fd < 0 ? -errno : fd;
+}
+
 int generation_check(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
 		     const char **ret_table)
 {
@@ -301,16 +313,12 @@ int generation_check(const struct ph_kernel *kernel, const struct ph_image *imag
 
 	list_tables(image, tables);
 	for (size_t i = 0; i < TABLES; i++) {
-		cleanup_close int fd = -1;
-		__u32 id;
+		cleanup_close int fd = open_table(kernel, tables[i].outer, slot);
 
 		*ret_table = tables[i].name;
-		if (bpf_map_lookup_elem(kernel->map[tables[i].outer], &slot, &id))
-			return errno == ENOENT ? 1 : -errno;
-		fd = bpf_map_get_fd_by_id(id);
-		if (fd < 0)
-			return -errno;
-		if (!table_fits(fd, &tables[i]))
+		if (fd < 0 && fd != -ENOENT)
+			return fd;
+		if (fd < 0 || !table_fits(fd, &tables[i]))
 			return 1;
 	}
 	return 0;
@@ -325,6 +333,21 @@ int generation_current(const struct ph_kernel *kernel, struct ph_header *ret)
 	if (!r && ret->deadline && boot_now() >= ret->deadline)
 		return read_header(kernel, PH_FALLBACK, ret);
 	return r;
+}
+
+bool generation_enforces(const struct ph_kernel *kernel, uint64_t id)
+{
+	cleanup_close int index = -1, grants = -1;
+	struct ph_header header;
+	struct ph_grant grant;
+	__u32 place;
+
+	if (generation_current(kernel, &header))
+		return false;
+	index = open_table(kernel, PH_MAP_INDEX, header.slot);
+	grants = open_table(kernel, PH_MAP_GRANTS, header.slot);
+	return index >= 0 && grants >= 0 && !bpf_map_lookup_elem(index, &id, &place) &&
+	       !bpf_map_lookup_elem(grants, &place, &grant) && grant.mode == PH_MODE_ENFORCE;
 }
 
 int generation_trial(const struct ph_kernel *kernel, struct ph_header *ret)

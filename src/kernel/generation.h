@@ -25,6 +25,9 @@ int generation_clear(const struct ph_kernel *kernel, struct ph_fault *f);
 /* The header that the kernel goes by at this moment: 0, or -ENOENT: none is in force. */
 int generation_current(const struct ph_kernel *kernel, struct ph_header *ret);
 
+/* Whether the policy of this id is in force, and enforced. */
+bool generation_enforces(const struct ph_kernel *kernel, uint64_t id);
+
 /*
  * Whether the tables of the slot are those of the image, as far as a sample of each shows: 0; 1:
  * not, or -errno, and *ret_table names the table.

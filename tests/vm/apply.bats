@@ -379,6 +379,21 @@ files() {
 	[[ $(in_force) == held ]]
 }
 
+@test "a lock-out that was confirmed stands in the way of no other change" {
+	write sshd sshd "tcp 22"
+	complains 4 "lock you out" porthold apply "$folder"
+	run -0 porthold apply --confirm 60 --force "$folder"
+	run -0 porthold confirm
+	write held heldproc "tcp 4041"
+	run -0 porthold apply "$folder"
+	is_held_to 4041 4040
+	rm "$folder/sshd.yaml" /run/porthold/policy.d/sshd.yaml
+	write held heldproc "tcp 4040"
+	run -0 porthold apply "$folder"
+	write sshd sshd "tcp 22"
+	complains 4 "lock you out" porthold apply "$folder"
+}
+
 @test "confirm comes too late" {
 	write held heldproc "tcp 4041"
 	run -0 porthold apply --confirm 1 "$folder"
