@@ -283,7 +283,7 @@ files() {
 	sed 's/tcp 4040/tcp 4040,4050/' "$folder/held.yaml" >"$folder/a/held.yaml"
 	sed 's/tcp 4040/tcp 4040,4051/' "$folder/held.yaml" >"$folder/b/held.yaml"
 	run -0 porthold apply "$folder/a"
-	"$hammer" 20 4 4040 4041 >"$BATS_FILE_TMPDIR/storm/log" 2>&1 3>&- &
+	"$hammer" 60 4 4040 4041 >"$BATS_FILE_TMPDIR/storm/log" 2>&1 3>&- &
 	hammering=$!
 	rounds=0
 	while kill -0 $hammering 2>/dev/null; do
