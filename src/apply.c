@@ -2,7 +2,6 @@
 #include "apply.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
@@ -37,16 +36,11 @@ DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 int apply_lock_only(struct ph_fault *f)
 {
 	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-	cleanup_close int fd = -1;
-	int r = mkdir_parents(PH_RUN_POLICIES, 0755);
+	cleanup_close int fd = lock_file_open(LOCK_PATH);
 
-	if (!r) {
-		fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		r = fd < 0 ? -errno : 0;
-	}
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot open " LOCK_PATH ": %s",
-			     strerror(-r));
+	if (fd < 0)
+		return fault(f, fd, PH_EXIT_IMPOSSIBLE, "cannot open " LOCK_PATH ": %s",
+			     strerror(-fd));
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		if (!flock(fd, LOCK_EX | LOCK_NB))
 			return TAKE_FD(fd);

@@ -11,7 +11,6 @@
 #include "policy/name.h"
 #include "policy/parse.h"
 #include "policy/print.h"
-#include "service.h"
 #include "util/cleanup.h"
 
 #define DEFAULT_PORTS "4040"
@@ -27,16 +26,13 @@ struct request {
 	const char *name;
 	const char *cgroup;
 	enum ph_children children;
-	bool permanent;
-	bool enable;
+	struct ph_lasting lasting;
 	struct ph_apply_options apply;
 };
 
 enum {
 	OPTION_IN_CGROUP = PH_OPTION_OWN,
 	OPTION_CHILDREN,
-	OPTION_PERMANENT,
-	OPTION_ENABLE,
 };
 
 static int take_option(struct request *request, int option)
@@ -50,14 +46,12 @@ static int take_option(struct request *request, int option)
 			return usage_error("allow", "--children %s: confine or leave", optarg);
 		request->children = *optarg == 'l' ? PH_CHILDREN_LEAVE : PH_CHILDREN_CONFINE;
 		return 0;
-	case OPTION_PERMANENT:
-		request->permanent = true;
-		return 0;
-	case OPTION_ENABLE:
-		request->enable = true;
+	case PH_OPTION_PERMANENT:
+	case PH_OPTION_ENABLE:
+		take_lasting_option(&request->lasting, option);
 		return 0;
 	case '?':
-		return usage_error("allow", "unknown option or missing value");
+		return option_error("allow");
 	default:
 		return take_apply_option(&request->apply, option, optarg);
 	}
@@ -75,8 +69,7 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 		PH_EXISTING_OPTION,
 		{ "in-cgroup", required_argument, NULL, OPTION_IN_CGROUP },
 		{ "children", required_argument, NULL, OPTION_CHILDREN },
-		{ "permanent", no_argument, NULL, OPTION_PERMANENT },
-		{ "enable", no_argument, NULL, OPTION_ENABLE },
+		PH_LASTING_OPTIONS,
 		{},
 	};
 	int option, r;
@@ -90,8 +83,9 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	argc -= optind;
 	if (argc < 1 || argc > 2)
 		return usage_error("allow", "expected [PORTS] NAME");
-	if (request->enable && !request->permanent)
-		return usage_error("allow", "--enable goes with --permanent");
+	r = check_lasting("allow", &request->lasting);
+	if (r)
+		return r;
 	request->ports = argc == 2 ? argv[0] : DEFAULT_PORTS;
 	request->name = argv[argc - 1];
 	if (argc == 1 && *request->name && is_ports(request->name))
@@ -171,20 +165,19 @@ static int list_edits(const char *name, bool permanent, struct ph_edits *ret)
 static int allow(struct request *request, struct ph_policy *policy, struct ph_applied *ret)
 {
 	cleanup_(edits_donep) struct ph_edits edits = {};
-	bool enabled_now = false;
-	int r = list_edits(request->name, request->permanent, &edits);
+	int r = list_edits(request->name, request->lasting.permanent, &edits);
 
 	if (r)
 		return usage_error("allow", "%s: %s", request->name, strerror(-r));
-	if (request->permanent)
-		r = require_service(request->enable, &enabled_now);
+	if (request->lasting.permanent)
+		r = begin_lasting(&request->lasting);
 	if (r)
 		return r;
 	policy->file = edits.v[0].path;
 	policy->line = PH_ONE_POLICY_LINE;
 	r = replace_files(&edits, policy, &request->apply, ret);
-	if (r && enabled_now)
-		service_disable();
+	if (r)
+		undo_lasting(&request->lasting);
 	return r;
 }
 
@@ -224,15 +217,10 @@ int cmd_allow(int argc, char **argv)
 static int parse_remove(int argc, char **argv, struct ph_apply_options *apply)
 {
 	static const struct option options[] = { PH_APPLY_OPTIONS, {} };
-	int option, r;
+	int r = take_apply_options(argc, argv, "", options, apply);
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?')
-			return usage_error("remove", "unknown option or missing value");
-		r = take_apply_option(apply, option, optarg);
-		if (r)
-			return r;
-	}
+	if (r)
+		return r;
 	return argc - optind == 1 ? 0 : usage_error("remove", "expected NAME");
 }
 

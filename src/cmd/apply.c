@@ -12,7 +12,6 @@
 #include "policy/parse.h"
 #include "policy/paths.h"
 #include "policy/text.h"
-#include "service.h"
 #include "util/cleanup.h"
 
 #define CONFIRM_MAX (7u * 24 * 3600) /* s */
@@ -24,8 +23,7 @@ DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 
 struct request {
 	struct ph_apply_options apply;
-	bool permanent;
-	bool enable;
+	struct ph_lasting lasting;
 	bool json;
 	char **paths; /* ends with NULL */
 };
@@ -34,8 +32,6 @@ enum {
 	OPTION_DRY_RUN = PH_OPTION_OWN,
 	OPTION_CONFIRM,
 	OPTION_FORCE,
-	OPTION_PERMANENT,
-	OPTION_ENABLE,
 	OPTION_JSON,
 };
 
@@ -64,17 +60,15 @@ static int take_option(struct request *request, int option)
 	case OPTION_FORCE:
 		request->apply.force = true;
 		return 0;
-	case OPTION_PERMANENT:
-		request->permanent = true;
-		return 0;
-	case OPTION_ENABLE:
-		request->enable = true;
+	case PH_OPTION_PERMANENT:
+	case PH_OPTION_ENABLE:
+		take_lasting_option(&request->lasting, option);
 		return 0;
 	case OPTION_JSON:
 		request->json = true;
 		return 0;
 	case '?':
-		return usage_error("apply", "unknown option or missing value");
+		return option_error("apply");
 	default:
 		return take_apply_option(&request->apply, option, optarg);
 	}
@@ -94,11 +88,9 @@ static int check_options(const struct request *request)
 	if (apply->confirm && apply->existing != PH_EXISTING_REPORT)
 		return usage_error("apply", "--existing cannot be taken back: confirm first, then "
 					    "apply --existing");
-	if (request->permanent && !*request->paths)
+	if (request->lasting.permanent && !*request->paths)
 		return usage_error("apply", "--permanent says where files go; name them");
-	if (request->enable && !request->permanent)
-		return usage_error("apply", "--enable goes with --permanent");
-	return 0;
+	return check_lasting("apply", &request->lasting);
 }
 
 static int parse_arguments(int argc, char **argv, struct request *request)
@@ -106,11 +98,10 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	static const struct option options[] = {
 		PH_APPLY_OPTIONS,
 		PH_EXISTING_OPTION,
+		PH_LASTING_OPTIONS,
 		{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 		{ "confirm", required_argument, NULL, OPTION_CONFIRM },
 		{ "force", no_argument, NULL, OPTION_FORCE },
-		{ "permanent", no_argument, NULL, OPTION_PERMANENT },
-		{ "enable", no_argument, NULL, OPTION_ENABLE },
 		{ "json", no_argument, NULL, OPTION_JSON },
 		{},
 	};
@@ -179,7 +170,7 @@ static int drop_transient(struct ph_edits *edits, const char *name)
 static int add_file(const struct request *request, const char *path, struct ph_edits *edits,
 		    struct ph_problems *problems)
 {
-	const char *directory = request->permanent ? PH_ETC_POLICIES : PH_RUN_POLICIES;
+	const char *directory = request->lasting.permanent ? PH_ETC_POLICIES : PH_RUN_POLICIES;
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	cleanup_free char *target = NULL;
 	const struct ph_edit *other;
@@ -200,7 +191,7 @@ static int add_file(const struct request *request, const char *path, struct ph_e
 	if (other)
 		return 0;
 	r = add_text(edits, path, target, problems);
-	return r || !request->permanent ? r : drop_transient(edits, name);
+	return r || !request->lasting.permanent ? r : drop_transient(edits, name);
 }
 
 static int read_files(const struct request *request, struct ph_edits *edits,
@@ -311,17 +302,17 @@ static int apply_files(struct request *request, struct ph_edits *edits)
 static int install_and_apply(struct request *request)
 {
 	cleanup_(edits_donep) struct ph_edits edits = {};
-	bool enabled_now = false;
+	struct ph_lasting *lasting = &request->lasting;
 	int r = collect(request, &edits);
 
-	if (!r && request->permanent && !(request->apply.dry_run && request->enable))
-		r = require_service(request->enable, &enabled_now);
+	if (!r && lasting->permanent && !(request->apply.dry_run && lasting->enable))
+		r = begin_lasting(lasting);
 	if (r)
 		return r;
 	edits_drop_unchanged(&edits);
 	r = apply_files(request, &edits);
-	if (r && enabled_now)
-		service_disable();
+	if (r)
+		undo_lasting(lasting);
 	return r;
 }
 

@@ -146,13 +146,28 @@ int replace_policy(const char *path, struct ph_policy *policy,
 	return replace_files(&edits, policy, options, ret);
 }
 
-int require_service(bool enable, bool *ret_enabled_now)
+void take_lasting_option(struct ph_lasting *lasting, int option)
+{
+	if (option == PH_OPTION_ENABLE)
+		lasting->enable = true;
+	else
+		lasting->permanent = true;
+}
+
+int check_lasting(const char *verb, const struct ph_lasting *lasting)
+{
+	if (lasting->enable && !lasting->permanent)
+		return usage_error(verb, "--enable goes with --permanent");
+	return 0;
+}
+
+int begin_lasting(struct ph_lasting *lasting)
 {
 	struct ph_fault f = {};
 
 	if (service_enabled())
 		return PH_EXIT_OK;
-	if (!enable) {
+	if (!lasting->enable) {
 		(void)fprintf(stderr,
 			      "porthold: porthold.service is not enabled, so nothing would apply "
 			      "/etc/porthold at boot; systemctl enable porthold, or --enable\n");
@@ -160,6 +175,12 @@ int require_service(bool enable, bool *ret_enabled_now)
 	}
 	if (service_enable(&f))
 		return report_failure(NULL, &f);
-	*ret_enabled_now = true;
+	lasting->enabled_now = true;
 	return PH_EXIT_OK;
+}
+
+void undo_lasting(const struct ph_lasting *lasting)
+{
+	if (lasting->enabled_now)
+		service_disable();
 }

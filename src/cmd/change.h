@@ -30,8 +30,32 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		  const struct ph_apply_options *options, struct ph_applied *ret);
 
-/* For --permanent: PH_EXIT_OK if what lies in /etc is applied at boot, if need be by enabling that. */
-int require_service(bool enable, bool *ret_enabled_now);
+/* --- Whether files go to /etc, and what puts them in force at boot. */
+
+struct ph_lasting {
+	bool permanent;
+	bool enable;
+	bool enabled_now;
+};
+
+#define PH_LASTING_OPTIONS                                       \
+	{ "permanent", no_argument, NULL, PH_OPTION_PERMANENT }, \
+	{                                                        \
+		"enable", no_argument, NULL, PH_OPTION_ENABLE    \
+	}
+
+void take_lasting_option(struct ph_lasting *lasting, int option);
+
+/* Options that do not go together. */
+int check_lasting(const char *verb, const struct ph_lasting *lasting);
+
+/* PH_EXIT_OK if what lies in /etc is applied at boot, if need be by enabling that. */
+int begin_lasting(struct ph_lasting *lasting);
+
+/* Enables no longer what begin_lasting() has enabled. */
+void undo_lasting(const struct ph_lasting *lasting);
+
+/* --- What a change means */
 
 /*
  * What differs between two sets: policies (the first `most`) and rules, and the running processes

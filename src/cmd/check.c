@@ -39,7 +39,7 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == '?')
-			return usage_error("check", "unknown option or missing value");
+			return option_error("check");
 		if (option == 'j')
 			request->json = true;
 		else if (access(optarg, R_OK))

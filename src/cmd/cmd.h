@@ -5,6 +5,7 @@
  * The verbs. Each takes its own arguments, argv[0] being the verb, prints its answer on standard
  * output and its complaints on standard error, and returns the exit status.
  */
+#include <getopt.h>
 #include <stdbool.h>
 
 #include "apply.h"
@@ -36,6 +37,8 @@ enum ph_option {
 	PH_OPTION_ATTACH,
 	PH_OPTION_ACCEPT,
 	PH_OPTION_EXISTING,
+	PH_OPTION_PERMANENT,
+	PH_OPTION_ENABLE,
 	PH_OPTION_OWN,
 };
 
@@ -54,6 +57,16 @@ enum ph_option {
 
 /* Takes one of PH_APPLY_OPTIONS or PH_EXISTING_OPTION: 0, or an exit status after a complaint. */
 int take_apply_option(struct ph_apply_options *options, int option, const char *value);
+
+/*
+ * For verbs that have no others: getopt_long() until the arguments come, at optind. order is its
+ * third argument. 0, or an exit status after a complaint.
+ */
+int take_apply_options(int argc, char **argv, const char *order, const struct option *options,
+		       struct ph_apply_options *ret);
+
+/* What getopt_long() has told of; returns PH_EXIT_USAGE. */
+int option_error(const char *verb);
 
 /* "porthold VERB: …", and how to ask for more; returns PH_EXIT_USAGE. */
 int usage_error(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -22,6 +22,11 @@ int usage_error(const char *verb, const char *format, ...)
 	return PH_EXIT_USAGE;
 }
 
+int option_error(const char *verb)
+{
+	return usage_error(verb, "unknown option or missing value");
+}
+
 int no_memory(const char *verb)
 {
 	(void)fprintf(stderr, "porthold %s: out of memory\n", verb);
@@ -81,6 +86,19 @@ int take_apply_option(struct ph_apply_options *options, int option, const char *
 		options->accept = value;
 		return 0;
 	}
+}
+
+int take_apply_options(int argc, char **argv, const char *order, const struct option *options,
+		       struct ph_apply_options *ret)
+{
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, order, options, NULL)) != -1) {
+		r = option == '?' ? option_error(*argv) : take_apply_option(ret, option, optarg);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 int report_failure(const struct ph_problems *problems, const struct ph_fault *f)

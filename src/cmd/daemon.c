@@ -14,7 +14,7 @@ int cmd_daemon(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == '?')
-			return usage_error("daemon", "unknown option or missing value");
+			return option_error("daemon");
 		settings = optarg;
 	}
 	if (optind != argc)

@@ -106,7 +106,7 @@ int cmd_doctor(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == '?')
-			return usage_error("doctor", "unknown option");
+			return option_error("doctor");
 		json = true;
 	}
 	if (optind != argc)

@@ -60,7 +60,7 @@ static int parse_arguments(int argc, char **argv, struct view *view)
 	view->until = UINT64_MAX;
 	while (!r && (option = getopt_long(argc, argv, "f", options, NULL)) != -1) {
 		if (option == '?')
-			return usage_error("events", "unknown option or missing value");
+			return option_error("events");
 		view->follow |= option == 'f';
 		view->json |= option == 'j';
 		view->unique |= option == 'u';

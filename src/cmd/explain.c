@@ -99,7 +99,7 @@ static int take_option(struct request *request, int option)
 		request->json = true;
 		return 0;
 	default:
-		return usage_error("explain", "unknown option or missing value");
+		return option_error("explain");
 	}
 }
 

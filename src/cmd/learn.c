@@ -96,7 +96,7 @@ static int take_option(struct request *request, int option)
 		request->json = true;
 		return 0;
 	case '?':
-		return usage_error("learn", "unknown option or missing value");
+		return option_error("learn");
 	default:
 		return take_apply_option(&request->apply, option, optarg);
 	}

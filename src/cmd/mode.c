@@ -39,15 +39,10 @@ static int take_mode(const char *text, enum ph_policy_mode *ret)
 static int parse_arguments(int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = { PH_APPLY_OPTIONS, PH_EXISTING_OPTION, {} };
-	int option, r;
+	int r = take_apply_options(argc, argv, "", options, &request->apply);
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?')
-			return usage_error("mode", "unknown option or missing value");
-		r = take_apply_option(&request->apply, option, optarg);
-		if (r)
-			return r;
-	}
+	if (r)
+		return r;
 	if (argc - optind != 2)
 		return usage_error("mode", "expected NAME audit or NAME enforce");
 	request->name = argv[optind];

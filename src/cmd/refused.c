@@ -8,26 +8,6 @@
 #include "cmd/cmd.h"
 #include "policy/text.h"
 
-static const char *kind_name(const struct ph_socket *socket)
-{
-	switch (socket->flow.kind) {
-	case PH_SOCKET_TCP:
-		return "tcp";
-	case PH_SOCKET_UDP:
-		return "udp";
-	case PH_SOCKET_ICMP:
-		return "icmp";
-	case PH_SOCKET_RAW:
-		return "raw";
-	case PH_SOCKET_PACKET:
-		return "packet";
-	case PH_SOCKET_VSOCK:
-		return "vsock";
-	default:
-		return "other";
-	}
-}
-
 /* As in linux/tcp_states.h. */
 static const char *state_name(uint8_t state)
 {
@@ -89,7 +69,7 @@ static void print_socket(const struct ph_socket *socket)
 	const struct ph_flow *flow = &socket->flow;
 
 	(void)printf("  pid %d, %s, fd %d: %s", (int)socket->pid, quote_bare(&comm).text,
-		     socket->fd, kind_name(socket));
+		     socket->fd, socket_kind_name(socket->flow.kind));
 	if (!has_ports(socket)) {
 		(void)printf(" (family %u, type %u, protocol %u)", socket->family, socket->type,
 			     socket->protocol);
@@ -160,7 +140,8 @@ static json_t *socket_json(const struct ph_socket *socket, enum ph_existing exis
 	const struct ph_flow *flow = &socket->flow;
 	json_t *object = json_pack("{s:i, s:s, s:i, s:s, s:s}", "pid", (int)socket->pid, "comm",
 				   quote_bare(&comm).text, "fd", socket->fd, "kind",
-				   kind_name(socket), "outcome", outcome(socket, existing));
+				   socket_kind_name(socket->flow.kind), "outcome",
+				   outcome(socket, existing));
 
 	if (has_ports(socket))
 		(void)json_object_set_new(

@@ -32,16 +32,11 @@ struct request {
 static int parse_arguments(int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = { PH_APPLY_OPTIONS, {} };
-	int option, r;
-
 	/* "+": what follows the first word is the command's. */
-	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (option == '?')
-			return usage_error("run", "unknown option or missing value");
-		r = take_apply_option(&request->apply, option, optarg);
-		if (r)
-			return r;
-	}
+	int r = take_apply_options(argc, argv, "+", options, &request->apply);
+
+	if (r)
+		return r;
 	if (argc - optind < 3 || strcmp(argv[optind + 1], "--"))
 		return usage_error("run", "expected PORTS or POLICY, then -- and a command");
 	request->what = argv[optind];

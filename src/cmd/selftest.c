@@ -119,7 +119,7 @@ static int parse_arguments(int argc, char **argv, struct selftest *test)
 
 	while (!r && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == '?')
-			r = usage_error("selftest", "unknown option or missing value");
+			r = option_error("selftest");
 		else if (option == 'j')
 			test->json = true;
 		else if (option == PH_OPTION_OWN)

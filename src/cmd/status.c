@@ -548,7 +548,7 @@ int cmd_status(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == '?')
-			return usage_error("status", "unknown option");
+			return option_error("status");
 		json |= option == 'j';
 		check |= option == 'c';
 	}

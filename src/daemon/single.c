@@ -33,17 +33,12 @@ static pid_t holder(int fd)
 
 int single_lock(struct ph_fault *f)
 {
+	cleanup_close int fd = lock_file_open(LOCK_PATH);
 	struct flock lock = whole_file();
-	cleanup_close int fd = -1;
-	int r = mkdir_parents(PH_RUN_POLICIES, 0755);
 
-	if (!r) {
-		fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		r = fd < 0 ? -errno : 0;
-	}
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot open " LOCK_PATH ": %s",
-			     strerror(-r));
+	if (fd < 0)
+		return fault(f, fd, PH_EXIT_IMPOSSIBLE, "cannot open " LOCK_PATH ": %s",
+			     strerror(-fd));
 	if (fcntl(fd, F_SETLK, &lock))
 		return fault(f, -EBUSY, PH_EXIT_IMPOSSIBLE,
 			     "a porthold daemon runs already (process %d); one is enough: "

@@ -21,24 +21,7 @@ static bool has_ports(const struct ph_event *event)
 
 const char *event_protocol(const struct ph_event *event)
 {
-	if (!event->family)
-		return "none";
-	switch (event_socket_kind(event)) {
-	case PH_SOCKET_TCP:
-		return "tcp";
-	case PH_SOCKET_UDP:
-		return "udp";
-	case PH_SOCKET_ICMP:
-		return "icmp";
-	case PH_SOCKET_RAW:
-		return "raw";
-	case PH_SOCKET_PACKET:
-		return "packet";
-	case PH_SOCKET_VSOCK:
-		return "vsock";
-	default:
-		return "other";
-	}
+	return event->family ? socket_kind_name(event_socket_kind(event)) : "none";
 }
 
 /*
@@ -102,22 +85,8 @@ static bool socket_rule(const struct ph_event *event, struct ph_flow_spec *ret)
 {
 	struct ph_flow_spec flow = { .door = PH_FLOW_SOCKET, .has_socket_kind = true };
 
-	switch (event_socket_kind(event)) {
-	case PH_SOCKET_ICMP:
-		flow.socket = PH_KIND_ICMP;
-		break;
-	case PH_SOCKET_RAW:
-		flow.socket = PH_KIND_RAW;
-		break;
-	case PH_SOCKET_PACKET:
-		flow.socket = PH_KIND_PACKET;
-		break;
-	case PH_SOCKET_VSOCK:
-		flow.socket = PH_KIND_VSOCK;
-		break;
-	default:
+	if (!kind_rule_socket(event_socket_kind(event), &flow.socket))
 		return false;
-	}
 	*ret = flow;
 	return true;
 }

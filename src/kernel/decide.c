@@ -175,17 +175,44 @@ static __u8 question_of(const struct ph_flow_spec *spec)
 	return PH_ASK_SOCKET;
 }
 
-static __u16 kind_of(const struct ph_flow_spec *spec)
+uint16_t rule_socket_kind(enum ph_rule_socket socket)
 {
-	static const __u16 kinds[] = {
+	static const uint16_t kinds[] = {
 		[PH_KIND_ICMP] = PH_SOCKET_ICMP,
 		[PH_KIND_RAW] = PH_SOCKET_RAW,
 		[PH_KIND_PACKET] = PH_SOCKET_PACKET,
 		[PH_KIND_VSOCK] = PH_SOCKET_VSOCK,
 	};
 
+	return kinds[socket];
+}
+
+bool kind_rule_socket(unsigned kind, enum ph_rule_socket *ret)
+{
+	for (enum ph_rule_socket socket = PH_KIND_ICMP; socket <= PH_KIND_VSOCK; socket++) {
+		if (rule_socket_kind(socket) != kind)
+			continue;
+		*ret = socket;
+		return true;
+	}
+	return false;
+}
+
+const char *socket_kind_name(unsigned kind)
+{
+	enum ph_rule_socket socket;
+
+	if (kind == PH_SOCKET_TCP)
+		return proto_name(PH_PROTO_TCP);
+	if (kind == PH_SOCKET_UDP)
+		return proto_name(PH_PROTO_UDP);
+	return kind_rule_socket(kind, &socket) ? rule_socket_name(socket) : "other";
+}
+
+static __u16 kind_of(const struct ph_flow_spec *spec)
+{
 	if (spec->door == PH_FLOW_SOCKET && spec->has_socket_kind)
-		return kinds[spec->socket];
+		return rule_socket_kind(spec->socket);
 	return spec->proto == PH_PROTO_UDP ? PH_SOCKET_UDP : PH_SOCKET_TCP;
 }
 

@@ -34,6 +34,13 @@ static inline const struct ph_prefix *ph_find_prefix(ph_tables tables,
 bool decide_policy(const struct ph_image *image, const struct ph_grant *grant,
 		   const struct ph_flow *flow);
 
+/* The kind of socket that a `socket` rule admits; and back, if it takes such a rule. */
+uint16_t rule_socket_kind(enum ph_rule_socket socket);
+bool kind_rule_socket(unsigned kind, enum ph_rule_socket *ret);
+
+/* Of enum ph_socket_kind: "tcp", "udp", "icmp", …; "other" for what no rule admits. */
+const char *socket_kind_name(unsigned kind);
+
 #define PH_SPEC_FLOWS_MAX 2
 
 /*

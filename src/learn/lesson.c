@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/decide.h"
 #include "kernel/doors.h"
 #include "policy/rule.h"
 #include "util/cleanup.h"
@@ -362,7 +363,7 @@ static int add_socket(struct ph_lesson *lesson, const struct ph_sight *sight)
 	struct ph_rule rule = { .kind = PH_RULE_SOCKET, .origin = PH_RULE_SOCKET };
 	struct ph_reason_seen reason = { .calls = sight->calls };
 
-	if (sight_socket(sight, &rule.socket))
+	if (kind_rule_socket(sight->kind, &rule.socket))
 		return add_rule(lesson, &rule, &reason);
 	if (sight->kind == PH_SOCKET_UDP && !names_udp(lesson))
 		return add_remark(lesson,

@@ -228,26 +228,6 @@ bool sight_is_chosen(const struct ph_sight *sight, const struct ph_range *chosen
 	       (!sight->end.port || is_chosen_port(chosen, sight->end.port));
 }
 
-bool sight_socket(const struct ph_sight *sight, enum ph_rule_socket *ret)
-{
-	switch (sight->kind) {
-	case PH_SOCKET_ICMP:
-		*ret = PH_KIND_ICMP;
-		return true;
-	case PH_SOCKET_RAW:
-		*ret = PH_KIND_RAW;
-		return true;
-	case PH_SOCKET_PACKET:
-		*ret = PH_KIND_PACKET;
-		return true;
-	case PH_SOCKET_VSOCK:
-		*ret = PH_KIND_VSOCK;
-		return true;
-	default:
-		return false;
-	}
-}
-
 void sight_flow(const struct ph_sight *sight, struct ph_flow_spec *ret)
 {
 	struct ph_flow_spec flow = { .proto = sight->proto };
@@ -264,7 +244,7 @@ void sight_flow(const struct ph_sight *sight, struct ph_flow_spec *ret)
 	default:
 		flow.door = PH_FLOW_SOCKET;
 		flow.proto = sight->kind == PH_SOCKET_UDP ? PH_PROTO_UDP : PH_PROTO_TCP;
-		flow.has_socket_kind = sight_socket(sight, &flow.socket);
+		flow.has_socket_kind = kind_rule_socket(sight->kind, &flow.socket);
 	}
 	*ret = flow;
 }

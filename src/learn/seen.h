@@ -55,7 +55,4 @@ bool sight_is_chosen(const struct ph_sight *sight, const struct ph_range *chosen
 /* The sight as a question to a policy; only of CONNECT, BIND and SOCKET. */
 void sight_flow(const struct ph_sight *sight, struct ph_flow_spec *ret);
 
-/* What a rule calls this kind of socket; false: it has no `socket KIND`. */
-bool sight_socket(const struct ph_sight *sight, enum ph_rule_socket *ret);
-
 #endif

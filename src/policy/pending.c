@@ -32,20 +32,10 @@ static int waiting_path(const char *path, char **ret)
 	return n < 0 ? -ENOMEM : 0;
 }
 
-static int make_directory_of(const char *path)
-{
-	cleanup_free char *directory = strdup(path);
-
-	if (!directory)
-		return -ENOMEM;
-	*strrchr(directory, '/') = 0;
-	return mkdir_parents(directory, 0755);
-}
-
 static int write_waiting(const struct ph_edit *edit)
 {
 	cleanup_free char *path = NULL;
-	int r = make_directory_of(edit->path);
+	int r = mkdir_above(edit->path, 0755);
 
 	if (r || !edit->text)
 		return r;

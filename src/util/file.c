@@ -191,7 +191,7 @@ static int mkdir_one(const char *path, mode_t mode)
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-int mkdir_parents(const char *path, mode_t mode)
+int mkdir_above(const char *path, mode_t mode)
 {
 	cleanup_free char *copy = strdup(path);
 
@@ -206,5 +206,22 @@ int mkdir_parents(const char *path, mode_t mode)
 			return r;
 		*slash = '/';
 	}
-	return mkdir_one(path, mode);
+	return 0;
+}
+
+int mkdir_parents(const char *path, mode_t mode)
+{
+	int r = mkdir_above(path, mode);
+
+	return r ? r : mkdir_one(path, mode);
+}
+
+int lock_file_open(const char *path)
+{
+	int r = mkdir_above(path, 0755), fd;
+
+	if (r)
+		return r;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? -errno : fd;
 }

@@ -27,4 +27,13 @@ int sync_parent(const char *path);
 /* Makes the directory and its parents. One that is there already is fine and keeps its mode. */
 int mkdir_parents(const char *path, mode_t mode);
 
+/* The same for whatever is above the path, which may not be there. */
+int mkdir_above(const char *path, mode_t mode);
+
+/*
+ * Opens a file that is there to be locked, made if need be with the directories above it; never
+ * through a symbolic link. The descriptor or -errno.
+ */
+int lock_file_open(const char *path);
+
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The files of policies: which ones a path means, edits, and where a policy is said to be from. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,13 +126,30 @@ static void test_rename(void **state)
 	assert_string_equal(policy_set_find(&set, "three")->file, "b");
 }
 
+static void test_lock_file(void **state)
+{
+	cleanup_free char *directory = in_folder("made"), *path = in_folder("made/lock");
+	cleanup_free char *link = in_folder("link");
+	cleanup_close int first = lock_file_open(path), second = lock_file_open(path);
+	struct stat a, b;
+
+	assert_true(first >= 0 && second >= 0);
+	assert_int_equal(fstat(first, &a), 0);
+	assert_int_equal(fstat(second, &b), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_int_equal(a.st_mode & 07777, 0600);
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(lock_file_open(link), -ELOOP);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_directory),
-		cmocka_unit_test(test_unchanged),
-		cmocka_unit_test(test_rename),
+		cmocka_unit_test(test_names),	  cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_unchanged), cmocka_unit_test(test_rename),
+		cmocka_unit_test(test_lock_file),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

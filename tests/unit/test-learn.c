@@ -311,7 +311,7 @@ static bool can_be_granted(const struct ph_sight *sight)
 	enum ph_rule_socket unused;
 
 	return sight->need == PH_NEED_CONNECT || sight->need == PH_NEED_BIND ||
-	       (sight->need == PH_NEED_SOCKET && sight_socket(sight, &unused));
+	       (sight->need == PH_NEED_SOCKET && kind_rule_socket(sight->kind, &unused));
 }
 
 static size_t count_lines(const char *text, const char *with)

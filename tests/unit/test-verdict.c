@@ -607,6 +607,29 @@ static void test_many_cidrs(void **state)
 	}
 }
 
+/* What a kind is called is what a rule for it says, where there is one. */
+static void test_kinds(void **state)
+{
+	static const struct {
+		unsigned kind;
+		const char *name;
+		bool has_rule;
+	} cases[] = {
+		{ PH_SOCKET_TCP, "tcp", false },      { PH_SOCKET_UDP, "udp", false },
+		{ PH_SOCKET_ICMP, "icmp", true },     { PH_SOCKET_RAW, "raw", true },
+		{ PH_SOCKET_PACKET, "packet", true }, { PH_SOCKET_VSOCK, "vsock", true },
+		{ PH_SOCKET_OTHER, "other", false },
+	};
+	enum ph_rule_socket socket;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_string_equal(socket_kind_name(cases[i].kind), cases[i].name);
+		assert_int_equal(kind_rule_socket(cases[i].kind, &socket), cases[i].has_rule);
+		if (cases[i].has_rule)
+			assert_int_equal(rule_socket_kind(socket), cases[i].kind);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -614,6 +637,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),   cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_chosen_port), cmocka_unit_test(test_raw_flows),
 		cmocka_unit_test(test_spec_flows),  cmocka_unit_test(test_many_cidrs),
+		cmocka_unit_test(test_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
