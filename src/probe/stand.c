@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,38 +12,63 @@
 #include "probe/server.h"
 #include "probe/stand.h"
 
+static int __attribute__((format(printf, 3, 4)))
+write_path(char *to, size_t size, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(to, size, format, arguments);
+	va_end(arguments);
+	return length >= 0 && (size_t)length < size ? 0 : -ENAMETOOLONG;
+}
+
 static int make_directory(struct probe_stand *stand)
 {
 	const char *parent = getenv("TMPDIR") ?: "/tmp";
+	int r = write_path(stand->dir, sizeof(stand->dir), "%s/porthold-probe-XXXXXX", parent);
 
-	if (snprintf(stand->dir, sizeof(stand->dir), "%s/porthold-probe-XXXXXX", parent) >=
-		    (int)sizeof(stand->dir) ||
-	    !mkdtemp(stand->dir)) {
+	if (!r && !mkdtemp(stand->dir))
+		r = -errno;
+	if (r)
 		stand->dir[0] = '\0';
-		return errno ? -errno : -ENAMETOOLONG;
-	}
+	return r;
+}
+
+static int find_self(struct probe_stand *stand)
+{
+	ssize_t n = readlink("/proc/self/exe", stand->self, sizeof(stand->self));
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n >= sizeof(stand->self))
+		return -ENAMETOOLONG;
+	stand->self[n] = '\0';
 	return 0;
 }
 
 int stand_make(struct probe_stand *stand, const char *as)
 {
-	ssize_t n = readlink("/proc/self/exe", stand->self, sizeof(stand->self) - 1);
-	int r = n < 0 ? -errno : make_directory(stand);
+	int r = find_self(stand);
 
-	if (r < 0)
+	if (!r)
+		r = make_directory(stand);
+	if (r)
 		return r;
 	if (strchr(as, '/')) {
-		(void)snprintf(stand->as, sizeof(stand->as), "%s", as);
-		return access(as, X_OK) < 0 ? -errno : 0;
+		r = write_path(stand->as, sizeof(stand->as), "%s", as);
+		return r ? r : access(as, X_OK) < 0 ? -errno : 0;
 	}
-	(void)snprintf(stand->as, sizeof(stand->as), "%s/%s", stand->dir, as);
-	return symlink(stand->self, stand->as) < 0 ? -errno : 0;
+	r = write_path(stand->as, sizeof(stand->as), "%s/%s", stand->dir, as);
+	return r ? r : symlink(stand->self, stand->as) < 0 ? -errno : 0;
 }
 
 int stand_serve(struct probe_stand *stand, const uint16_t *ports, size_t n_ports, bool loads)
 {
-	(void)snprintf(stand->control, sizeof(stand->control), "%s/control", stand->dir);
-	return server_spawn(ports, n_ports, stand->control, loads, &stand->server);
+	int r = write_path(stand->control, sizeof(stand->control), "%s/control", stand->dir);
+
+	return r ? r : server_spawn(ports, n_ports, stand->control, loads, &stand->server);
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
