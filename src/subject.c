@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "policy/words.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 #define DELETED " (deleted)"
 
@@ -237,25 +237,22 @@ static void say_condition(FILE *stream, const char *what, const char *value, boo
 /* What would have to hold besides what is known; empty: nothing. */
 static int conditions(const struct ph_subject *subject, const struct ph_match *match, char **ret)
 {
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 	char uid[16];
 	bool first = true;
-	size_t size;
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return -ENOMEM;
 	(void)snprintf(uid, sizeof(uid), "%u", match->uid);
 	if (match->exe && !subject->exe)
-		say_condition(stream, "its program is", match->exe, &first);
+		say_condition(stream.file, "its program is", match->exe, &first);
 	if (match->has_uid && !subject->has_uid)
-		say_condition(stream, "its uid is", uid, &first);
+		say_condition(stream.file, "its uid is", uid, &first);
 	if (match->cgroup && !subject->cgroup)
-		say_condition(stream, "it runs below the cgroup", match->cgroup, &first);
+		say_condition(stream.file, "it runs below the cgroup", match->cgroup, &first);
 	if (match->unit && !subject->cgroup)
-		say_condition(stream, "it runs in the unit", match->unit, &first);
-	return stream_end(&stream, &text, ret);
+		say_condition(stream.file, "it runs in the unit", match->unit, &first);
+	return stream_end(&stream, ret);
 }
 
 int subject_fits(const struct ph_subject *subject, const char *comm, const struct ph_policy *policy,

@@ -19,6 +19,7 @@
 #include "policy/text.h"
 #include "subject.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
@@ -134,16 +135,14 @@ static int parse_arguments(int argc, char **argv, struct request *request)
  */
 static char *join_flows(char **words)
 {
-	cleanup_free char *text = NULL;
-	FILE *stream;
-	size_t size;
+	cleanup_(stream_donep) struct ph_stream stream = {};
+	char *text;
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return NULL;
 	for (; *words; words++)
-		(void)fprintf(stream, strchr(*words, ' ') ? ",%s," : "%s ", *words);
-	return fclose(stream) ? NULL : TAKE_PTR(text);
+		(void)fprintf(stream.file, strchr(*words, ' ') ? ",%s," : "%s ", *words);
+	return stream_end(&stream, &text) ? NULL : text;
 }
 
 /* --- Whom, and which policies */

@@ -43,18 +43,24 @@ void say_lines(int priority, const char *text)
 	}
 }
 
+/* NULL: no memory. */
+static char *__attribute__((format(printf, 1, 0)))
+format_text(const char *format, va_list arguments)
+{
+	char *text;
+
+	return vasprintf(&text, format, arguments) < 0 ? NULL : text;
+}
+
 void say(int priority, const char *format, ...)
 {
 	cleanup_free char *text = NULL;
 	va_list arguments;
-	int length;
 
 	va_start(arguments, format);
-	length = vasprintf(&text, format, arguments);
+	text = format_text(format, arguments);
 	va_end(arguments);
-	if (length < 0)
-		text = NULL;
-	else
+	if (text)
 		say_lines(priority, text);
 }
 
@@ -62,14 +68,11 @@ void say_status(const char *format, ...)
 {
 	cleanup_free char *text = NULL;
 	va_list arguments;
-	int length;
 
 	va_start(arguments, format);
-	length = vasprintf(&text, format, arguments);
+	text = format_text(format, arguments);
 	va_end(arguments);
-	if (length < 0)
-		text = NULL;
-	else
+	if (text)
 		(void)sd_notifyf(false, "STATUS=%s", text);
 }
 

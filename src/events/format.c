@@ -11,6 +11,7 @@
 #include "kernel/doors.h"
 #include "policy/text.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 const char *record_verdict(const struct ph_record *record)
 {
@@ -155,12 +156,13 @@ static void print_question(FILE *to, const struct ph_event *event)
 
 int record_text(const struct ph_record *record, bool with_time, char **ret)
 {
-	char *text = NULL, time[PH_WHEN_SIZE];
-	size_t size;
-	FILE *to = open_memstream(&text, &size);
+	cleanup_(stream_donep) struct ph_stream stream = {};
+	char time[PH_WHEN_SIZE];
+	FILE *to;
 
-	if (!to)
+	if (stream_begin(&stream))
 		return -ENOMEM;
+	to = stream.file;
 	if (with_time)
 		(void)fprintf(to, "%s ", when_format(record->event.time, time));
 	(void)fprintf(to, "%s ", record_verdict(record));
@@ -174,12 +176,7 @@ int record_text(const struct ph_record *record, bool with_time, char **ret)
 	if (record->count > 1)
 		(void)fprintf(to, " count=%llu last=%s", (unsigned long long)record->count,
 			      when_format(record->last, time));
-	if (fclose(to)) {
-		free(text);
-		return -ENOMEM;
-	}
-	*ret = text;
-	return 0;
+	return stream_end(&stream, ret);
 }
 
 /* --- JSON */

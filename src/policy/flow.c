@@ -14,6 +14,7 @@
 #include "policy/ports.h"
 #include "policy/words.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 /* What an endpoint may leave out. */
 enum endpoint_form {
@@ -358,26 +359,20 @@ void expect_print(FILE *stream, const struct ph_expect *expect)
 
 int flow_format(const struct ph_flow_spec *flow, char **ret)
 {
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
-	size_t size;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return -ENOMEM;
-	flow_print(stream, flow);
-	return stream_end(&stream, &text, ret);
+	flow_print(stream.file, flow);
+	return stream_end(&stream, ret);
 }
 
 int expect_format(const struct ph_expect *expect, char **ret)
 {
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
-	size_t size;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return -ENOMEM;
-	expect_print(stream, expect);
-	return stream_end(&stream, &text, ret);
+	expect_print(stream.file, expect);
+	return stream_end(&stream, ret);
 }

@@ -12,6 +12,7 @@
 #include "policy/print.h"
 #include "policy/words.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 static bool is_letter(char c)
 {
@@ -112,17 +113,14 @@ static void print_policy(FILE *stream, const struct ph_policy *policy, char *con
 static int format_policies(const struct ph_policy *policies, size_t n, char *const *notes,
 			   char **ret)
 {
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
-	size_t size;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return -ENOMEM;
-	(void)fprintf(stream, "porthold: 1\npolicies:%s\n", n ? "" : " []");
+	(void)fprintf(stream.file, "porthold: 1\npolicies:%s\n", n ? "" : " []");
 	for (size_t i = 0; i < n; i++)
-		print_policy(stream, &policies[i], notes);
-	return stream_end(&stream, &text, ret);
+		print_policy(stream.file, &policies[i], notes);
+	return stream_end(&stream, ret);
 }
 
 int policy_format(const struct ph_policy *policy, char **ret)

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "policy/problem.h"
-#include "policy/words.h"
+#include "policy/text.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 static void problem_done(struct ph_problem *problem)
 {
@@ -134,33 +135,27 @@ static void problem_print(FILE *stream, const struct ph_problem *problem)
 
 int problem_format(const struct ph_problem *problem, char **ret)
 {
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
-	size_t size;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return -ENOMEM;
-	problem_print(stream, problem);
-	return stream_end(&stream, &text, ret);
+	problem_print(stream.file, problem);
+	return stream_end(&stream, ret);
 }
 
 int problems_format(const struct ph_problems *problems, char **ret)
 {
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
-	size_t size;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return -ENOMEM;
 	for (size_t i = 0; i < problems->n; i++)
-		problem_print(stream, &problems->v[i]);
+		problem_print(stream.file, &problems->v[i]);
 	if (problems->n_left_out)
-		(void)fprintf(stream, "and %zu more problem%s%s\n", problems->n_left_out,
+		(void)fprintf(stream.file, "and %zu more problem%s%s\n", problems->n_left_out,
 			      problems->n_left_out == 1 ? "" : "s",
 			      problems->n_errors >= PH_PROBLEMS_GIVE_UP ? " or even more" : "");
-	return stream_end(&stream, &text, ret);
+	return stream_end(&stream, ret);
 }
 
 int problems_worse(int r, int next)

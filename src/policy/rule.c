@@ -14,6 +14,7 @@
 #include "policy/ports.h"
 #include "policy/words.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 DEFINE_CLEANUP_DONE(struct ph_rule, rule_done);
 
@@ -367,41 +368,24 @@ void rule_print(FILE *stream, const struct ph_rule *rule)
 	print_clause(stream, "except", &rule->except);
 }
 
-int stream_end(FILE **stream, char **text, char **ret)
-{
-	bool failed = ferror(*stream);
-
-	failed |= fclose(TAKE_PTR(*stream)) != 0;
-	if (failed)
-		return -ENOMEM;
-	*ret = TAKE_PTR(*text);
-	return 0;
-}
-
 int rule_format(const struct ph_rule *rule, char **ret)
 {
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
-	size_t size;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return -ENOMEM;
-	rule_print(stream, rule);
-	return stream_end(&stream, &text, ret);
+	rule_print(stream.file, rule);
+	return stream_end(&stream, ret);
 }
 
 int ports_format(const struct ph_range *ranges, size_t n, char **ret)
 {
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
-	size_t size;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 
-	stream = open_memstream(&text, &size);
-	if (!stream)
+	if (stream_begin(&stream))
 		return -ENOMEM;
-	ports_print(stream, ranges, n);
-	return stream_end(&stream, &text, ret);
+	ports_print(stream.file, ranges, n);
+	return stream_end(&stream, ret);
 }
 
 static int compare_numbers(size_t a, size_t b)

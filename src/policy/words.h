@@ -11,11 +11,8 @@
 bool proto_parse(const struct ph_word *word, enum ph_proto *ret);
 bool rule_socket_parse(const struct ph_word *word, enum ph_rule_socket *ret);
 
-/* These write to a memory stream, whose failure stream_end() reports. */
+/* Their failure shows when the stream ends. */
 void rule_print(FILE *stream, const struct ph_rule *rule);
 void expect_print(FILE *stream, const struct ph_expect *expect);
-
-/* Closes a stream of open_memstream() and hands its text over; 0 or -ENOMEM. */
-int stream_end(FILE **stream, char **text, char **ret);
 
 #endif

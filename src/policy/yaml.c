@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/words.h"
 #include "policy/yaml.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 #define DEPTH_MAX 16 /* policies nest to 4 */
 #define LINES_MAX 1000 /* of one value */
@@ -268,22 +268,21 @@ static bool is_direct(const struct ph_yaml *yaml, const struct ph_place *start,
 static int unfold(struct ph_yaml *yaml, struct fy_token *token, struct ph_yaml_item *item)
 {
 	cleanup_(fy_token_iter_destroyp) struct fy_token_iter *iter = NULL;
-	cleanup_free char *text = NULL;
-	cleanup_fclose FILE *stream = NULL;
+	cleanup_(stream_donep) struct ph_stream stream = {};
 	const struct fy_iter_chunk *chunk = NULL;
 	int r = 0;
 
 	iter = fy_token_iter_create(token);
-	stream = open_memstream(&text, &item->len);
-	if (!iter || !stream)
+	if (!iter || stream_begin(&stream))
 		return -ENOMEM;
 	while ((chunk = fy_token_iter_chunk_next(iter, chunk, &r)))
-		(void)fwrite(chunk->str, 1, chunk->len, stream);
+		(void)fwrite(chunk->str, 1, chunk->len, stream.file);
 	if (r < 0)
 		return -ENOMEM;
 	free(TAKE_PTR(yaml->unfolded));
-	r = stream_end(&stream, &text, &yaml->unfolded);
+	r = stream_end(&stream, &yaml->unfolded);
 	item->text = yaml->unfolded;
+	item->len = stream.len;
 	return r;
 }
 

@@ -29,14 +29,6 @@ static int prepare_socket(struct probe_env *env)
 	return 0;
 }
 
-static enum probe_answer connect_inherited(struct probe_env *env)
-{
-	struct probe_address target;
-
-	probe_target(env, &target);
-	return probe_judge(env, "connect", connect(env->fd[0], &target.any, target.length));
-}
-
 static enum probe_answer bind_inherited(struct probe_env *env)
 {
 	struct probe_address target;
@@ -239,7 +231,7 @@ static enum probe_answer write_inherited(struct probe_env *env)
 
 const struct probe probe_foreign[] = {
 	HANDED("sctp-connect", "connect", "connect of an inherited SCTP socket", prepare_socket,
-	       connect_inherited, SCTP_STREAM, ARRIVES),
+	       probe_connect_inherited, SCTP_STREAM, ARRIVES),
 	HANDED("sctp-sendto", "send", "sendto on an inherited one-to-many SCTP socket",
 	       prepare_socket, send_inherited, SCTP_MANY, ARRIVES),
 	HANDED("sctp-connectx", "connect", "SCTP_SOCKOPT_CONNECTX on an inherited socket",
@@ -257,16 +249,16 @@ const struct probe probe_foreign[] = {
 	PROBE("udplite-sendto", "send", "send", "sendto on an inherited UDP-Lite socket",
 	      prepare_socket, send_inherited, UDPLITE, ARRIVES),
 	HANDED("udplite-connect", "connect", "connect of an inherited UDP-Lite socket",
-	       prepare_socket, connect_inherited, UDPLITE),
+	       prepare_socket, probe_connect_inherited, UDPLITE),
 	HANDED("dccp-connect", "connect", "connect of an inherited DCCP socket", prepare_socket,
-	       connect_inherited, DCCP, ARRIVES),
+	       probe_connect_inherited, DCCP, ARRIVES),
 	HANDED("dccp-write", "send", "write on an inherited, connected DCCP socket",
 	       prepare_connected, write_inherited, DCCP, ARRIVES),
 	PROBE("mptcp-connect", "connect", "connect", "connect of an inherited MPTCP socket",
-	      prepare_socket, connect_inherited, MPTCP, ARRIVES),
+	      prepare_socket, probe_connect_inherited, MPTCP, ARRIVES),
 	HANDED("mptcp-connect-allowed", "connect",
 	       "connect of an inherited MPTCP socket to the port allowed for TCP", prepare_socket,
-	       connect_inherited, MPTCP, .flags = PROBE_TO_ALLOWED),
+	       probe_connect_inherited, MPTCP, .flags = PROBE_TO_ALLOWED),
 	PROBE("mptcp-fastopen", "fastopen", "fastopen",
 	      "sendto(MSG_FASTOPEN) on an inherited MPTCP socket", prepare_socket, send_inherited,
 	      MPTCP, ARRIVES, .how = MSG_FASTOPEN),
@@ -275,7 +267,7 @@ const struct probe probe_foreign[] = {
 	HANDED("mptcp-write", "send", "write on an inherited, connected MPTCP socket",
 	       prepare_connected, write_inherited, MPTCP, ARRIVES),
 	PROBE("smc-connect", "connect", "connect", "connect of an inherited AF_SMC socket",
-	      prepare_socket, connect_inherited, KIND(FAMILY_SMC, SOCK_STREAM, 0), ARRIVES),
+	      prepare_socket, probe_connect_inherited, KIND(FAMILY_SMC, SOCK_STREAM, 0), ARRIVES),
 	HANDED("ping-send", "send", "an echo request on an inherited ping socket", prepare_socket,
 	       send_ping, KIND(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)),
 	HANDED("ping-send-v6", "send", "the same, IPv6", prepare_socket, send_ping,

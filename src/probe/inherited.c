@@ -14,31 +14,14 @@
 
 #define GATE_MS 300000
 
-static int prepare_connected(struct probe_env *env)
-{
-	env->fd[0] = probe_connect(env);
-	return env->fd[0] < 0 ? probe_cannot(env, "connect") : 0;
-}
-
-/* A connection with the server's echo waiting in it. */
-static int prepare_echo(struct probe_env *env)
-{
-	if (prepare_connected(env) < 0)
-		return -1;
-	if (send(env->fd[0], "p", 1, MSG_NOSIGNAL) != 1 ||
-	    !probe_readable(env->fd[0], ANSWER_TIMEOUT_MS))
-		return probe_cannot(env, "an echo");
-	return 0;
-}
-
-/* The same with a kernel that encrypts what is sent. */
+/* A connection to which the kernel encrypts what is sent. */
 static int prepare_tls(struct probe_env *env)
 {
 	struct tls12_crypto_info_aes_gcm_128 crypto = {
 		.info = { .version = TLS_1_2_VERSION, .cipher_type = TLS_CIPHER_AES_GCM_128 },
 	};
 
-	if (!probe_has_upgrade(env, "tls") || prepare_connected(env) < 0)
+	if (!probe_has_upgrade(env, "tls") || probe_prepare_connected(env) < 0)
 		return -1;
 	if (setsockopt(env->fd[0], IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0)
 		return probe_cannot(env, "setsockopt(TCP_ULP)");
@@ -72,14 +55,6 @@ static enum probe_answer exchange_inherited(struct probe_env *env)
 	return probe_judge(env, "echo", probe_exchange(env->fd[0]));
 }
 
-static enum probe_answer connect_inherited(struct probe_env *env)
-{
-	struct probe_address target;
-
-	probe_target(env, &target);
-	return probe_judge(env, "connect", connect(env->fd[0], &target.any, target.length));
-}
-
 /* An inherited connection dissolved, so that it can be connected anew. */
 static enum probe_answer reconnect_inherited(struct probe_env *env)
 {
@@ -88,7 +63,7 @@ static enum probe_answer reconnect_inherited(struct probe_env *env)
 	if (connect(env->fd[0], &none, sizeof(none)) < 0)
 		return probe_say(env, PROBE_OTHER, "connect(AF_UNSPEC): %s",
 				 strerrorname_np(errno));
-	return connect_inherited(env);
+	return probe_connect_inherited(env);
 }
 
 /* Says "ready" in the directory of the gate and waits for "go". */
@@ -152,18 +127,19 @@ static enum probe_answer send_destroyed(struct probe_env *env)
 	return probe_judge(env, "send", n);
 }
 
-#define SENDS(probe_name, through, call, way, at)                                             \
-	{                                                                                     \
-		.name = "inherited-" probe_name, .door = through, .promise = "handed-over",   \
-		.what = call " on an inherited connection", .where = at, .how = way,          \
-		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .prepare = prepare_connected, \
-		.attempt = send_inherited                                                     \
+#define SENDS(probe_name, through, call, way, at)                                           \
+	{                                                                                   \
+		.name = "inherited-" probe_name, .door = through, .promise = "handed-over", \
+		.what = call " on an inherited connection", .where = at, .how = way,        \
+		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES,                             \
+		.prepare = probe_prepare_connected, .attempt = send_inherited               \
 	}
-#define RECEIVES(probe_name, through, tested, call, way)                                      \
-	{                                                                                     \
-		.name = "inherited-" probe_name, .door = through, .promise = tested,          \
-		.what = call " on an inherited connection with data", .how = way,             \
-		.expect = PROBE_DENIED, .prepare = prepare_echo, .attempt = receive_inherited \
+#define RECEIVES(probe_name, through, tested, call, way)                             \
+	{                                                                            \
+		.name = "inherited-" probe_name, .door = through, .promise = tested, \
+		.what = call " on an inherited connection with data", .how = way,    \
+		.expect = PROBE_DENIED, .prepare = probe_prepare_echo,               \
+		.attempt = receive_inherited                                         \
 	}
 #define SENDS_TLS(probe_name, through, call, way)                                               \
 	{                                                                                       \
@@ -177,7 +153,7 @@ const struct probe probe_inherited[] = {
 	{ .name = "allow-inherited",
 	  .door = "send",
 	  .what = "an inherited connection to the allowed port, both ways",
-	  .prepare = prepare_connected,
+	  .prepare = probe_prepare_connected,
 	  .attempt = exchange_inherited },
 	SENDS("write", "send", "write", SEND_WRITE, PROBE_V4),
 	SENDS("write-v6", "send", "write, IPv6,", SEND_WRITE, PROBE_V6),
@@ -216,14 +192,14 @@ const struct probe probe_inherited[] = {
 	  .flags = PROBE_ARRIVES,
 	  .expect = PROBE_DENIED,
 	  .prepare = prepare_fresh,
-	  .attempt = connect_inherited },
+	  .attempt = probe_connect_inherited },
 	{ .name = "inherited-reconnect",
 	  .door = "connect",
 	  .promise = "connect",
 	  .what = "connect(AF_UNSPEC) of an inherited connection, then connect",
 	  .flags = PROBE_ARRIVES,
 	  .expect = PROBE_DENIED,
-	  .prepare = prepare_connected,
+	  .prepare = probe_prepare_connected,
 	  .attempt = reconnect_inherited },
 	{ .name = "existing-send",
 	  .door = "send",

@@ -71,6 +71,11 @@ enum probe_answer probe_try_connect(struct probe_env *env);
 /* Sends a byte and waits for the echo: 0, or -1 and errno. */
 int probe_exchange(int fd);
 bool probe_readable(int fd, int timeout_ms);
+/* For prepare: a TCP connection to the target in fd[0]; the same with the server's echo waiting. */
+int probe_prepare_connected(struct probe_env *env);
+int probe_prepare_echo(struct probe_env *env);
+/* The attempt with a socket that is there: connect fd[0] to the target. */
+enum probe_answer probe_connect_inherited(struct probe_env *env);
 
 /*
  * present.c: whether the kernel has something already. Always true unless the options forbid to

@@ -129,3 +129,27 @@ int probe_exchange(int fd)
 	errno = EBADMSG;
 	return echo == 'p' ? 0 : -1;
 }
+
+int probe_prepare_connected(struct probe_env *env)
+{
+	env->fd[0] = probe_connect(env);
+	return env->fd[0] < 0 ? probe_cannot(env, "connect") : 0;
+}
+
+int probe_prepare_echo(struct probe_env *env)
+{
+	if (probe_prepare_connected(env) < 0)
+		return -1;
+	if (send(env->fd[0], "p", 1, MSG_NOSIGNAL) != 1 ||
+	    !probe_readable(env->fd[0], ANSWER_TIMEOUT_MS))
+		return probe_cannot(env, "an echo");
+	return 0;
+}
+
+enum probe_answer probe_connect_inherited(struct probe_env *env)
+{
+	struct probe_address target;
+
+	probe_target(env, &target);
+	return probe_judge(env, "connect", connect(env->fd[0], &target.any, target.length));
+}

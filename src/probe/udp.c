@@ -139,14 +139,6 @@ static enum probe_answer receive(struct probe_env *env)
 	return probe_judge(env, probe_receive_name(how), probe_receive(env->fd[0], how));
 }
 
-static enum probe_answer connect_inherited(struct probe_env *env)
-{
-	struct probe_address target;
-
-	probe_target(env, &target);
-	return probe_judge(env, "connect", connect(env->fd[0], &target.any, target.length));
-}
-
 static enum probe_answer bind_inherited(struct probe_env *env)
 {
 	struct probe_address target;
@@ -302,7 +294,7 @@ const struct probe probe_udp[] = {
 	  .what = "connect of an inherited UDP socket",
 	  .expect = PROBE_DENIED,
 	  .prepare = prepare_socket,
-	  .attempt = connect_inherited },
+	  .attempt = probe_connect_inherited },
 	{ .name = "udp-connect-allowed",
 	  .door = "connect",
 	  .promise = "connect",
@@ -310,7 +302,7 @@ const struct probe probe_udp[] = {
 	  .flags = PROBE_TO_ALLOWED,
 	  .expect = PROBE_DENIED,
 	  .prepare = prepare_socket,
-	  .attempt = connect_inherited },
+	  .attempt = probe_connect_inherited },
 	{ .name = "udp-bind",
 	  .door = "bind",
 	  .promise = "bind",

@@ -22,20 +22,12 @@ static char payload[SEND_LENGTH] = "a probe of porthold";
 
 static int prepare_connected(struct probe_env *env)
 {
-	if (probe_ring_check(env) < 0)
-		return -1;
-	env->fd[0] = probe_connect(env);
-	return env->fd[0] < 0 ? probe_cannot(env, "connect") : 0;
+	return probe_ring_check(env) < 0 ? -1 : probe_prepare_connected(env);
 }
 
 static int prepare_echo(struct probe_env *env)
 {
-	if (prepare_connected(env) < 0)
-		return -1;
-	if (send(env->fd[0], "p", 1, MSG_NOSIGNAL) != 1 ||
-	    !probe_readable(env->fd[0], ANSWER_TIMEOUT_MS))
-		return probe_cannot(env, "an echo");
-	return 0;
+	return probe_ring_check(env) < 0 ? -1 : probe_prepare_echo(env);
 }
 
 /* -- send and receive ------------------------------------------------------------------------ */
