@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/change.h"
+#include "cmd/watch.h"
 #include "policy/print.h"
 #include "service.h"
 #include "util/cleanup.h"
@@ -65,6 +66,19 @@ static json_t *find_changes(const struct ph_policy_set *after, size_t most)
 	return changes_find(&before, after, most);
 }
 
+/* What the set says, and the files after the edits. */
+static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *edits,
+			const struct ph_apply_options *options, struct ph_applied *ret,
+			struct ph_problems *problems)
+{
+	struct ph_fault f = {};
+	int r = watch_spare(edits);
+
+	if (!r && apply_policies(set, options, edits, ret, problems, &f))
+		r = report_failure(problems, &f);
+	return r;
+}
+
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		const struct ph_apply_options *options, struct ph_applied *ret, size_t most,
 		json_t **ret_changes)
@@ -73,7 +87,6 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	struct ph_applied applied = {};
 	json_t *changes = NULL;
-	struct ph_fault f = {};
 	int r = load(edits, bad, &set, &problems);
 
 	if (r)
@@ -83,9 +96,10 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		if (!changes)
 			return out_of_memory();
 	}
-	if (apply_policies(&set, options, edits, &applied, &problems, &f)) {
+	r = put_in_force(&set, edits, options, &applied, &problems);
+	if (r) {
 		json_decref(changes);
-		return report_failure(&problems, &f);
+		return r;
 	}
 	/* What is on trial was not in force yet, should it come to that. */
 	if (!options->dry_run && !applied.trial)
@@ -117,7 +131,6 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	struct ph_applied applied = {};
-	struct ph_fault f = {};
 	int r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
 
 	if (!r && policy)
@@ -129,8 +142,9 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		if (policy_format(policy, &edits->v[0].text) || policy_set_add(&set, policy))
 			return out_of_memory();
 	}
-	if (apply_policies(&set, options, edits, &applied, &problems, &f))
-		return report_failure(&problems, &f);
+	r = put_in_force(&set, edits, options, &applied, &problems);
+	if (r)
+		return r;
 	(void)store_keep(&problems);
 	*ret = applied;
 	return PH_EXIT_OK;

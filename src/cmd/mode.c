@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cmd/change.h"
+#include "cmd/watch.h"
 #include "policy/diff.h"
 #include "policy/parse.h"
 #include "policy/print.h"
@@ -151,6 +152,25 @@ static int find_policy(const struct request *request, struct ph_policy_set *set,
 	return PH_EXIT_NO;
 }
 
+/* What learn watches by grants nothing: enforced, it would refuse everything. */
+static int spare_learner(const struct request *request, const struct ph_policy *policy)
+{
+	bool left;
+
+	if (request->mode != PH_POLICY_ENFORCE || !watch_is(policy, &left))
+		return PH_EXIT_OK;
+	(void)fprintf(stderr,
+		      "porthold mode: %s is what learn watches by: it grants nothing, and "
+		      "would refuse everything; ",
+		      policy->name);
+	if (left)
+		(void)fprintf(stderr, "that learn was killed: porthold remove %s drops it\n",
+			      policy->name);
+	else
+		(void)fprintf(stderr, "let learn end, and apply the policy that it prints\n");
+	return PH_EXIT_NO;
+}
+
 static int switch_mode(struct request *request, const struct ph_policy *policy)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
@@ -189,5 +209,7 @@ int cmd_mode(int argc, char **argv)
 	if (lock < 0)
 		return report_failure(NULL, &f);
 	r = find_policy(&request, &set, &policy);
+	if (!r)
+		r = spare_learner(&request, policy);
 	return r ? r : switch_mode(&request, policy);
 }

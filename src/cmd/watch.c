@@ -278,6 +278,21 @@ int watch_end(struct ph_watch *watch, struct ph_seen *seen, struct ph_watched *r
 	return r ? r : last;
 }
 
+int watch_spare(const struct ph_edits *edits)
+{
+	for (size_t i = 0; i < edits->n; i++) {
+		const struct ph_edit *edit = &edits->v[i];
+		cleanup_close int file = edit->text ? open(edit->path, O_RDONLY | O_CLOEXEC) : -1;
+
+		if (file < 0 || !is_locked(file))
+			continue;
+		(void)fprintf(stderr, "porthold: %s belongs to a learn at work; let it end\n",
+			      edit->path);
+		return PH_EXIT_IMPOSSIBLE;
+	}
+	return PH_EXIT_OK;
+}
+
 bool watch_is(const struct ph_policy *policy, bool *ret_left)
 {
 	cleanup_close int file = -1;

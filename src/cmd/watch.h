@@ -63,4 +63,10 @@ int watch_end(struct ph_watch *watch, struct ph_seen *seen, struct ph_watched *r
 /* Whether this is the policy of a watch; *ret_left: that nobody watches any more. */
 bool watch_is(const struct ph_policy *policy, bool *ret_left);
 
+/*
+ * PH_EXIT_OK, or complains that an edit would replace the policy of somebody who watches. Dropping
+ * it is fine: that ends the watch.
+ */
+int watch_spare(const struct ph_edits *edits);
+
 #endif
