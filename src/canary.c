@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "canary.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -15,6 +14,7 @@
 #include "apply.h"
 #include "canary-doors.h"
 #include "kernel/attached.h"
+#include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "policy/store.h"
 #include "trial.h"
@@ -177,16 +177,7 @@ static int read_files(struct ph_image *ret)
 /* Calls of the canary that were refused so far, at whatever door. */
 static uint64_t count_refused(const struct ph_kernel *kernel)
 {
-	uint64_t sum = 0;
-
-	for (unsigned door = 0; door < PH_DOOR_MAX; door++) {
-		struct ph_counter_key key = { .policy = PH_CANARY_ID, .door = door };
-		uint64_t value;
-
-		if (!bpf_map_lookup_elem(kernel->map[PH_MAP_COUNTERS], &key, &value))
-			sum += value;
-	}
-	return sum;
+	return counters_sum(kernel, PH_CANARY_ID, PH_COUNT_ATTEMPT);
 }
 
 /* Where only a part of the machine is covered, the child goes there; NULL: it need not. */

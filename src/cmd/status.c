@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -9,6 +8,7 @@
 #include "canary.h"
 #include "cmd/cmd.h"
 #include "cmd/watch.h"
+#include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
@@ -37,6 +37,7 @@ struct facts {
 	bool on_trial; /* or it was, and is over, with nobody having tidied up */
 	struct ph_header trial;
 	uint64_t fallback; /* generation; 0: none */
+	struct ph_counters counters;
 	struct ph_labels labels;
 	bool has_labels;
 	size_t kept; /* sockets: --existing=keep */
@@ -97,27 +98,20 @@ static json_t *rules_json(const struct ph_policy *policy)
 /* {"attempts": {door: n}, "packets": …, "audited": …} of one policy. */
 static json_t *counters_json(const struct facts *facts, uint64_t id)
 {
-	static const char *const names[PH_COUNT_MAX] = {
-		[PH_COUNT_ATTEMPT] = "attempts",
-		[PH_COUNT_PACKET] = "packets",
-		[PH_COUNT_AUDIT] = "audited",
-	};
-	json_t *counters = json_object();
+	json_t *counts[PH_COUNT_MAX];
+	const struct ph_counter *list;
+	size_t n;
 
-	for (unsigned count = 0; count < PH_COUNT_MAX; count++) {
-		json_t *doors = json_object();
-
-		for (unsigned door = 0; door < PH_DOOR_MAX; door++) {
-			struct ph_counter_key key = { .policy = id, .door = door, .count = count };
-			uint64_t value;
-
-			if (!bpf_map_lookup_elem(facts->kernel.map[PH_MAP_COUNTERS], &key, &value))
-				(void)json_object_set_new(doors, door_name(door),
-							  json_integer((json_int_t)value));
-		}
-		(void)json_object_set_new(counters, names[count], doors);
-	}
-	return counters;
+	for (unsigned i = 0; i < PH_COUNT_MAX; i++)
+		counts[i] = json_object();
+	list = counters_of(&facts->counters, id, &n);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].key.count < PH_COUNT_MAX)
+			(void)json_object_set_new(counts[list[i].key.count],
+						  door_name(list[i].key.door),
+						  json_integer((json_int_t)list[i].value));
+	return json_pack("{s:o, s:o, s:o}", "attempts", counts[PH_COUNT_ATTEMPT], "packets",
+			 counts[PH_COUNT_PACKET], "audited", counts[PH_COUNT_AUDIT]);
 }
 
 /* Of the audit policy of a learn: "working", or "left" where that was killed; else NULL. */
@@ -169,20 +163,11 @@ static json_t *policy_json(const struct facts *facts, const struct ph_policy *po
 
 static json_t *health_json(const struct facts *facts)
 {
-	static const char *const names[PH_HEALTH_MAX] = {
-		[PH_HEALTH_STORAGE_BUSY] = "storage_busy",
-		[PH_HEALTH_LABEL_FAILED] = "label_failed",
-		[PH_HEALTH_COUNTER_FAILED] = "counter_failed",
-		[PH_HEALTH_CGROUP_LOST] = "cgroup_lost",
-	};
 	json_t *health = json_object();
 
-	for (__u32 i = 0; i < PH_HEALTH_MAX; i++) {
-		uint64_t value = 0;
-
-		(void)bpf_map_lookup_elem(facts->kernel.map[PH_MAP_HEALTH], &i, &value);
-		(void)json_object_set_new(health, names[i], json_integer((json_int_t)value));
-	}
+	for (unsigned i = 0; i < PH_HEALTH_MAX; i++)
+		(void)json_object_set_new(health, health_name(i),
+					  json_integer((json_int_t)health_read(&facts->kernel, i)));
 	return health;
 }
 
@@ -445,6 +430,7 @@ static void facts_done(struct facts *facts)
 	kernel_close(&facts->kernel);
 	policy_set_done(&facts->set);
 	policy_set_done(&facts->overruled);
+	counters_done(&facts->counters);
 	labels_done(&facts->labels);
 	processes_done(&facts->processes);
 }
@@ -511,6 +497,10 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 	r = load_files(facts, problems);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the policy files cannot be read: %s",
+			     strerror(-r));
+	r = counters_read(&facts->kernel, &facts->counters);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read the counters: %s",
 			     strerror(-r));
 	facts->has_labels = !labels_pass(&facts->labels);
 	if (!facts->has_labels && processes_read(&facts->processes))

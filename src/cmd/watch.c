@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd/watch.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel/counters.h"
 #include "policy/print.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
@@ -35,21 +35,6 @@ static void watch_release(struct ph_watch *watch)
 	free(watch->path);
 	fd_close(watch->file);
 	*watch = (struct ph_watch)PH_WATCH_NULL;
-}
-
-/* How many calls the audit policy has been counted for, over all doors. */
-static uint64_t read_counted(const struct ph_kernel *kernel, uint64_t id)
-{
-	uint64_t sum = 0;
-
-	for (unsigned door = 0; door < PH_DOOR_MAX; door++) {
-		struct ph_counter_key key = { .policy = id, .door = door, .count = PH_COUNT_AUDIT };
-		uint64_t value;
-
-		if (!bpf_map_lookup_elem(kernel->map[PH_MAP_COUNTERS], &key, &value))
-			sum += value;
-	}
-	return sum;
 }
 
 /* --- Beginning */
@@ -121,7 +106,7 @@ static void note_earlier(struct ph_watch *watch)
 
 	watch->since = boot_time();
 	if (!kernel_open(&kernel, &(struct ph_fault){}))
-		watch->counted = read_counted(&kernel, watch->id);
+		watch->counted = counters_sum(&kernel, watch->id, PH_COUNT_AUDIT);
 	kernel_close(&kernel);
 }
 
@@ -269,7 +254,7 @@ int watch_end(struct ph_watch *watch, struct ph_seen *seen, struct ph_watched *r
 	uint64_t counted;
 
 	last = look(watch, seen);
-	counted = read_counted(&watch->kernel, watch->id) - watch->counted;
+	counted = counters_sum(&watch->kernel, watch->id, PH_COUNT_AUDIT) - watch->counted;
 	watched.lost = counted > seen->calls ? counted - seen->calls : 0;
 	watched.seconds = (watch->until - watch->since + NSEC / 2) / NSEC;
 	watched.stopped = watch->stopped;

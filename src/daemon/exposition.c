@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/exposition.h"
 
-#include <bpf/bpf.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
@@ -19,6 +19,7 @@ DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 DEFINE_CLEANUP_DONE(struct ph_processes, processes_done);
+DEFINE_CLEANUP_DONE(struct ph_counters, counters_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 struct row {
@@ -141,19 +142,20 @@ static void write_policies(FILE *to, const struct table *table)
 /* --- What the kernel counts */
 
 static void write_counter(FILE *to, const char *name, const struct table *table,
-			  const struct ph_counter_key *key, uint64_t value)
+			  const struct ph_counter *counter)
 {
-	const struct row *row = find_row(table, key->policy);
+	const struct row *row = find_row(table, counter->key.policy);
 	char gone[17];
 
 	/* Counters outlive their policies. */
-	(void)snprintf(gone, sizeof(gone), "%016" PRIx64, (uint64_t)key->policy);
+	(void)snprintf(gone, sizeof(gone), "%016" PRIx64, (uint64_t)counter->key.policy);
 	(void)fprintf(to, "%s{", name);
 	label(to, "policy", row ? row->policy->name : gone);
-	(void)fprintf(to, ",door=\"%s\"} %" PRIu64 "\n", door_name(key->door), value);
+	(void)fprintf(to, ",door=\"%s\"} %" PRIu64 "\n", door_name(counter->key.door),
+		      counter->value);
 }
 
-static void write_counters(FILE *to, const struct ph_kernel *kernel, const struct table *table)
+static void write_counters(FILE *to, const struct ph_counters *counters, const struct table *table)
 {
 	static const struct {
 		const char *name, *what;
@@ -164,37 +166,25 @@ static void write_counters(FILE *to, const struct ph_kernel *kernel, const struc
 		[PH_COUNT_AUDIT] = { "porthold_audited_calls_total",
 				     "Calls that a policy in audit mode would have refused." },
 	};
-	int map = kernel->map[PH_MAP_COUNTERS];
 
 	for (unsigned count = 0; count < PH_COUNT_MAX; count++) {
-		struct ph_counter_key key, *previous = NULL;
-		uint64_t value;
-
 		head(to, counts[count].name, "counter", counts[count].what);
-		for (; !bpf_map_get_next_key(map, previous, &key); previous = &key)
-			if (key.count == count && key.policy != PH_CANARY_ID &&
-			    !bpf_map_lookup_elem(map, &key, &value))
-				write_counter(to, counts[count].name, table, &key, value);
+		for (size_t i = 0; i < counters->n; i++) {
+			const struct ph_counter *counter = &counters->v[i];
+
+			if (counter->key.count == count && counter->key.policy != PH_CANARY_ID)
+				write_counter(to, counts[count].name, table, counter);
+		}
 	}
 }
 
 static void write_errors(FILE *to, const struct ph_kernel *kernel)
 {
-	static const char *const names[PH_HEALTH_MAX] = {
-		[PH_HEALTH_STORAGE_BUSY] = "storage_busy",
-		[PH_HEALTH_LABEL_FAILED] = "label_failed",
-		[PH_HEALTH_COUNTER_FAILED] = "counter_failed",
-	};
-
 	head(to, "porthold_kernel_errors_total", "counter",
 	     "Internal errors of the programs in the kernel; see porthold(8).");
-	for (__u32 i = 0; i < PH_HEALTH_MAX; i++) {
-		uint64_t value = 0;
-
-		(void)bpf_map_lookup_elem(kernel->map[PH_MAP_HEALTH], &i, &value);
+	for (unsigned i = 0; i < PH_HEALTH_MAX; i++)
 		(void)fprintf(to, "porthold_kernel_errors_total{kind=\"%s\"} %" PRIu64 "\n",
-			      names[i], value);
-	}
+			      health_name(i), health_read(kernel, i));
 }
 
 static void write_kernel(FILE *to)
@@ -202,6 +192,7 @@ static void write_kernel(FILE *to)
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	cleanup_(counters_donep) struct ph_counters counters = {};
 	struct table table = {};
 
 	if (kernel_open(&kernel, &(struct ph_fault){}))
@@ -210,7 +201,8 @@ static void write_kernel(FILE *to)
 	if (make_table(&set, &table)) {
 		count_confined(&table);
 		write_policies(to, &table);
-		write_counters(to, &kernel, &table);
+		(void)counters_read(&kernel, &counters);
+		write_counters(to, &counters, &table);
 		write_errors(to, &kernel);
 	}
 	free(table.v);
