@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cmd/change.h"
-#include "cmd/watch.h"
+#include "cmd/lookout.h"
 #include "policy/print.h"
 #include "service.h"
 #include "util/cleanup.h"
@@ -72,7 +72,7 @@ static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *
 			struct ph_problems *problems)
 {
 	struct ph_fault f = {};
-	int r = watch_spare(edits);
+	int r = lookout_spare(edits);
 
 	if (!r && apply_policies(set, options, edits, ret, problems, &f))
 		r = report_failure(problems, &f);

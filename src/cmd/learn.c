@@ -185,14 +185,14 @@ static void block_signals(sigset_t *ret)
 }
 
 static void tell_start(const struct request *request, const struct ph_policy *subject,
-		       const struct ph_watch *watch)
+		       const struct ph_lookout *lookout)
 {
-	if (watch->adopted)
+	if (lookout->adopted)
 		(void)fprintf(stderr, "porthold learn: an earlier learn did not end properly; its "
 				      "audit policy, which refused nothing, is taken over\n");
 	(void)fprintf(stderr, "porthold learn: watching %s%s by backend %s; nothing is refused. ",
 		      request->policy ? "policy " : "processes named ", subject->name,
-		      backend_name(watch->backend));
+		      backend_name(lookout->backend));
 	if (request->seconds)
 		(void)fprintf(stderr, "%u seconds, or until Ctrl-C.\n", request->seconds);
 	else
@@ -201,19 +201,19 @@ static void tell_start(const struct request *request, const struct ph_policy *su
 
 /* The signals stay blocked from before the first change until the last is undone. */
 static int observe(const struct request *request, const struct ph_policy *subject,
-		   struct ph_seen *seen, struct ph_watched *ret)
+		   struct ph_seen *seen, struct ph_lookout_report *ret)
 {
-	struct ph_watch watch = PH_WATCH_NULL;
+	struct ph_lookout lookout = PH_LOOKOUT_NULL;
 	sigset_t signals;
 	int r, end;
 
 	block_signals(&signals);
-	r = watch_begin(&watch, subject, &request->apply);
+	r = lookout_begin(&lookout, subject, &request->apply);
 	if (r)
 		return r;
-	tell_start(request, subject, &watch);
-	r = watch_run(&watch, &signals, request->seconds, seen);
-	end = watch_end(&watch, seen, ret);
+	tell_start(request, subject, &lookout);
+	r = lookout_run(&lookout, &signals, request->seconds, seen);
+	end = lookout_end(&lookout, seen, ret);
 	return r ? r : end;
 }
 
@@ -222,7 +222,7 @@ int cmd_learn(int argc, char **argv)
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_(policy_donep) struct ph_policy subject = {};
 	cleanup_(seen_donep) struct ph_seen seen = {};
-	struct ph_watched watched = {};
+	struct ph_lookout_report watched = {};
 	struct request request = {};
 	struct ph_learned learned;
 	int r = parse_arguments(argc, argv, &request);

@@ -21,7 +21,7 @@ DEFINE_CLEANUP_DONE(struct ph_usage, usage_done);
 /* Each line begins with `before`. */
 static void print_doubts(const struct ph_learned *learned, const char *before)
 {
-	const struct ph_watched *watched = learned->watched;
+	const struct ph_lookout_report *watched = learned->watched;
 	const struct ph_seen *seen = learned->seen;
 
 	if (watched->lost)
@@ -118,7 +118,7 @@ static json_t *lesson_json(const struct ph_lesson *lesson, const char *rules_key
 static void print_json(const struct ph_learned *learned, json_t *object)
 {
 	const struct ph_policy *subject = learned->subject;
-	const struct ph_watched *watched = learned->watched;
+	const struct ph_lookout_report *watched = learned->watched;
 	const struct ph_seen *seen = learned->seen;
 
 	(void)json_object_update_new(

@@ -4,7 +4,7 @@
 /*
  * What `learn` says in the end: a policy for what was seen, or a policy held against it.
  */
-#include "cmd/watch.h"
+#include "cmd/lookout.h"
 #include "learn/lesson.h"
 
 struct ph_learned {
@@ -13,7 +13,7 @@ struct ph_learned {
 	enum ph_addresses addresses;
 	bool json;
 	const struct ph_seen *seen;
-	const struct ph_watched *watched;
+	const struct ph_lookout_report *watched;
 };
 
 /* The exit status. */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "cmd/change.h"
-#include "cmd/watch.h"
+#include "cmd/lookout.h"
 #include "policy/diff.h"
 #include "policy/parse.h"
 #include "policy/print.h"
@@ -157,7 +157,7 @@ static int spare_learner(const struct request *request, const struct ph_policy *
 {
 	bool left;
 
-	if (request->mode != PH_POLICY_ENFORCE || !watch_is(policy, &left))
+	if (request->mode != PH_POLICY_ENFORCE || !lookout_is(policy, &left))
 		return PH_EXIT_OK;
 	(void)fprintf(stderr,
 		      "porthold mode: %s is what learn watches by: it grants nothing, and "

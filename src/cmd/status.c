@@ -7,7 +7,7 @@
 
 #include "canary.h"
 #include "cmd/cmd.h"
-#include "cmd/watch.h"
+#include "cmd/lookout.h"
 #include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
@@ -119,7 +119,7 @@ static const char *watch_state(const struct ph_policy *policy)
 {
 	bool left;
 
-	if (!watch_is(policy, &left))
+	if (!lookout_is(policy, &left))
 		return NULL;
 	return left ? "left" : "working";
 }

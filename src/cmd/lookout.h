@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef PH_WATCH_H
-#define PH_WATCH_H
+#ifndef PH_LOOKOUT_H
+#define PH_LOOKOUT_H
 /*
  * An audit policy for a time, beside whatever is in force: the eyes of `learn`. It grants nothing,
  * so that every call of the processes is an event, and it refuses nothing.
@@ -13,12 +13,14 @@
 
 #include "cmd/cmd.h"
 #include "events/slots.h"
+#include "events/wake.h"
 #include "kernel/load.h"
 #include "learn/seen.h"
 
-struct ph_watch {
+struct ph_lookout {
 	struct ph_kernel kernel;
 	struct ph_slots slots;
+	struct ph_wake wake;
 	struct ph_policy policy;
 	char *path;
 	int file; /* locked */
@@ -30,13 +32,13 @@ struct ph_watch {
 	uint64_t counted; /* events of an earlier watch */
 };
 
-#define PH_WATCH_NULL                                \
-	{                                            \
-		.kernel = PH_KERNEL_NULL, .file = -1 \
+#define PH_LOOKOUT_NULL                                                    \
+	{                                                                  \
+		.kernel = PH_KERNEL_NULL, .wake = PH_WAKE_NULL, .file = -1 \
 	}
 
 /* What became of it. */
-struct ph_watched {
+struct ph_lookout_report {
 	unsigned seconds;
 	uint64_t lost; /* events that were overwritten unread */
 	bool stopped; /* somebody else ended it */
@@ -47,26 +49,26 @@ struct ph_watched {
  * Begins to watch whom the subject matches. 0, or an exit status after a complaint; then nothing is
  * left to end.
  */
-int watch_begin(struct ph_watch *watch, const struct ph_policy *subject,
-		const struct ph_apply_options *options);
+int lookout_begin(struct ph_lookout *lookout, const struct ph_policy *subject,
+		  const struct ph_apply_options *options);
 
 /*
  * Adds what is seen until one of the signals, which must be blocked, or the time comes (0: no
  * time). 0, or an exit status after a complaint.
  */
-int watch_run(struct ph_watch *watch, const sigset_t *signals, unsigned seconds,
-	      struct ph_seen *seen);
+int lookout_run(struct ph_lookout *lookout, const sigset_t *signals, unsigned seconds,
+		struct ph_seen *seen);
 
 /* Drops the policy, adds the last, and releases all. The same. */
-int watch_end(struct ph_watch *watch, struct ph_seen *seen, struct ph_watched *ret);
+int lookout_end(struct ph_lookout *lookout, struct ph_seen *seen, struct ph_lookout_report *ret);
 
 /* Whether this is the policy of a watch; *ret_left: that nobody watches any more. */
-bool watch_is(const struct ph_policy *policy, bool *ret_left);
+bool lookout_is(const struct ph_policy *policy, bool *ret_left);
 
 /*
  * PH_EXIT_OK, or complains that an edit would replace the policy of somebody who watches. Dropping
  * it is fine: that ends the watch.
  */
-int watch_spare(const struct ph_edits *edits);
+int lookout_spare(const struct ph_edits *edits);
 
 #endif
