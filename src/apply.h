@@ -61,7 +61,8 @@ int apply_lock_only(struct ph_fault *f);
 
 /*
  * The set is what shall be in force, as the files say it after the edits. 0; -EINVAL with problems
- * for policies that cannot be compiled; another -errno with the fault.
+ * for policies that cannot be compiled; another -errno with the fault. *ret is filled in once the
+ * set is in force, also if what comes after that fails.
  */
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
 		   const struct ph_edits *edits, struct ph_applied *ret,

@@ -66,7 +66,10 @@ static json_t *find_changes(const struct ph_policy_set *after, size_t most)
 	return changes_find(&before, after, most);
 }
 
-/* What the set says, and the files after the edits. */
+/*
+ * What the set says, and the files after the edits. What is in force is kept as the last good set,
+ * whatever the canary says of it; what is on trial is not in force yet, should it come to that.
+ */
 static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *edits,
 			const struct ph_apply_options *options, struct ph_applied *ret,
 			struct ph_problems *problems)
@@ -74,9 +77,12 @@ static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *
 	struct ph_fault f = {};
 	int r = lookout_spare(edits);
 
-	if (!r && apply_policies(set, options, edits, ret, problems, &f))
-		r = report_failure(problems, &f);
-	return r;
+	if (r)
+		return r;
+	r = apply_policies(set, options, edits, ret, problems, &f);
+	if ((ret->changed || ret->in_force) && !options->dry_run && !ret->trial)
+		(void)store_keep(problems);
+	return r ? report_failure(problems, &f) : PH_EXIT_OK;
 }
 
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
@@ -101,9 +107,6 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		json_decref(changes);
 		return r;
 	}
-	/* What is on trial was not in force yet, should it come to that. */
-	if (!options->dry_run && !applied.trial)
-		(void)store_keep(&problems);
 	*ret = applied;
 	if (ret_changes)
 		*ret_changes = changes;
@@ -145,7 +148,6 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 	r = put_in_force(&set, edits, options, &applied, &problems);
 	if (r)
 		return r;
-	(void)store_keep(&problems);
 	*ret = applied;
 	return PH_EXIT_OK;
 }

@@ -64,7 +64,7 @@ static int apply_files(const struct ph_reload_order *order, struct ph_reload_rep
 	const struct ph_edits nothing = {};
 	struct ph_applied applied = {};
 	cleanup_close int lock = apply_lock(f);
-	int r = lock < 0 ? lock : load(order, &set, problems, f);
+	int r = lock < 0 ? lock : load(order, &set, problems, f), kept = 0;
 
 	if (!r) {
 		report->bad_files = problems->n_errors;
@@ -75,15 +75,14 @@ static int apply_files(const struct ph_reload_order *order, struct ph_reload_rep
 	if (r && f->status != PH_EXIT_CANARY)
 		return r;
 	describe(&applied, report);
-	if (r)
-		return r;
-	r = applied.changed || order->first ? store_keep(problems) : 0;
-	if (r)
-		(void)fault(f, r, PH_EXIT_OK,
+	if (applied.changed || order->first)
+		kept = store_keep(problems);
+	if (kept && !r)
+		(void)fault(f, kept, PH_EXIT_OK,
 			    "cannot keep the files as the last good ones: %s; "
 			    "should one be bad at the next boot, it will not count",
-			    strerror(-r));
-	return 0;
+			    strerror(-kept));
+	return r;
 }
 
 void reload(const void *argument, FILE *answer)
