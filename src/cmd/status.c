@@ -397,6 +397,15 @@ static void print_text(const json_t *object)
 		print_policy(entry);
 }
 
+/* Policies that stand in the files alone. */
+static size_t count_waiting(void)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+
+	return store_load_good(NULL, &set, &ignored) ? 0 : set.n;
+}
+
 /* What was put in force and not taken away has a result of the canary. */
 static json_t *nothing_json(const struct facts *facts)
 {
@@ -404,17 +413,22 @@ static json_t *nothing_json(const struct facts *facts)
 	bool gone = last && !facts->on_trial;
 
 	json_decref(last);
-	return json_pack("{s:b, s:b, s:o}", "in_force", 0, "degraded", gone, "trial",
-			 trial_json(facts));
+	return json_pack("{s:b, s:b, s:I, s:o}", "in_force", 0, "degraded", gone, "waiting",
+			 (json_int_t)count_waiting(), "trial", trial_json(facts));
 }
 
 static void print_nothing(const json_t *object)
 {
+	json_int_t waiting = json_integer_value(json_object_get(object, "waiting"));
+
 	if (json_is_true(json_object_get(object, "degraded")))
 		(void)printf("NOTHING IS ENFORCED: what was put in force is gone from the kernel; "
 			     "porthold apply\n");
 	else
 		(void)printf("No policy is in force.\n");
+	if (waiting)
+		(void)printf("Policies in the files that are not in force: %lld; porthold apply\n",
+			     (long long)waiting);
 }
 
 static int status_of(const json_t *object)

@@ -23,6 +23,7 @@
 #include "kernel/doors.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/file.h"
 
 #define MSEC 1000ull
@@ -104,7 +105,7 @@ static void tell_state(const struct daemon *d)
 	if (d->disabled)
 		say_status("porthold.disable is on the kernel's command line: nothing is applied");
 	else if (!report->in_force)
-		say_status("no policy is in force%s", bad);
+		say_status("%sno policy is in force%s", *bad ? "DEGRADED: " : "", bad);
 	else
 		say_status("%sgeneration %llu is in force%s",
 			   report->degraded || *bad ? "DEGRADED: " : "",
@@ -154,20 +155,12 @@ static void serve(struct daemon *d)
 
 /* --- The canary */
 
-static uint64_t boot_time(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* Takes the text over: what is amiss; NULL: nothing. */
 static void take_health(struct daemon *d, char *ill)
 {
 	if (d->ill && !ill)
 		say(LOG_NOTICE, "the canary is well again");
-	d->exposed.checked = boot_time();
+	d->exposed.checked = boot_now();
 	d->exposed.checks++;
 	d->exposed.failed_checks += ill != NULL;
 	d->exposed.check_succeeded = !ill;
@@ -275,7 +268,7 @@ static int end_status(const struct daemon *d)
 
 static void count_apply(struct daemon *d, const struct ph_reload_report *report)
 {
-	d->exposed.applied = boot_time();
+	d->exposed.applied = boot_now();
 	d->exposed.apply_succeeded = !report->status;
 	if (report->status)
 		d->exposed.failed_applies++;

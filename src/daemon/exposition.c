@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernel/counters.h"
 #include "kernel/generation.h"
@@ -12,8 +11,7 @@
 #include "kernel/processes.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
-
-#define NSEC 1000000000ull
+#include "util/clock.h"
 
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
@@ -210,23 +208,15 @@ static void write_kernel(FILE *to)
 
 /* --- What the daemon knows */
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	(void)clock_gettime(clock, &now);
-	return now.tv_sec * NSEC + now.tv_nsec;
-}
-
-/* The wall clock's time of a boot time, by what both say now. */
 static void write_time(FILE *to, const char *name, const char *what, uint64_t boot)
 {
-	uint64_t age = clock_ns(CLOCK_BOOTTIME) - boot, then = clock_ns(CLOCK_REALTIME) - age;
+	uint64_t then = boot_to_wall(boot);
 
 	if (!boot)
 		return;
 	head(to, name, "gauge", what);
-	(void)fprintf(to, "%s %llu.%03u\n", name, then / NSEC, (unsigned)(then % NSEC / 1000000));
+	(void)fprintf(to, "%s %llu.%03u\n", name, then / PH_SECOND,
+		      (unsigned)(then % PH_SECOND / 1000000));
 }
 
 static void write_state(FILE *to, const struct ph_reload_report *report)
@@ -275,7 +265,7 @@ static void write_canary(FILE *to, const struct ph_exposed *exposed)
 	       exposed->check_succeeded);
 	write_time(to, "porthold_canary_timestamp_seconds", "When that was.", exposed->checked);
 	single(to, "porthold_canary_age_seconds", "gauge", "How long ago that was.",
-	       (clock_ns(CLOCK_BOOTTIME) - exposed->checked) / NSEC);
+	       (boot_now() - exposed->checked) / PH_SECOND);
 }
 
 static void write_events(FILE *to, const struct ph_denials *denials)

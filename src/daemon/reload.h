@@ -19,7 +19,7 @@ struct ph_reload_order {
 struct ph_reload_report {
 	enum ph_exit status;
 	bool busy; /* somebody else is at work: the same may succeed soon */
-	bool bad_files; /* some files count in their last good form, or not at all */
+	bool bad_files; /* some files, or all, count in their last good form, or not at all */
 	bool in_force; /* some generation is, also after a failure */
 	bool changed;
 	enum ph_backend backend;

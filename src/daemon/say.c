@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* Whether standard error is what $JOURNAL_STREAM says: it may have been redirected since. */
 static bool journal_reads(void)
@@ -83,11 +83,8 @@ void say_ready(void)
 
 void say_reloading(void)
 {
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	(void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-			 (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+			 clock_now(CLOCK_MONOTONIC) / 1000);
 }
 
 void say_stopping(void)

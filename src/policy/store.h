@@ -54,6 +54,12 @@ int store_load(const struct ph_edits *edits, struct ph_policy_set *ret,
 int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
 		    struct ph_problems *problems);
 
+/*
+ * Every file as it was when it was last in force; one that never was is left out. For a set that
+ * cannot be put in force as a whole. 0 or -errno.
+ */
+int store_load_last(struct ph_policy_set *ret);
+
 /* One of the directories alone, as store_load_good() reads it. */
 int store_load_directory(const char *directory, struct ph_policy_set *ret,
 			 struct ph_problems *problems);

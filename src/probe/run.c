@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include "probe/internal.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #define RESET_ROUNDS 200
 
@@ -110,10 +110,7 @@ static int clear_up(pid_t pid)
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)(clock_now(CLOCK_MONOTONIC) / 1000000);
 }
 
 /* Waits for the answer: 1 read, 0 the processes ended without one, -1 time is up. */

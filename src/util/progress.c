@@ -2,18 +2,16 @@
 #include "util/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "util/clock.h"
 
 #define FIRST_AFTER 1000 /* ms */
 #define EVERY 200
 
 uint64_t progress_now(void)
 {
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_now(CLOCK_MONOTONIC) / 1000000;
 }
 
 void progress_show(struct ph_progress *progress, size_t done)
