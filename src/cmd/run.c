@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * run: confined from the first instruction, whatever the name. This process takes the name that the
- * policy matches, and with it the label; the label stays when it executes the command.
+ * run: confined from the first instruction, whatever the name. This process takes the label of the
+ * policy, which stays when it executes the command: by the name that the policy matches or, of one
+ * that goes by the program, by its id. What a policy asks anew at each call must hold already.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,17 +18,33 @@
 #include "policy/print.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
+#include "util/stream.h"
 
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 struct request {
 	const char *what; /* ports, or the name of a policy */
 	char **command;
 	struct ph_apply_options apply;
 };
+
+/* What the command shall be under. */
+struct target {
+	uint64_t id; /* of the policy */
+	char comm[PH_COMM_MAX + 1]; /* a name that brings it; "": none does */
+	char *place; /* what else it asks of a process, in words */
+};
+
+static void target_done(struct target *target)
+{
+	free(target->place);
+}
+
+DEFINE_CLEANUP_DONE(struct target, target_done);
 
 static int parse_arguments(int argc, char **argv, struct request *request)
 {
@@ -59,7 +76,7 @@ static void name_ports(const char *ports, char ret[PH_COMM_MAX + 1])
 }
 
 /* Puts a policy for these ports in force, under a name that nothing else has. */
-static int confine_ports(const struct request *request, char ret_comm[PH_COMM_MAX + 1])
+static int confine_ports(const struct request *request, struct target *target)
 {
 	struct ph_rule rule = { .kind = PH_RULE_PORTS, .connect = true, .bind = true };
 	cleanup_(policy_donep) struct ph_policy policy = {};
@@ -71,24 +88,40 @@ static int confine_ports(const struct request *request, char ret_comm[PH_COMM_MA
 
 	if (ports_parse(request->what, strlen(request->what), &rule.ranges, &rule.n_ranges, &error))
 		return report_text_error("run", request->what, &error);
-	name_ports(request->what, ret_comm);
-	(void)snprintf(policy.match.comm, sizeof(policy.match.comm), "%s", ret_comm);
-	policy.name = strdup(ret_comm);
+	name_ports(request->what, target->comm);
+	(void)snprintf(policy.match.comm, sizeof(policy.match.comm), "%s", target->comm);
+	policy.name = strdup(target->comm);
 	if (!policy.name || policy_add_rule(&policy, &rule) ||
-	    store_path(PH_RUN_POLICIES, ret_comm, &path)) {
+	    store_path(PH_RUN_POLICIES, target->comm, &path)) {
 		rule_done(&rule);
-		return usage_error("run", "out of memory");
+		return no_memory("run");
 	}
 	policy.file = path;
 	policy.line = PH_ONE_POLICY_LINE;
+	target->id = policy_id(&policy);
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
 	return replace_policy(path, &policy, &request->apply, &applied);
 }
 
-/* The name that a policy in force matches. */
-static int find_policy(const char *name, char ret_comm[PH_COMM_MAX + 1])
+/* What the policy asks of a process at each call, in words; empty: nothing. */
+static int format_place(const struct ph_match *match, char **ret)
+{
+	cleanup_(stream_donep) struct ph_stream stream = {};
+
+	if (stream_begin(&stream))
+		return -ENOMEM;
+	if (match->has_uid)
+		(void)fprintf(stream.file, " with uid %u", match->uid);
+	if (match->cgroup)
+		(void)fprintf(stream.file, " in cgroup %s", match->cgroup);
+	if (match->unit)
+		(void)fprintf(stream.file, " in unit %s", match->unit);
+	return stream_end(&stream, ret);
+}
+
+static int find_policy(const char *name, struct target *target)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_(problems_donep) struct ph_problems problems = {};
@@ -100,10 +133,9 @@ static int find_policy(const char *name, char ret_comm[PH_COMM_MAX + 1])
 		return report_failure(&problems, &f);
 	}
 	policy = policy_set_find(&set, name);
-	if (!policy || !*policy->match.comm) {
+	if (!policy) {
 		(void)fprintf(stderr,
-			      "porthold run: %s: neither ports nor a policy that matches a "
-			      "name; see porthold status\n",
+			      "porthold run: %s: neither ports nor a policy; see porthold status\n",
 			      name);
 		return PH_EXIT_NO;
 	}
@@ -114,25 +146,36 @@ static int find_policy(const char *name, char ret_comm[PH_COMM_MAX + 1])
 			      name);
 		return PH_EXIT_REFUSED;
 	}
-	(void)snprintf(ret_comm, PH_COMM_MAX + 1, "%s", policy->match.comm);
-	return 0;
+	target->id = policy_id(policy);
+	if (!policy->match.exe)
+		(void)snprintf(target->comm, sizeof(target->comm), "%s", policy->match.comm);
+	return format_place(&policy->match, &target->place) ? no_memory("run") : 0;
 }
 
-/* Whether the kernel has labelled the process. */
-static bool is_labelled(pid_t pid)
+/* --- The label */
+
+enum witnessed {
+	WITNESSED_LABEL,
+	WITNESSED_NONE,
+	WITNESSED_NO_LABELS, /* the host keeps none */
+};
+
+/* Whether the process is under the policy now, with all that the policy asks at each call. */
+static enum witnessed look_at(pid_t pid, uint64_t id)
 {
 	cleanup_(labels_donep) struct ph_labels labels = {};
+	int r = labels_pass(&labels);
 
-	if (labels_pass(&labels))
-		return false;
+	if (r)
+		return r == -ENOENT ? WITNESSED_NO_LABELS : WITNESSED_NONE;
 	for (size_t i = 0; i < labels.n; i++)
-		if ((pid_t)labels.v[i].pid == pid)
-			return true;
-	return false;
+		if ((pid_t)labels.v[i].pid == pid && label_holds(&labels.v[i], id))
+			return WITNESSED_LABEL;
+	return WITNESSED_NONE;
 }
 
-/* Waits for the word that this process has its new name; a confined process could not ask. */
-static pid_t start_witness(int said[2])
+/* Waits for the word that this process has its label; a confined process could not ask. */
+static pid_t start_witness(int said[2], uint64_t id)
 {
 	pid_t self = getpid(), witness;
 	char byte;
@@ -143,34 +186,72 @@ static pid_t start_witness(int said[2])
 	if (witness)
 		return witness;
 	(void)close(said[1]);
-	_exit(read(said[0], &byte, 1) == 1 && is_labelled(self) ? 0 : 1);
+	_exit(read(said[0], &byte, 1) == 1 ? look_at(self, id) : WITNESSED_NONE);
 }
 
-/* Takes the name, and with it the label; false: there is none. */
-static bool take_label(const char *comm)
+/* By the name that the policy matches, or by its id. 0 or -errno. */
+static int take_label(const struct target *target)
 {
-	int said[2] = { -1, -1 }, status = -1;
-	pid_t witness = start_witness(said);
-	bool told;
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	int r;
+
+	if (*target->comm)
+		return prctl(PR_SET_NAME, target->comm) ? -errno : 0;
+	r = kernel_open(&kernel, &(struct ph_fault){});
+	return r ? r : labels_claim(&kernel, target->id);
+}
+
+/* What the witness has seen, or -errno. */
+static int take_label_and_look(const struct target *target)
+{
+	int said[2] = { -1, -1 }, status = 0, r;
+	pid_t witness = start_witness(said, target->id);
 
 	if (witness < 0)
-		return false;
-	(void)prctl(PR_SET_NAME, comm);
-	told = write(said[1], "", 1) == 1;
+		return -errno;
+	r = take_label(target);
+	if (!r && write(said[1], "", 1) != 1)
+		r = -errno;
 	fd_close(said[0]);
 	fd_close(said[1]);
-	return waitpid(witness, &status, 0) == witness && told && status == 0;
+	if (waitpid(witness, &status, 0) != witness || !WIFEXITED(status))
+		return r ? r : -ECHILD;
+	return r ? r : WEXITSTATUS(status);
 }
 
-static int execute(const struct request *request, const char *comm)
+static int complain(const struct request *request, const struct target *target, int result)
 {
-	if (!take_label(comm)) {
+	(void)fprintf(stderr, "porthold run: %s is not run: ", request->command[0]);
+	if (result == -EXDEV)
 		(void)fprintf(stderr,
-			      "porthold run: the kernel did not label this process: %s is not "
-			      "run; this host keeps no labels, see porthold doctor\n",
-			      request->command[0]);
-		return PH_EXIT_REFUSED;
-	}
+			      "policy %s matches no name alone, and in a pid namespace run "
+			      "takes only policies that do\n",
+			      request->what);
+	else if (result == -EBUSY)
+		(void)fprintf(stderr, "another policy holds this process already\n");
+	else if (result < 0)
+		(void)fprintf(stderr, "cannot take the label: %s\n", strerror(-result));
+	else if (result == WITNESSED_NO_LABELS)
+		(void)fprintf(stderr, "this host keeps no labels, see porthold doctor\n");
+	else if (target->place && *target->place)
+		(void)fprintf(stderr,
+			      "policy %s holds only what runs%s; started there, it is held "
+			      "without run\n",
+			      request->what, target->place);
+	else
+		(void)fprintf(stderr,
+			      "the kernel did not label it; is %s in force? See porthold "
+			      "status\n",
+			      request->what);
+	return result < 0 && result != -EXDEV ? PH_EXIT_IMPOSSIBLE : PH_EXIT_REFUSED;
+}
+
+static int execute(const struct request *request, const struct target *target)
+{
+	int result = take_label_and_look(target);
+
+	if (result != WITNESSED_LABEL)
+		return complain(request, target, result);
 	(void)execvp(request->command[0], request->command);
 	(void)fprintf(stderr, "porthold run: %s: %s\n", request->command[0], strerror(errno));
 	return PH_EXIT_IMPOSSIBLE;
@@ -178,17 +259,15 @@ static int execute(const struct request *request, const char *comm)
 
 int cmd_run(int argc, char **argv)
 {
-	char comm[PH_COMM_MAX + 1];
+	cleanup_(target_donep) struct target target = {};
 	struct request request = {};
 	int r = parse_arguments(argc, argv, &request);
 
 	if (!r)
 		r = require_root("run");
 	if (!r && strspn(request.what, "0123456789,-") == strlen(request.what))
-		r = confine_ports(&request, comm);
+		r = confine_ports(&request, &target);
 	else if (!r)
-		r = find_policy(request.what, comm);
-	if (r)
-		return r;
-	return execute(&request, comm);
+		r = find_policy(request.what, &target);
+	return r ? r : execute(&request, &target);
 }

@@ -45,14 +45,6 @@ struct facts {
 	struct ph_canary canary;
 };
 
-static bool label_holds(const struct ph_labelled *label, uint64_t id)
-{
-	for (__u32 i = 0; i < label->policies.count && i < PH_LABEL_MAX; i++)
-		if (label->policies.id[i] == id)
-			return true;
-	return false;
-}
-
 static bool leader_is_labelled(const struct facts *facts, uint32_t tgid, uint64_t id)
 {
 	for (size_t i = 0; i < facts->labels.n; i++)

@@ -4,12 +4,14 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernel/bpffs.h"
 #include "util/cleanup.h"
 
 #define PASS_PIN "ph_label_tasks"
+#define FIRST_PID_NAMESPACE 0xeffffffcu /* its inode: PROC_PID_INIT_INO in linux/proc_ns.h */
 
 void labels_done(struct ph_labels *labels)
 {
@@ -59,4 +61,28 @@ int labels_pass(struct ph_labels *ret)
 	*ret = labels;
 	labels.v = NULL;
 	return 0;
+}
+
+bool label_holds(const struct ph_labelled *label, uint64_t id)
+{
+	for (size_t i = 0; i < PH_LABEL_MAX; i++)
+		if (label->policies.id[i] == id)
+			return true;
+	return false;
+}
+
+/* The pass takes a mirror's entry for the label of a task that has no other. */
+int labels_claim(const struct ph_kernel *kernel, uint64_t id)
+{
+	struct ph_label label = { .policies = { .count = 1, .id = { id } } };
+	uint32_t pid = getpid();
+	struct stat namespace;
+
+	if (stat("/proc/self/ns/pid", &namespace))
+		return -errno;
+	if (namespace.st_ino != FIRST_PID_NAMESPACE)
+		return -EXDEV;
+	if (!bpf_map_update_elem(kernel->map[PH_MAP_MIRROR], &pid, &label, BPF_NOEXIST))
+		return 0;
+	return errno == EEXIST ? -EBUSY : -errno;
 }

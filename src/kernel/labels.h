@@ -5,6 +5,7 @@
  * Which tasks are labelled now. Asking makes it true: every running task is matched anew under the
  * generation in force.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kernel/load.h"
@@ -18,5 +19,15 @@ void labels_done(struct ph_labels *labels);
 
 /* 0; -ENOENT: this host keeps no labels, names decide; other -errno. */
 int labels_pass(struct ph_labels *ret);
+
+/* Whether the policy of this id is among them. */
+bool label_holds(const struct ph_labelled *label, uint64_t id);
+
+/*
+ * Puts the calling process, of which nothing is labelled yet, under the policy of this id: true with
+ * the next pass. For policies that no name brings. 0; -EBUSY: it has a label; -EXDEV: it is in a pid
+ * namespace, where nobody knows its number in the kernel; other -errno.
+ */
+int labels_claim(const struct ph_kernel *kernel, uint64_t id);
 
 #endif
