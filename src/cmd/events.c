@@ -17,6 +17,7 @@
 #include "kernel/bpffs.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/terminal.h"
 
 #define MAPS_PINS PH_PIN_DIR "/" PH_MAPS_DIR
 #define WRITER_PAUSE_NS (10 * 1000 * 1000) /* until an unfinished event is looked at again */
@@ -27,6 +28,7 @@ DEFINE_CLEANUP_DONE(struct ph_record, record_done);
 struct view {
 	bool follow;
 	bool json;
+	unsigned text; /* enum ph_record_text */
 	bool unique;
 	uint64_t since; /* boot time, ns */
 	uint64_t until;
@@ -58,6 +60,9 @@ static int parse_arguments(int argc, char **argv, struct view *view)
 	int option, r = 0;
 
 	view->until = UINT64_MAX;
+	view->text = PH_TEXT_TIME;
+	if (terminal_takes_colours(STDOUT_FILENO))
+		view->text |= PH_TEXT_COLOURS;
 	while (!r && (option = getopt_long(argc, argv, "f", options, NULL)) != -1) {
 		if (option == '?')
 			return option_error("events");
@@ -88,7 +93,7 @@ static int print_record(const struct view *view, const struct ph_record *record)
 		return r;
 	} else {
 		cleanup_free char *text = NULL;
-		int r = record_text(record, true, &text);
+		int r = record_text(record, view->text, &text);
 
 		return r ? r : puts(text) < 0 ? -EIO : 0;
 	}

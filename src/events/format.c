@@ -12,6 +12,7 @@
 #include "policy/text.h"
 #include "util/cleanup.h"
 #include "util/stream.h"
+#include "util/terminal.h"
 
 const char *record_verdict(const struct ph_record *record)
 {
@@ -154,7 +155,15 @@ static void print_question(FILE *to, const struct ph_event *event)
 					    endpoint));
 }
 
-int record_text(const struct ph_record *record, bool with_time, char **ret)
+static void print_verdict(FILE *to, const struct ph_record *record, bool colours)
+{
+	const char *colour = record->event.kind == PH_EVENT_AUDIT ? PH_YELLOW : PH_RED;
+
+	(void)fprintf(to, "%s%s%s ", colours ? colour : "", record_verdict(record),
+		      colours ? PH_PLAIN : "");
+}
+
+int record_text(const struct ph_record *record, unsigned how, char **ret)
 {
 	cleanup_(stream_donep) struct ph_stream stream = {};
 	char time[PH_WHEN_SIZE];
@@ -163,9 +172,9 @@ int record_text(const struct ph_record *record, bool with_time, char **ret)
 	if (stream_begin(&stream))
 		return -ENOMEM;
 	to = stream.file;
-	if (with_time)
+	if (how & PH_TEXT_TIME)
 		(void)fprintf(to, "%s ", when_format(record->event.time, time));
-	(void)fprintf(to, "%s ", record_verdict(record));
+	print_verdict(to, record, how & PH_TEXT_COLOURS);
 	print_question(to, &record->event);
 	print_policy(to, record);
 	print_caller(to, record);

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef PH_FORMAT_H
 #define PH_FORMAT_H
-/* A record as a line of text, and as JSON. Both hold valid UTF-8 and no line break. */
+/*
+ * A record as a line of text, and as JSON. Both hold valid UTF-8 and no line break; no control
+ * character either, but for colours where they are asked for.
+ */
 #include <jansson.h>
 #include <stdbool.h>
 
 #include "events/record.h"
 
-/* *ret is the caller's to free. 0 or -ENOMEM. */
-int record_text(const struct ph_record *record, bool with_time, char **ret);
+enum ph_record_text {
+	PH_TEXT_TIME = 1 << 0, /* begins with it */
+	PH_TEXT_COLOURS = 1 << 1, /* for a terminal: the verdict's */
+};
+
+/* `how` is of enum ph_record_text. *ret is the caller's to free. 0 or -ENOMEM. */
+int record_text(const struct ph_record *record, unsigned how, char **ret);
 
 /* NULL: out of memory. */
 json_t *record_json(const struct ph_record *record);

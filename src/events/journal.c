@@ -135,7 +135,7 @@ int journal_record(const struct ph_record *record)
 {
 	cleanup_(fields_donep) struct fields fields = {};
 	cleanup_free char *text = NULL;
-	int r = record_text(record, false, &text);
+	int r = record_text(record, 0, &text);
 
 	if (r)
 		return r;

@@ -48,7 +48,7 @@ static int tell_json(FILE *to, const struct ph_record *record)
 static int tell_text(FILE *to, const struct ph_record *record)
 {
 	cleanup_free char *text = NULL;
-	int r = record_text(record, true, &text);
+	int r = record_text(record, PH_TEXT_TIME, &text);
 
 	return r || fprintf(to, "%s\n", text) < 0 || fflush(to) ? -EIO : 0;
 }

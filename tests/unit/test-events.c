@@ -9,10 +9,13 @@
 #include "policy/text.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/terminal.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -303,7 +306,7 @@ static void check_text(const struct ph_event *event, const char *expected)
 	cleanup_free char *text = NULL;
 
 	make_record(event, &record);
-	assert_int_equal(record_text(&record, false, &text), 0);
+	assert_int_equal(record_text(&record, 0, &text), 0);
 	assert_string_equal(text, expected);
 }
 
@@ -321,6 +324,53 @@ static void test_text(void **state)
 	check_text(&event, "audit bpf policy=0000000000000001 no-rule=\"no rule opens this door\"");
 }
 
+static void test_colours(void **state)
+{
+	struct ph_event event = { .door = PH_DOOR_BPF, .policy = 1 };
+	cleanup_(record_donep) struct ph_record record = {};
+	cleanup_free char *deny = NULL, *audit = NULL;
+
+	make_record(&event, &record);
+	assert_int_equal(record_text(&record, PH_TEXT_COLOURS, &deny), 0);
+	assert_string_equal(deny, "\x1b[31mdeny\x1b[m bpf policy=0000000000000001 "
+				  "no-rule=\"no rule opens this door\"");
+	record.event.kind = PH_EVENT_AUDIT;
+	assert_int_equal(record_text(&record, PH_TEXT_COLOURS, &audit), 0);
+	assert_memory_equal(audit, "\x1b[33maudit\x1b[m bpf ", 18);
+}
+
+/* A terminal of its own, whoever runs the test. */
+static int open_terminal(int *ret_master)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), terminal;
+
+	assert_true(master >= 0);
+	assert_int_equal(grantpt(master), 0);
+	assert_int_equal(unlockpt(master), 0);
+	terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(terminal >= 0);
+	*ret_master = master;
+	return terminal;
+}
+
+static void test_who_gets_colours(void **state)
+{
+	cleanup_close int master = -1, terminal = open_terminal(&master);
+	cleanup_close int file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(unsetenv("NO_COLOR"), 0);
+	assert_int_equal(setenv("TERM", "xterm", 1), 0);
+	assert_true(terminal_takes_colours(terminal));
+	assert_false(terminal_takes_colours(file));
+	assert_int_equal(setenv("TERM", "dumb", 1), 0);
+	assert_false(terminal_takes_colours(terminal));
+	assert_int_equal(setenv("TERM", "xterm", 1), 0);
+	assert_int_equal(setenv("NO_COLOR", "", 1), 0);
+	assert_true(terminal_takes_colours(terminal));
+	assert_int_equal(setenv("NO_COLOR", "1", 1), 0);
+	assert_false(terminal_takes_colours(terminal));
+}
+
 /* A name may hold anything: it stays one value in one line, and out of the terminal's controls. */
 static void test_hostile_names(void **state)
 {
@@ -336,7 +386,7 @@ static void test_hostile_names(void **state)
 		memset(event.comm, 0, sizeof(event.comm));
 		strcpy((char *)event.comm, names[i]);
 		make_record(&event, &record);
-		assert_int_equal(record_text(&record, false, &text), 0);
+		assert_int_equal(record_text(&record, 0, &text), 0);
 		assert_non_null(strstr(text, "comm=\""));
 		for (size_t at = 0, n; text[at]; at += n) {
 			uint32_t character;
@@ -557,6 +607,8 @@ int main(void)
 		cmocka_unit_test(test_no_rule),
 		cmocka_unit_test(test_rule_allows_just_that),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_colours),
+		cmocka_unit_test(test_who_gets_colours),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_fold_counts),
