@@ -26,7 +26,7 @@ static const struct verb {
 	{ "learn", cmd_learn, "--name N [--for T]",
 	  "what N does, as a policy that allows just that" },
 	{ "doctor", cmd_doctor, "[--json]", "what this kernel and this boot offer" },
-	{ "run", cmd_run, "PORTS|POLICY -- CMD...",
+	{ "run", cmd_run, "PORTS|POLICY -- CMD",
 	  "execute CMD confined from its first instruction" },
 	{ "selftest", cmd_selftest, "[--door NAME]", "try every way out on this host, harmlessly" },
 	{ "daemon", cmd_daemon, "[--config FILE]", "keep the policy files in force, tell denials" },

@@ -126,7 +126,7 @@ static bool fits_better(const struct version *version, const struct version *bes
 }
 
 bool sources_find(const struct ph_sources *sources, uint64_t id, uint64_t generation,
-		  struct ph_source *ret)
+		  struct ph_origin *ret)
 {
 	const struct version *version, *end, *best = NULL;
 
@@ -139,7 +139,7 @@ bool sources_find(const struct ph_sources *sources, uint64_t id, uint64_t genera
 			best = version;
 	if (!best)
 		return false;
-	*ret = (struct ph_source){
+	*ret = (struct ph_origin){
 		.name = string_at(sources, best->name),
 		.file = string_at(sources, best->file),
 		.line = best->line,
@@ -218,7 +218,7 @@ static int add_string(struct builder *builder, const char *text, uint32_t *ret)
 }
 
 static int add_version(struct builder *builder, uint64_t id, uint64_t first, uint64_t last,
-		       const struct ph_source *source)
+		       const struct ph_origin *source)
 {
 	struct version *version = &builder->versions[builder->n];
 	int r;
@@ -261,7 +261,7 @@ static bool is_referred_to(const struct update *update, const struct version *ve
 	       references[low].generation <= version->last;
 }
 
-static bool same_source(const struct ph_source *a, const struct ph_source *b)
+static bool same_source(const struct ph_origin *a, const struct ph_origin *b)
 {
 	return a->line == b->line && !strcmp(a->name, b->name) && !strcmp(a->file, b->file);
 }
@@ -276,9 +276,9 @@ static uint64_t last_generation(const struct update *update)
 
 /* An old version; *current, which may be NULL, becomes NULL if it says what that one says. */
 static int merge_version(struct builder *builder, const struct update *update,
-			 const struct version *old, const struct ph_source **current)
+			 const struct version *old, const struct ph_origin **current)
 {
-	struct ph_source source = {
+	struct ph_origin source = {
 		.name = string_at(update->old, old->name),
 		.file = string_at(update->old, old->file),
 		.line = old->line,
@@ -306,8 +306,8 @@ static int merge_id(struct builder *builder, struct update *update)
 	size_t n_old = update->old->head ? update->old->head->versions : 0;
 	const struct ph_image_source *written = &update->image->sources[update->at_image];
 	bool has_new = update->at_image < update->image->n_sources;
-	struct ph_source source = {};
-	const struct ph_source *current = NULL;
+	struct ph_origin source = {};
+	const struct ph_origin *current = NULL;
 	uint64_t id;
 	int r = 0;
 
@@ -315,7 +315,7 @@ static int merge_id(struct builder *builder, struct update *update)
 	if (update->at_old < n_old && old[update->at_old].id < id)
 		id = old[update->at_old].id;
 	if (has_new && written->id == id) {
-		source = (struct ph_source){ written->name, written->file ? written->file : "",
+		source = (struct ph_origin){ written->name, written->file ? written->file : "",
 					     written->line };
 		current = &source;
 		update->at_image++;

@@ -16,7 +16,7 @@
 #include "kernel/load.h"
 
 /* What the table says of a policy; the strings live until the table is refreshed or closed. */
-struct ph_source {
+struct ph_origin {
 	const char *name;
 	const char *file; /* "": it stands in no file */
 	unsigned line;
@@ -39,7 +39,7 @@ void sources_close(struct ph_sources *sources);
  * last. False: nothing is known of the id.
  */
 bool sources_find(const struct ph_sources *sources, uint64_t id, uint64_t generation,
-		  struct ph_source *ret);
+		  struct ph_origin *ret);
 
 /* That an event is told of this policy under this generation. */
 struct ph_reference {

@@ -214,7 +214,8 @@ static void print_help(const struct verb_help *help, const char *what)
 {
 	static const struct option_help help_option[] = { { "--help", "this" }, {} };
 
-	(void)printf("usage: porthold %s %s\n\n%s\n\n", help->verb, help->arguments, what);
+	(void)printf("usage: porthold %s%s%s\n\n%s\n\n", help->verb, *help->arguments ? " " : "",
+		     help->arguments, what);
 	print_options(help->shared);
 	print_options(help->options);
 	print_options(help_option);

@@ -152,12 +152,12 @@ static char *exe_of(struct ph_lookup *lookup, const struct ph_event *event)
 static int take_source(const struct ph_lookup *lookup, struct ph_record *record)
 {
 	const struct ph_event *event = &record->event;
-	struct ph_source source;
+	struct ph_origin source;
 	char id[17];
 
 	(void)snprintf(id, sizeof(id), "%016" PRIx64, (uint64_t)event->policy);
 	if (!sources_find(&lookup->sources, event->policy, event->generation, &source))
-		source = (struct ph_source){ .name = id, .file = "" };
+		source = (struct ph_origin){ .name = id, .file = "" };
 	record->policy = strdup(source.name);
 	record->file = strdup(source.file);
 	record->line = source.line;

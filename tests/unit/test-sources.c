@@ -34,7 +34,7 @@ static void write_one(uint64_t id, unsigned line, uint64_t generation,
 static unsigned line_of(uint64_t id, uint64_t generation)
 {
 	cleanup_(sources_closep) struct ph_sources sources = {};
-	struct ph_source source;
+	struct ph_origin source;
 
 	sources_refresh(&sources, path);
 	if (!sources_find(&sources, id, generation, &source))
@@ -166,7 +166,7 @@ static void test_bound(void **state)
 static void test_refresh(void **state)
 {
 	cleanup_(sources_closep) struct ph_sources sources = {};
-	struct ph_source source;
+	struct ph_origin source;
 	const void *mapped;
 
 	write_one(1, 10, 1, NULL, 0);
@@ -187,7 +187,7 @@ static void test_refresh(void **state)
 static void test_damaged(void **state)
 {
 	cleanup_free char *good = NULL;
-	struct ph_source source;
+	struct ph_origin source;
 	size_t length;
 
 	write_one(1, 10, 1, NULL, 0);
