@@ -146,6 +146,10 @@ static int find_policy(const char *name, struct target *target)
 			      name);
 		return PH_EXIT_REFUSED;
 	}
+	if (!apply_in_force()) {
+		(void)fprintf(stderr, "porthold run: no policy is in force; porthold apply\n");
+		return PH_EXIT_NO;
+	}
 	target->id = policy_id(policy);
 	if (!policy->match.exe)
 		(void)snprintf(target->comm, sizeof(target->comm), "%s", policy->match.comm);
@@ -222,12 +226,7 @@ static int take_label_and_look(const struct target *target)
 static int complain(const struct request *request, const struct target *target, int result)
 {
 	(void)fprintf(stderr, "porthold run: %s is not run: ", request->command[0]);
-	if (result == -EXDEV)
-		(void)fprintf(stderr,
-			      "policy %s matches no name alone, and in a pid namespace run "
-			      "takes only policies that do\n",
-			      request->what);
-	else if (result == -EBUSY)
+	if (result == -EBUSY)
 		(void)fprintf(stderr, "another policy holds this process already\n");
 	else if (result < 0)
 		(void)fprintf(stderr, "cannot take the label: %s\n", strerror(-result));
@@ -243,7 +242,7 @@ static int complain(const struct request *request, const struct target *target, 
 			      "the kernel did not label it; is %s in force? See porthold "
 			      "status\n",
 			      request->what);
-	return result < 0 && result != -EXDEV ? PH_EXIT_IMPOSSIBLE : PH_EXIT_REFUSED;
+	return result < 0 ? PH_EXIT_IMPOSSIBLE : PH_EXIT_REFUSED;
 }
 
 static int execute(const struct request *request, const struct target *target)
@@ -257,6 +256,16 @@ static int execute(const struct request *request, const struct target *target)
 	return PH_EXIT_IMPOSSIBLE;
 }
 
+/* The witness could not tell whose label it sees. */
+static int require_pid(void)
+{
+	if (labels_know_pid())
+		return PH_EXIT_OK;
+	(void)fprintf(stderr, "porthold run: not possible in a pid namespace: labels go by the "
+			      "process numbers of the whole machine\n");
+	return PH_EXIT_IMPOSSIBLE;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	cleanup_(target_donep) struct target target = {};
@@ -265,6 +274,8 @@ int cmd_run(int argc, char **argv)
 
 	if (!r)
 		r = require_root("run");
+	if (!r)
+		r = require_pid();
 	if (!r && strspn(request.what, "0123456789,-") == strlen(request.what))
 		r = confine_ports(&request, &target);
 	else if (!r)

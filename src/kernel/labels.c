@@ -71,17 +71,19 @@ bool label_holds(const struct ph_labelled *label, uint64_t id)
 	return false;
 }
 
+bool labels_know_pid(void)
+{
+	struct stat namespace;
+
+	return !stat("/proc/self/ns/pid", &namespace) && namespace.st_ino == FIRST_PID_NAMESPACE;
+}
+
 /* The pass takes a mirror's entry for the label of a task that has no other. */
 int labels_claim(const struct ph_kernel *kernel, uint64_t id)
 {
 	struct ph_label label = { .policies = { .count = 1, .id = { id } } };
 	uint32_t pid = getpid();
-	struct stat namespace;
 
-	if (stat("/proc/self/ns/pid", &namespace))
-		return -errno;
-	if (namespace.st_ino != FIRST_PID_NAMESPACE)
-		return -EXDEV;
 	if (!bpf_map_update_elem(kernel->map[PH_MAP_MIRROR], &pid, &label, BPF_NOEXIST))
 		return 0;
 	return errno == EEXIST ? -EBUSY : -errno;

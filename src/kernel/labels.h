@@ -23,10 +23,13 @@ int labels_pass(struct ph_labels *ret);
 /* Whether the policy of this id is among them. */
 bool label_holds(const struct ph_labelled *label, uint64_t id);
 
+/* Whether labels go by the number that this process knows itself by: not in a pid namespace. */
+bool labels_know_pid(void);
+
 /*
  * Puts the calling process, of which nothing is labelled yet, under the policy of this id: true with
- * the next pass. For policies that no name brings. 0; -EBUSY: it has a label; -EXDEV: it is in a pid
- * namespace, where nobody knows its number in the kernel; other -errno.
+ * the next pass. For policies that no name brings, and where labels_know_pid(). 0; -EBUSY: it has a
+ * label; other -errno.
  */
 int labels_claim(const struct ph_kernel *kernel, uint64_t id);
 

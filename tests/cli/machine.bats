@@ -88,6 +88,12 @@ locks_out() { # PORT NAME
 	unchanged
 }
 
+@test "run in a pid namespace" {
+	complains 3 "not possible in a pid namespace" \
+		unshare --pid --fork "$PORTHOLD" run 4040 -- true
+	unchanged
+}
+
 @test "a user namespace" {
 	run unshare -Ur "$PORTHOLD" allow 4040 myprocess
 	[[ $status == 3 && -n $output ]]
