@@ -15,9 +15,7 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
-DEFINE_CLEANUP_DONE(struct ph_bench, bench_done);
 DEFINE_CLEANUP_DONE(struct ph_diff, diff_done);
-DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 
 /* --- Policies */
 

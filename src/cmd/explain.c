@@ -23,10 +23,7 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
-DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
-DEFINE_CLEANUP_DONE(struct ph_bench, bench_done);
-DEFINE_CLEANUP_DONE(struct ph_subject, subject_done);
 
 struct request {
 	const char *name, *exe, *pid, *resolvers;

@@ -21,9 +21,6 @@
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
-DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
-DEFINE_CLEANUP_DONE(struct ph_processes, processes_done);
-DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 /* Everything the verb tells, as JSON; the text is printed from it. */
 struct facts {

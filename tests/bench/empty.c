@@ -21,7 +21,7 @@ enum part {
 	PART_CGROUP = 2,
 };
 
-static void die(const char *what)
+static void __attribute__((noreturn)) die(const char *what)
 {
 	(void)fprintf(stderr, "empty: %s: %s\n", what, strerror(errno));
 	exit(1);

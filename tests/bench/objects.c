@@ -31,7 +31,7 @@ union program_info {
 	uint8_t bytes[VERIFIED_AT + 4 * sizeof(uint32_t)];
 };
 
-static void die(const char *what)
+static void __attribute__((noreturn)) die(const char *what)
 {
 	(void)fprintf(stderr, "objects: %s: %s\n", what, strerror(errno));
 	exit(1);
