@@ -6,9 +6,10 @@
  * What the kernel programs and user space agree on: the keys, values, events and limits of every
  * map. Included by the programs after vmlinux.h and by user space after <linux/bpf.h>.
  *
- * A policy set is compiled into one generation: a few read-only tables that lie in one of two
- * slots. The frozen header names the generation in force and its slot; it is replaced as a whole,
- * so a call that has read the header sees one generation and no part of another.
+ * A policy set is compiled into one generation: a header, a filter, and a few read-only tables that lie
+ * in one of two slots. The front says which slot is in force: one number, which a call reads once, so
+ * that it sees one generation and no part of another. What lies in the other slot is replaced only
+ * when no call can be reading it any more.
  *
  * Who is confined. A policy's id is a hash of its name and of its match, so an id can never come to
  * mean another match. The trait table tells which policies a trait of a process brings upon it. Name
@@ -42,7 +43,11 @@
 #define PH_EXE_DEPTH 20 /* components of the path of a program that a match can name */
 #define PH_CGROUP_DEPTH 15 /* levels of the cgroup tree that a match can see */
 #define PH_PLACES_MAX 65536 /* cgroups that bring policies */
-#define PH_FILTER_WORDS 64 /* 64-bit words of the trait filter in the header */
+#define PH_FILTER_WORDS 16384 /* of 64 bits: two of a word stand for a trait */
+#define PH_FILTER_PLACES 65536 /* bytes, by the low bits of a cgroup's id */
+#define PH_FILTER_PIDS 65536 /* bytes, by the low bits of a thread's id */
+#define PH_SLOTS 2 /* generations that the tables hold at a time */
+#define PH_MEMOS 8 /* ports that a label remembers as granted; a power of two */
 #define PH_EVENT_SLOTS 65536 /* must be a power of two */
 #define PH_PATH_LEN 256
 
@@ -133,6 +138,7 @@ enum ph_grant_flag {
 	PH_GRANT_UID = 1 << 1, /* only while the caller's uid is ph_grant.uid */
 	PH_GRANT_CGROUP = 1 << 2, /* only below the cgroup of ph_grant.cgroup */
 	PH_GRANT_UNIT = 1 << 3, /* only in the unit of ph_grant.unit */
+	PH_GRANT_LIVE = PH_GRANT_UID | PH_GRANT_CGROUP | PH_GRANT_UNIT,
 };
 
 /* What a process has that may bring a policy upon it: the top byte of a trait's last word. */
@@ -214,31 +220,69 @@ struct ph_trait {
 
 struct ph_ids {
 	__u32 count; /* PH_LABEL_MAX + 1: more than a label holds, so all is denied */
-	__u32 guess; /* where the first id's grant may lie: looked at before the id is looked up */
+	__u32 pad0;
 	__u64 id[PH_LABEL_MAX];
 };
 
-/* Entries of the map of headers. */
-enum ph_current {
-	PH_CURRENT, /* in force */
-	PH_FALLBACK, /* in force once the deadline of PH_CURRENT has passed */
-	PH_CURRENT_MAX,
+/*
+ * What the first of a label's policies was found to grant wherever it goes, so that the next call need
+ * not look: the generation, the port, and a bit for each plane; and, with port 0, a bit for each
+ * kind of socket. See ph_memo_of().
+ */
+struct ph_memos {
+	__u64 kinds;
+	__u64 port[PH_MEMOS]; /* by its low bits */
+	__u32 grant; /* where that of the first policy was found last */
+	__u32 pad0;
 };
 
-/* The one entry of a header's map; frozen before it is put in force. */
 struct ph_header {
 	__u64 generation; /* counts up; 0 is none */
-	__u64 deadline; /* boot time, ns: from then on `fallback` is in force; 0: none */
+	__u64 deadline; /* boot time, ns: from then on the fallback is in force; 0: none */
 	__u64 hash; /* of the content of its tables */
 	__u32 slot;
 	__u32 features;
-	__u64 filter[PH_FILTER_WORDS]; /* a bit for each of the trait table: ph_trait_bit() */
+};
+
+/* What nobody has to be looked up for under the generation of a slot. */
+struct ph_filter {
+	__u64 trait[PH_FILTER_WORDS]; /* ph_filter_word(), ph_filter_bits() */
+	/* 1: a cgroup with these bits may bring policies; marked before anybody can be in it */
+	__u8 place[PH_FILTER_PLACES];
+};
+
+/*
+ * ph_front.current and .fallback: which slot, what a look at the caller has to mind, and, above these,
+ * the generation.
+ */
+enum ph_front_bits {
+	PH_FRONT_SLOT = 1,
+	PH_FRONT_SET = 1 << 1, /* else there is none */
+	PH_FRONT_DEADLINE = 1 << 2, /* the header has one */
+	PH_FRONT_UID = 1 << 3, /* PH_FEATURE_BY_UID */
+	PH_FRONT_CGROUP = 1 << 4, /* PH_FEATURE_BY_CGROUP */
+	PH_FRONT_KEEP = 1 << 5, /* PH_FEATURE_KEEP */
+	PH_FRONT_GENERATION = 8, /* bits below it */
+	PH_FRONT_MIND = PH_FRONT_DEADLINE | PH_FRONT_UID | PH_FRONT_CGROUP,
+};
+
+/*
+ * What stands before all tables, at an address that the programs know. User space writes to it where it
+ * is mapped: one number at once, or what lies in a slot that no call comes upon.
+ */
+struct ph_front {
+	__u64 current; /* in force: enum ph_front_bits; 0: no generation is */
+	__u64 fallback; /* likewise, once the deadline of that has passed */
+	struct ph_header header[PH_SLOTS];
+	__u8 mirrored[PH_FILTER_PIDS]; /* 1: a thread with these bits may have a label in the mirror */
+	struct ph_filter filter[PH_SLOTS];
 };
 
 /* On a task (task storage, and the mirror by pid) and on a socket. */
 struct ph_label {
 	__u64 generation; /* under which it was last matched */
 	struct ph_ids policies;
+	struct ph_memos memos;
 };
 
 /* What the pass over all tasks writes for each that is confined now. */
@@ -264,6 +308,7 @@ enum ph_sock_flag {
 
 struct ph_sock_label {
 	struct ph_ids policies;
+	struct ph_memos memos;
 	__u32 flags; /* enum ph_sock_flag */
 	__u32 pad0;
 };
@@ -387,9 +432,16 @@ struct ph_state {
 
 _Static_assert(sizeof(struct ph_ports) == 24, "ph_ports");
 _Static_assert(sizeof(struct ph_grant) == 152, "ph_grant");
-_Static_assert(sizeof(struct ph_label) == 80, "ph_label");
-_Static_assert(sizeof(struct ph_sock_label) == 80, "ph_sock_label");
+_Static_assert(sizeof(struct ph_label) == 160, "ph_label");
+_Static_assert(sizeof(struct ph_sock_label) == 160, "ph_sock_label");
+_Static_assert(__builtin_offsetof(struct ph_label, memos) ==
+		       __builtin_offsetof(struct ph_label, policies) + sizeof(struct ph_ids),
+	       "memos follow the ids");
+_Static_assert(__builtin_offsetof(struct ph_sock_label, memos) ==
+		       __builtin_offsetof(struct ph_sock_label, policies) + sizeof(struct ph_ids),
+	       "memos follow the ids");
 _Static_assert(sizeof(struct ph_event) == 160, "ph_event");
-_Static_assert(sizeof(struct ph_header) == 544, "ph_header");
+_Static_assert(sizeof(struct ph_header) == 32, "ph_header");
+_Static_assert(sizeof(struct ph_front) == 80 + 65536 + 2 * 196608, "ph_front");
 
 #endif

@@ -15,33 +15,22 @@ enum cgroup_verdict {
 	CGROUP_PASS = 1,
 };
 
-/* The policies of the caller, or of the socket where the caller has been judged before. */
-static __always_inline bool identify_user(struct who *who, struct bpf_sock *sk)
+/* At the caller, or at the socket where the caller has been judged before. */
+static __always_inline bool glance_at_user(struct glance *seen, struct bpf_sock *sk)
 {
 	struct ph_sock_label *label;
 
-	if (ph_backend == PH_BACKEND_CGROUP)
-		return identify(who);
+	if (SETTING(ph_backend) == PH_BACKEND_CGROUP)
+		return glance(seen);
 	if (!sk)
 		return false;
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
-	return label && identify_label(who, label);
+	return label && glance_at_socket(seen, label);
 }
 
-static __always_inline int verdict(struct who *who, struct attempt *attempt)
+static __always_inline int verdict(const struct glance *seen, struct attempt *attempt)
 {
-	return judge(who, attempt) ? CGROUP_REFUSE : CGROUP_PASS;
-}
-
-static __always_inline void describe_socket(struct attempt *attempt, __u8 door, __u32 family,
-					    __u32 type, __u32 protocol)
-{
-	begin_attempt(attempt, door);
-	attempt->family = family;
-	attempt->type = type;
-	attempt->protocol = protocol;
-	attempt->flow.kind = ph_socket_kind(family, type, protocol);
-	attempt->flow.udp = attempt->flow.kind == PH_SOCKET_UDP;
+	return judge_glance(seen, attempt) ? CGROUP_REFUSE : CGROUP_PASS;
 }
 
 SEC("cgroup/sock_create")
@@ -50,13 +39,17 @@ int ph_cg_create(struct bpf_sock *ctx)
 	struct attempt attempt;
 	struct ph_sock_label *label;
 	struct ph_ids ids = {};
+	struct glance seen;
 	struct who who;
 
 	/* Beside the LSM hooks there is nothing to add: they have judged and labelled. */
-	if (ph_backend != PH_BACKEND_CGROUP || !identify(&who))
+	if (SETTING(ph_backend) != PH_BACKEND_CGROUP || !glance(&seen))
 		return CGROUP_PASS;
-	describe_socket(&attempt, PH_DOOR_SOCKET, ctx->family, ctx->type, ctx->protocol);
-	if (!is_plainly_allowed(&who, &attempt.flow) && judge(&who, &attempt))
+	begin_attempt(&attempt, PH_DOOR_SOCKET, ctx->family, ctx->type, ctx->protocol);
+	begin_addresses(&attempt);
+	recognize(&who, &seen);
+	if (!is_plainly_allowed(&seen, &attempt.flow) &&
+	    judge(&who, &attempt, seen.ids ? memos_of(seen.ids) : NULL))
 		return CGROUP_REFUSE;
 	add_scoped(&ids, &who);
 	if (!ids.count)
@@ -72,7 +65,7 @@ int ph_cg_create(struct bpf_sock *ctx)
 static __always_inline void view_call(struct attempt *attempt, __u8 door, struct bpf_sock_addr *ctx,
 				      __u16 *port)
 {
-	describe_socket(attempt, door, ctx->family, ctx->type, ctx->protocol);
+	begin_attempt(attempt, door, ctx->family, ctx->type, ctx->protocol);
 	*port = bpf_ntohs(ctx->user_port);
 }
 
@@ -94,55 +87,57 @@ static __always_inline void view_address(struct bpf_sock_addr *ctx, bool v6,
 }
 
 /* Of what asks for a remote address. */
-static __always_inline int verdict_on_remote(struct who *who, struct attempt *attempt,
+static __always_inline int verdict_on_remote(const struct glance *seen, struct attempt *attempt,
 					     struct bpf_sock_addr *ctx, bool v6)
 {
-	if (is_plainly_allowed(who, &attempt->flow))
+	if (is_plainly_allowed(seen, &attempt->flow))
 		return CGROUP_PASS;
+	begin_addresses(attempt);
 	view_address(ctx, v6, &attempt->flow.remote);
-	return verdict(who, attempt);
+	return verdict(seen, attempt);
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
 {
 	struct attempt attempt;
-	struct who who;
+	struct glance seen;
 
-	if (!identify_user(&who, ctx->sk))
+	if (!glance_at_user(&seen, ctx->sk))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_CONNECT, ctx, &attempt.flow.remote_port);
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
-	return verdict_on_remote(&who, &attempt, ctx, v6);
+	return verdict_on_remote(&seen, &attempt, ctx, v6);
 }
 
 static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
 {
 	struct attempt attempt;
-	struct who who;
+	struct glance seen;
 
-	if (!identify_user(&who, ctx->sk))
+	if (!glance_at_user(&seen, ctx->sk))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_BIND, ctx, &attempt.flow.local_port);
 	attempt.flow.question = PH_ASK_BIND;
-	if (is_plainly_allowed(&who, &attempt.flow))
+	if (is_plainly_allowed(&seen, &attempt.flow))
 		return CGROUP_PASS;
+	begin_addresses(&attempt);
 	view_address(ctx, v6, &attempt.flow.local);
-	return verdict(&who, &attempt);
+	return verdict(&seen, &attempt);
 }
 
 static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool v6)
 {
 	struct attempt attempt;
 	struct bpf_sock *sk = ctx->sk;
-	struct who who;
+	struct glance seen;
 
-	if (!identify_user(&who, sk))
+	if (!glance_at_user(&seen, sk))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_SEND, ctx, &attempt.flow.remote_port);
 	if (sk)
 		attempt.flow.local_port = sk->src_port;
 	attempt.flow.question = PH_ASK_TRAFFIC;
-	return verdict_on_remote(&who, &attempt, ctx, v6);
+	return verdict_on_remote(&seen, &attempt, ctx, v6);
 }
 
 SEC("cgroup/connect4")

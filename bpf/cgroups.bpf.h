@@ -30,10 +30,10 @@ static __always_inline void hash_level(struct ph_cgroup *entry, __u32 level, con
 	if (level > PH_CGROUP_DEPTH)
 		return;
 	bpf_probe_read_kernel(&first, sizeof(first), name);
-	entry->hash[level] = hash_component(name);
+	entry->hash[level] = hash_component((__u64)name);
 	entry->hash[PH_CGROUP_DEPTH + 1 + level] = entry->hash[level];
 	if (first == '_')
-		entry->hash[PH_CGROUP_DEPTH + 1 + level] = hash_component(name + 1);
+		entry->hash[PH_CGROUP_DEPTH + 1 + level] = hash_component((__u64)name + 1);
 }
 
 /*
@@ -89,18 +89,19 @@ static __always_inline void append_ids(struct ph_ids *ids, const struct ph_ids *
 	}
 }
 
-/* Enters the cgroup into a place table; nobody is in it yet. */
-PH_SUBPROGRAM int place_cgroup(__u64 id, const struct ph_cgroup *cgroup,
-			       const struct ph_header *header)
+/*
+ * Enters the cgroup into a place table, and marks it in the filter. Nobody is in it yet.
+ */
+PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables slot)
 {
 	const struct ph_ids none = {};
 	void *traits, *places;
 	struct ph_ids *ids;
 
-	if (!cgroup || !header || !(header->features & PH_FEATURE_BY_CGROUP))
+	if (!cgroup)
 		return 0;
-	traits = bpf_map_lookup_elem(&ph_traits, &header->slot);
-	places = bpf_map_lookup_elem(&ph_places, &header->slot);
+	traits = bpf_map_lookup_elem(&ph_traits, &slot);
+	places = bpf_map_lookup_elem(&ph_places, &slot);
 	if (!traits || !places)
 		return 0;
 	bpf_map_update_elem(places, &id, &none, PH_ANY);
@@ -116,9 +117,19 @@ PH_SUBPROGRAM int place_cgroup(__u64 id, const struct ph_cgroup *cgroup,
 		if (brought)
 			append_ids(ids, brought);
 	}
-	if (!ids->count)
+	if (ids->count)
+		*(volatile __u8 *)place_mark(slot, id) = 1;
+	else
 		bpf_map_delete_elem(places, &id);
 	return 0;
+}
+
+/* Where the generation, if there is one, asks for cgroups. */
+static __always_inline void place_for(__u64 id, const struct ph_cgroup *cgroup,
+				      const struct ph_header *header)
+{
+	if (header && header->features & PH_FEATURE_BY_CGROUP)
+		place_cgroup(id, cgroup, header->slot);
 }
 
 static __always_inline void unplace_cgroup(ph_tables slot, __u64 id)

@@ -36,7 +36,8 @@ PH_SUBPROGRAM __u64 hash_file_path(struct file *file)
 		parent = BPF_CORE_READ(dentry, d_parent);
 		if (parent == dentry)
 			break;
-		hash = ph_hash_word(hash, hash_component(BPF_CORE_READ(dentry, d_name.name)));
+		hash = ph_hash_word(hash,
+				    hash_component((__u64)BPF_CORE_READ(dentry, d_name.name)));
 		dentry = parent;
 	}
 	return hide(hash & reached, (__u64)dentry);
@@ -57,21 +58,23 @@ static __always_inline __u64 hash_file(struct file *file)
 }
 
 /* In the trait table or, where only the kernel's own view of the file says it, in that of files. */
-static __always_inline void add_by_program(struct ph_ids *ids, const struct ph_header *header,
-					   __u64 kind, __u64 value)
+PH_FUNCTION int add_by_program(struct ph_ids *ids, ph_tables slot, __u64 kind, __u64 value)
 {
 	const struct ph_ids *brought = NULL;
 	struct ph_trait trait = ph_trait(kind, value);
 	void *files;
 
-	if (in_filter(header, &trait))
-		brought = find_trait(header->slot, &trait);
+	if (!ids)
+		return 0;
+	if (in_filter(slot, &trait))
+		brought = find_trait(slot, &trait);
 	if (!brought) {
-		files = bpf_map_lookup_elem(&ph_files, &header->slot);
+		files = bpf_map_lookup_elem(&ph_files, &slot);
 		brought = files ? bpf_map_lookup_elem(files, &trait) : NULL;
 	}
 	if (brought)
 		add_ids(ids, brought);
+	return 0;
 }
 
 struct program {
@@ -80,18 +83,20 @@ struct program {
 };
 
 /* What a program brings, alone or together with the name. */
-PH_SUBPROGRAM int add_program(struct ph_ids *ids, const struct ph_header *header,
-			      const struct program *program, const struct ph_trait *name)
+static __always_inline void add_program(struct ph_ids *ids, const struct ph_header *header,
+					const struct program *program, const struct ph_trait *name)
 {
-	if (!ids || !header || !program || !name || !(header->features & PH_FEATURE_EXE))
-		return 0;
-	add_by_program(ids, header, PH_TRAIT_PATH, program->path);
-	add_by_program(ids, header, PH_TRAIT_FILE, program->file);
+	ph_tables slot;
+
+	if (!header || !(header->features & PH_FEATURE_EXE))
+		return;
+	slot = header->slot;
+	add_by_program(ids, slot, PH_TRAIT_PATH, program->path);
+	add_by_program(ids, slot, PH_TRAIT_FILE, program->file);
 	if (!(header->features & PH_FEATURE_NAMED_EXE))
-		return 0;
-	add_by_program(ids, header, PH_TRAIT_NAMED_PATH, ph_with_name(program->path, name));
-	add_by_program(ids, header, PH_TRAIT_NAMED_FILE, ph_with_name(program->file, name));
-	return 0;
+		return;
+	add_by_program(ids, slot, PH_TRAIT_NAMED_PATH, ph_with_name(program->path, name));
+	add_by_program(ids, slot, PH_TRAIT_NAMED_FILE, ph_with_name(program->file, name));
 }
 
 /* Whether a generation that is in force, or will be, asks for it. */

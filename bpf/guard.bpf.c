@@ -17,13 +17,15 @@ enum {
 /* --- Labels follow tasks */
 
 /* The label of the calling task's process and of its thread; false: it has none. */
-static __always_inline bool collect_labels(struct ph_label *into, struct task_struct *task,
+static __always_inline bool collect_labels(struct fresh_label *into, struct task_struct *task,
 					   struct task_struct *leader)
 {
 	struct ph_label *label = label_of(leader);
 
-	if (label)
-		*into = *label;
+	if (label) {
+		into->generation = label->generation;
+		into->policies = label->policies;
+	}
 	if (task != leader) {
 		label = label_of(task);
 		if (label) {
@@ -39,7 +41,7 @@ SEC("lsm/task_alloc")
 int BPF_PROG(ph_task_alloc, struct task_struct *child, unsigned long clone_flags)
 {
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
-	struct ph_label label = {};
+	struct fresh_label label = {};
 
 	/* A thread is confined by its leader's label as it is, and by its parent thread's. */
 	if (clone_flags & CLONE_SAME_PROCESS) {
@@ -60,7 +62,7 @@ SEC("lsm/bprm_check_security")
 int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 {
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
-	struct ph_label label = {};
+	struct fresh_label label = {};
 
 	if (task == leader || !collect_labels(&label, task, leader))
 		return PH_PASS;
@@ -77,7 +79,7 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 	const struct ph_header *header = current_header();
 	struct task_struct *task = current_task();
 	struct ph_label *label = label_of(task);
-	struct ph_label fresh;
+	struct fresh_label fresh = {};
 	struct ph_trait name;
 	__u32 before;
 
@@ -103,16 +105,23 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 
 /* --- No way around */
 
-/* A confined caller is refused what no rule can grant. */
-static __always_inline int refuse(__u8 door)
+/* A caller that may be confined is refused what no rule can grant. */
+PH_FUNCTION int refuse_caller(__u8 door, ph_tables slot)
 {
 	struct attempt attempt;
 	struct who who;
 
-	if (!identify(&who))
-		return PH_PASS;
-	begin_attempt(&attempt, door);
-	if (judge_forbidden(&who, &attempt))
+	if (!identify(&who, slot))
+		return 0;
+	attempt = (struct attempt){ .door = door };
+	return judge(&who, &attempt, NULL);
+}
+
+static __always_inline int refuse(__u8 door)
+{
+	struct glance seen;
+
+	if (glance(&seen) && refuse_caller(door, slot_of(seen.front)))
 		return PH_DENY;
 	return PH_PASS;
 }
@@ -164,50 +173,57 @@ int BPF_PROG(ph_load_module, enum kernel_load_data_id id)
 }
 
 /* All that confines the target, be it by its uid or its cgroup. */
-static __always_inline void find_other(struct who *other, struct task_struct *target)
+static __always_inline void find_other(struct who *other, struct task_struct *target,
+				       const struct ph_header *header)
 {
-	const struct ph_header *header = current_header();
-	struct ph_label label = {};
+	struct fresh_label label = {};
 
-	collect_labels(&label, target, target->group_leader);
-	if (!header)
-		return;
 	enter_generation(other, header);
-	look_around(other, target);
+	look_at(other, target);
+	collect_labels(&label, target, target->group_leader);
 	other->policies = label.policies;
-	add_live(other, brought_by_uid(other, header), brought_by_cgroup(other, header));
+	add_live(other);
 }
 
-/* Whether every policy that confines the caller confines the target too. Has a stack of its own. */
-PH_SUBPROGRAM int is_confined_alike(struct who *who, struct task_struct *target)
+/* Whether every policy that confines the caller confines the target too. */
+PH_FUNCTION int is_among(const struct ph_ids *ids, const struct ph_ids *others)
 {
-	struct who other = {};
 	__u64 missing = 0;
 
-	if (!who)
-		return false;
-	copy_label(who);
-	find_other(&other, target);
+	if (!ids || !others)
+		return 0;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
-		__u64 known = ph_mask_equal(who->policies.id[i], 0);
+		__u64 known = ph_mask_equal(ids->id[i], 0);
 
 		for (__u32 j = 0; j < PH_LABEL_MAX; j++)
-			known |= ph_mask_equal(who->policies.id[i], other.policies.id[j]);
+			known |= ph_mask_equal(ids->id[i], others->id[j]);
 		missing |= ~known;
 	}
 	return !missing;
+}
+
+/* Has a stack of its own. */
+PH_SUBPROGRAM int is_confined_alike(const struct who *who, struct task_struct *target,
+				    ph_tables slot)
+{
+	struct who other;
+
+	find_other(&other, target, header_at(slot));
+	return is_among(&who->policies, &other.policies);
 }
 
 /* Who may write another's memory may do with its sockets what it likes. */
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(ph_ptrace, struct task_struct *target, unsigned int mode)
 {
-	struct attempt attempt = { .door = PH_DOOR_PTRACE };
+	struct glance seen;
 	struct who who;
 
-	if (!(mode & PTRACE_ATTACH) || !identify(&who) || is_confined_alike(&who, target))
+	if (!(mode & PTRACE_ATTACH) || !glance(&seen))
 		return PH_PASS;
-	if (judge_forbidden(&who, &attempt))
+	recognize(&who, &seen);
+	if (!is_confined_alike(&who, target, slot_of(seen.front)) &&
+	    refuse_caller(PH_DOOR_PTRACE, slot_of(seen.front)))
 		return PH_DENY;
 	return PH_PASS;
 }

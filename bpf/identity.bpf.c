@@ -17,7 +17,7 @@ SEC("tp_btf/task_rename")
 int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 {
 	const struct ph_header *header = current_header();
-	struct ph_label fresh = {};
+	struct fresh_label fresh = {};
 	struct ph_trait name = {}, old;
 	bool named;
 
@@ -42,7 +42,8 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 {
 	const struct ph_header *header = current_header();
-	struct ph_label fresh = {}, *label;
+	struct fresh_label fresh = {};
+	struct ph_label *label;
 	bool same_process, by_leader;
 
 	if (!header)
@@ -75,7 +76,8 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
-	struct ph_label fresh = {}, *label, *old = NULL;
+	struct ph_label *label, *old = NULL;
+	struct fresh_label fresh = {};
 	__u32 pid = task->pid, thread = old_pid, before;
 	struct ph_trait name;
 
@@ -84,13 +86,17 @@ int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	label = mirrored_label(pid);
 	if (thread != pid)
 		old = mirrored_label(thread);
-	if (ph_has_task_storage) {
+	if (SETTING(ph_has_task_storage)) {
 		if (old)
 			bpf_map_delete_elem(&ph_mirror, &thread);
 		return 0;
 	}
-	if (!label && !old && !asks_for(header, PH_FEATURE_EXE))
-		return 0;
+	/* One after the other: clang would compute with the pointers. */
+	if (!label) {
+		barrier_var(old);
+		if (!old && !asks_for(header, PH_FEATURE_EXE))
+			return 0;
+	}
 	read_name(&name, task);
 	fresh.generation = header->generation;
 	clear_ids(&fresh.policies, header->generation);
@@ -141,8 +147,8 @@ int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 	}
 	if (!header)
 		return 0;
-	place_cgroup(id, entry, header);
-	place_cgroup(id, entry, next_header(header));
+	place_for(id, entry, header);
+	place_for(id, entry, next_header(header));
 	return 0;
 }
 
@@ -159,16 +165,40 @@ int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 	return 0;
 }
 
-/* Labels every task that runs, and writes one record for each that is confined. */
+/* One record, if what sticks to the task or is asked anew at each call confines it now. */
+PH_SUBPROGRAM int tell_task(struct bpf_iter__task *ctx, const struct ph_header *header,
+			    const struct ph_ids *sticky)
+{
+	struct task_struct *task = ctx->task;
+	struct ph_labelled record = {};
+	struct ph_trait name;
+	struct who who;
+
+	if (!task)
+		return 0;
+	enter_generation(&who, header);
+	look_at(&who, task);
+	who.policies = *sticky;
+	add_live(&who);
+	add_scoped(&record.policies, &who);
+	if (!record.policies.count)
+		return 0;
+	record.pid = task->pid;
+	record.tgid = task->tgid;
+	read_name(&name, task);
+	__builtin_memcpy(record.comm, &name, sizeof(record.comm));
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}
+
+/* Labels every task that runs, and tells of each that is confined. */
 SEC("iter/task")
 int ph_label_tasks(struct bpf_iter__task *ctx)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task = ctx->task;
-	struct ph_labelled record = {};
-	struct ph_label fresh = {};
+	struct fresh_label fresh = {};
 	struct ph_trait name;
-	struct who who;
 
 	if (!task || !header)
 		return 0;
@@ -176,16 +206,5 @@ int ph_label_tasks(struct bpf_iter__task *ctx)
 	add_by_exe(&fresh.policies, header, BPF_CORE_READ(task, mm, exe_file), &name);
 	if (fresh.policies.count || any_label_of(task) || may_bring(header, &name))
 		relabel(task, &name, header, &fresh);
-	enter_generation(&who, header);
-	look_around(&who, task);
-	who.policies = fresh.policies;
-	add_live(&who, brought_by_uid(&who, header), brought_by_cgroup(&who, header));
-	add_scoped(&record.policies, &who);
-	if (!record.policies.count)
-		return 0;
-	record.pid = task->pid;
-	record.tgid = task->tgid;
-	__builtin_memcpy(record.comm, &name, sizeof(record.comm));
-	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
-	return 0;
+	return tell_task(ctx, header, &fresh.policies);
 }

@@ -7,7 +7,7 @@
  */
 #include "identity.bpf.h"
 
-PH_SUBPROGRAM int count_denial(__u64 policy, __u16 door, __u16 count)
+PH_FUNCTION int count_denial(__u64 policy, __u16 door, __u16 count)
 {
 	struct ph_counter_key key = { .policy = policy, .door = door, .count = count };
 	__u64 *value = bpf_map_lookup_elem(&ph_counters, &key);
@@ -35,7 +35,7 @@ static __always_inline struct ph_event *claim_event(__u64 *ret_seq)
 
 	if (!head)
 		return NULL;
-	if (ph_has_spin_lock) {
+	if (SETTING(ph_has_spin_lock)) {
 		bpf_spin_lock(&head->lock);
 		seq = head->next++;
 		bpf_spin_unlock(&head->lock);
@@ -62,7 +62,7 @@ static __always_inline void publish_event(struct ph_event *event, __u64 seq)
  * After the event, which who is woken must find; and after the counter, whose atomic addition keeps
  * the look at the ring from coming before the event. That it fails is no matter.
  */
-PH_SUBPROGRAM int wake_readers(void)
+PH_FUNCTION int wake_readers(void)
 {
 	__u64 nothing = 0;
 
@@ -81,10 +81,32 @@ struct attempt {
 	__u8 count; /* enum ph_count: a call or a packet */
 };
 
-/* Begun only once somebody is concerned: that would be a tenth of what all others pay. */
-static __always_inline void begin_attempt(struct attempt *attempt, __u8 door)
+/*
+ * What is attempted, but for the addresses: those come later, where the ports do not tell enough. All of
+ * it only once somebody is concerned: that would be a tenth of what all others pay.
+ */
+static __always_inline void begin_attempt(struct attempt *attempt, __u8 door, __u32 family,
+					  __u32 type, __u32 protocol)
 {
-	*attempt = (struct attempt){ .door = door };
+	struct ph_flow *flow = &attempt->flow;
+
+	attempt->door = door;
+	attempt->count = PH_COUNT_ATTEMPT;
+	attempt->family = family;
+	attempt->type = type;
+	attempt->protocol = protocol;
+	flow->kind = ph_socket_kind(family, type, protocol);
+	flow->udp = flow->kind == PH_SOCKET_UDP;
+	flow->question = PH_ASK_SOCKET;
+	flow->local_port = 0;
+	flow->remote_port = 0;
+	flow->pad0 = 0;
+}
+
+static __always_inline void begin_addresses(struct attempt *attempt)
+{
+	__builtin_memset(&attempt->flow.local, 0, sizeof(attempt->flow.local));
+	__builtin_memset(&attempt->flow.remote, 0, sizeof(attempt->flow.remote));
 }
 
 #ifdef PH_PACKETS
@@ -122,7 +144,7 @@ static __always_inline void describe_caller(struct ph_event *event)
 
 	event->pid = pid_tgid;
 	event->tgid = pid_tgid >> 32;
-	event->uid = bpf_get_current_uid_gid();
+	event->uid = uid_of_caller(task);
 	event->cgroup = bpf_get_current_cgroup_id();
 	describe_program(event, task);
 	read_name(&name, task);
@@ -144,7 +166,7 @@ static __always_inline void describe_attempt(struct ph_event *event, const struc
 	event->protocol = attempt->protocol;
 	event->door = attempt->door;
 	event->question = attempt->flow.question;
-	event->backend = ph_backend;
+	event->backend = SETTING(ph_backend);
 }
 
 /* What is said of an attempt. */
@@ -156,7 +178,7 @@ struct finding {
 };
 
 /* Counts and records a refusal; no verdict depends on it. */
-PH_SUBPROGRAM int record(const struct attempt *attempt, const struct finding *finding)
+PH_FUNCTION int record(const struct attempt *attempt, const struct finding *finding)
 {
 	struct ph_event *event;
 	__u64 seq;
@@ -182,37 +204,87 @@ count:
 	return wake_readers();
 }
 
-/* The next call guesses right. Two CPUs that do it at once write the same. */
-PH_SUBPROGRAM int correct_guess(struct ph_ids *ids, ph_tables slot)
-{
-	const __u32 *index;
-
-	if (!ids)
-		return 0;
-	index = find_index(slot, ids->id[0]);
-	if (index)
-		*(volatile __u32 *)&ids->guess = *index;
-	return 0;
-}
-
 /*
- * What nearly every call of a confined process meets: the ports alone are enough for the first of
- * its policies, whatever the addresses are. As rules and policies only add up, that ends it, unless
- * a policy in audit mode wants to hear of it. False says nothing: judge() knows.
+ * Where functions are verified with their callers, one verification for all that the hooks may ask, not
+ * one for each constant they put in.
  */
-static __always_inline bool is_plainly_allowed(const struct who *who, const struct ph_flow *flow)
+static __always_inline void hide_flow(struct ph_flow *flow, __u64 unknown)
 {
-	struct ph_ids *ids = who->label;
-	const struct ph_grant *grant;
-
-	if (!ids || ids->count > PH_LABEL_MAX || who->features & PH_FEATURE_AUDIT)
-		return false;
-	grant = guess_grant(who->slot, ids->id[0], ids->guess);
-	if (grant)
-		return in_scope(who, grant) && ph_covers_anywhere(who->slot, grant, flow);
-	correct_guess(ids, who->slot);
-	return false;
+	flow->kind = hide(flow->kind, unknown);
+	flow->udp = hide(flow->udp, unknown);
+	flow->question = hide(flow->question, unknown);
+	flow->local.v6 = hide(flow->local.v6, unknown);
+	flow->remote.v6 = hide(flow->remote.v6, unknown);
 }
+
+static __always_inline void hide_attempt(struct attempt *attempt, __u64 unknown)
+{
+	hide_flow(&attempt->flow, unknown);
+	attempt->door = hide(attempt->door, unknown);
+}
+
+/* --- What nearly every call of a confined process asks for: a port that it was granted before */
+
+/* A port of its own, and what is remembered of no port. */
+static __always_inline __u64 *memo_at(struct ph_memos *memos, __u32 memo)
+{
+	return memo >> 16 ? &memos->port[memo >> 16 & (PH_MEMOS - 1)] : &memos->kinds;
+}
+
+static __always_inline __u64 memo_under(__u64 generation, __u32 memo)
+{
+	return generation << 32 | memo;
+}
+
+static __always_inline bool is_noted(__u64 noted, __u64 generation, __u32 memo)
+{
+	return !((noted ^ memo_under(generation, memo)) >> 16) && noted & (__u16)memo;
+}
+
+/* The first port of a generation stays: two that took turns would be written at each call. */
+static __always_inline void note(struct ph_memos *memos, __u64 generation, __u32 memo)
+{
+	__u64 *place = memo_at(memos, memo), noted = *(volatile __u64 *)place;
+	__u64 wanted = memo_under(generation, memo);
+
+	if (!((noted ^ wanted) >> 16))
+		wanted |= noted;
+	else if (!((noted ^ wanted) >> 32))
+		return;
+	*(volatile __u64 *)place = wanted;
+}
+
+static __always_inline bool port_is_noted(struct ph_memos *memos, __u64 generation, __u16 port,
+					  __u32 plane)
+{
+	return is_noted(*(volatile __u64 *)&memos->port[port & (PH_MEMOS - 1)], generation,
+			ph_memo_of(port, 1 << plane));
+}
+
+/* Mirrors ph_covers_anywhere(). */
+static __always_inline bool is_remembered(struct ph_memos *memos, __u64 generation,
+					  const struct ph_flow *flow)
+{
+	__u32 udp = flow->udp & 1;
+
+	if (ph_asks_kind(flow))
+		return is_noted(*(volatile __u64 *)&memos->kinds, generation,
+				ph_memo_of(0, flow->kind));
+	if (ph_asks_connect(flow->question) &&
+	    port_is_noted(memos, generation, flow->remote_port, PH_PLANE_CONNECT_TCP + udp))
+		return true;
+	return flow->question != PH_ASK_CONNECT &&
+	       port_is_noted(memos, generation, flow->local_port, PH_PLANE_BIND_TCP + udp);
+}
+
+static __always_inline bool is_plainly_allowed(const struct glance *seen,
+					       const struct ph_flow *flow)
+{
+	return seen->ids && seen->ids->count <= PH_LABEL_MAX &&
+	       is_remembered(memos_of(seen->ids), generation_of(seen->front), flow);
+}
+
+/* --- All the others */
 
 enum weight {
 	WEIGHT_NONE, /* the policy is gone, or its conditions do not hold */
@@ -228,57 +300,68 @@ static __always_inline int weigh_grant(const struct ph_grant *grant, bool covers
 	return covers ? WEIGHT_COVERED : WEIGHT_MISSED;
 }
 
-PH_SUBPROGRAM int weigh(const struct who *who, const struct attempt *attempt, __u64 id)
+/* Rules and policies only add up: what one grants is granted, unless its conditions change. */
+static __always_inline bool may_be_noted(const struct who *who, const struct ph_grant *grant)
+{
+	return !(who->features & PH_FEATURE_AUDIT) && who->policies.count <= PH_LABEL_MAX &&
+	       (who->settled || !(grant->flags & PH_GRANT_LIVE));
+}
+
+/* The place of the first policy's grant is noted: the next call looks there first. */
+static __always_inline const struct ph_grant *grant_of(const struct who *who,
+						       struct ph_memos *memos, __u64 id)
+{
+	const struct ph_grant *grant = NULL;
+	const __u32 *index;
+
+	if (memos)
+		grant = guess_grant(who->slot, id, *(volatile __u32 *)&memos->grant);
+	if (grant)
+		return grant;
+	index = find_index(who->slot, id);
+	if (!index)
+		return NULL;
+	if (memos && id == who->policies.id[0])
+		*(volatile __u32 *)&memos->grant = *index;
+	return guess_grant(who->slot, id, *index);
+}
+
+PH_FUNCTION int weigh(const struct who *who, const struct attempt *attempt, struct ph_memos *memos,
+		      __u64 id)
 {
 	const struct ph_grant *grant;
+	__u32 memo;
 
 	if (!who || !attempt)
 		return WEIGHT_NONE;
-	grant = grant_of(who, id);
+	grant = grant_of(who, memos, id);
 	if (!grant || !in_scope(who, grant))
 		return WEIGHT_NONE;
-	return weigh_grant(grant, ph_covers(who->slot, grant, &attempt->flow));
+	memo = ph_covers_anywhere(who->slot, grant, &attempt->flow);
+	if (memo && memos && may_be_noted(who, grant))
+		note(memos, who->generation, memo);
+	return weigh_grant(grant, memo || ph_covers_there(who->slot, grant, &attempt->flow));
 }
 
-/* Of what no rule can grant. */
-PH_SUBPROGRAM int weigh_forbidden(const struct who *who, __u64 id)
+/*
+ * Nonzero: refuse. What has no kind of socket is covered by no grant. What is granted is noted in the
+ * memos, if there are any.
+ */
+PH_FUNCTION int judge(const struct who *who, const struct attempt *attempt, struct ph_memos *memos)
 {
-	const struct ph_grant *grant;
-
-	if (!who)
-		return WEIGHT_NONE;
-	grant = grant_of(who, id);
-	if (!grant || !in_scope(who, grant))
-		return WEIGHT_NONE;
-	return weigh_grant(grant, false);
-}
-
-/* One verification for all that the hooks may ask, not one for each constant they put in. */
-static __always_inline void hide_attempt(struct attempt *attempt, __u64 unknown)
-{
-	attempt->flow.kind = hide(attempt->flow.kind, unknown);
-	attempt->flow.udp = hide(attempt->flow.udp, unknown);
-	attempt->flow.question = hide(attempt->flow.question, unknown);
-	attempt->flow.local.v6 = hide(attempt->flow.local.v6, unknown);
-	attempt->flow.remote.v6 = hide(attempt->flow.remote.v6, unknown);
-	attempt->door = hide(attempt->door, unknown);
-}
-
-static __always_inline int judge_by(struct who *who, struct attempt *attempt, bool grantable)
-{
-	struct finding finding = { .generation = who->generation, .reason = PH_REASON_NO_RULE };
+	struct finding finding = { .reason = PH_REASON_NO_RULE };
 	__u64 allowed = 0, missed = 0;
 	__u32 count;
 
-	copy_label(who);
-	hide_attempt(attempt, who->generation);
-	count = hide(who->policies.count, who->generation);
+	if (!who || !attempt)
+		return 0;
+	finding.generation = who->generation;
+	count = who->policies.count;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		if (i >= count)
 			break;
 		finding.policy = who->policies.id[i];
-		switch (grantable ? weigh(who, attempt, finding.policy) :
-				    weigh_forbidden(who, finding.policy)) {
+		switch (weigh(who, attempt, memos, finding.policy)) {
 		case WEIGHT_COVERED:
 			if (!(who->features & PH_FEATURE_AUDIT) && count <= PH_LABEL_MAX)
 				return 0;
@@ -292,7 +375,7 @@ static __always_inline int judge_by(struct who *who, struct attempt *attempt, bo
 			 * The LSM hooks have told it, and the second line would tell it again.
 			 * What others do with its sockets is not told of an audit policy.
 			 */
-			if (ph_backend == PH_BACKEND_LSM && who->settled)
+			if (SETTING(ph_backend) == PH_BACKEND_LSM && who->settled)
 				break;
 			finding.kind = PH_EVENT_AUDIT;
 			record(attempt, &finding);
@@ -311,16 +394,34 @@ static __always_inline int judge_by(struct who *who, struct attempt *attempt, bo
 	return 1;
 }
 
-/* Nonzero: refuse. */
-PH_SUBPROGRAM int judge(struct who *who, struct attempt *attempt)
+/* The caller that a glance saw, or the socket. */
+static __always_inline void recognize_socket(struct who *who, const struct glance *seen)
 {
-	return judge_by(who, attempt, true);
+	enter_generation(who, header_at(slot_of(seen->front)));
+	who->policies = *seen->ids;
+	who->settled = seen->settled;
 }
 
-/* The same, of what no rule can grant. */
-PH_SUBPROGRAM int judge_forbidden(struct who *who, struct attempt *attempt)
+#ifndef PH_PACKETS
+static __always_inline void recognize(struct who *who, const struct glance *seen)
 {
-	return judge_by(who, attempt, false);
+	if (!seen->ids) {
+		identify(who, slot_of(seen->front));
+		return;
+	}
+	recognize_socket(who, seen);
+	if (!who->settled)
+		look_at_caller(who, current_task());
 }
+
+static __always_inline int judge_glance(const struct glance *seen, struct attempt *attempt)
+{
+	struct who who;
+
+	hide_attempt(attempt, seen->front);
+	recognize(&who, seen);
+	return judge(&who, attempt, seen->ids ? memos_of(seen->ids) : NULL);
+}
+#endif
 
 #endif

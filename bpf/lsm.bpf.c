@@ -9,19 +9,19 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-static __always_inline int verdict(struct who *who, struct attempt *attempt)
+static __always_inline int verdict(const struct glance *seen, struct attempt *attempt)
 {
-	if (judge(who, attempt))
+	if (judge_glance(seen, attempt))
 		return PH_DENY;
 	return PH_PASS;
 }
 
 /* A call on a socket by a task that may be confined; false: it passes. */
 static __always_inline bool is_concerned(struct sock *sk, enum sock_pointer pointer,
-					 struct who *who)
+					 struct glance *seen)
 {
 	/* Without a sock there is nothing that could reach a network. */
-	return sk && !is_local_family(sk, pointer) && identify(who);
+	return sk && !is_local_family(sk, pointer) && glance(seen);
 }
 
 /* --- Sockets that were open before a policy, and are kept: --existing=keep */
@@ -65,25 +65,25 @@ static __always_inline bool is_exempt_in_list(struct sock *sk)
 	return flags & PH_SOCK_EXEMPT;
 }
 
-static __always_inline bool is_kept(const struct who *who, struct sock *sk,
+static __always_inline bool is_kept(const struct glance *seen, struct sock *sk,
 				    enum sock_pointer pointer)
 {
 	struct ph_sock_label *label;
 
-	if (!(who->features & PH_FEATURE_KEEP))
+	if (!(seen->front & PH_FRONT_KEEP))
 		return false;
-	if (pointer == SOCK_OF_FILE && !ph_has_sock_from_file)
+	if (pointer == SOCK_OF_FILE && !SETTING(ph_has_sock_from_file))
 		return is_exempt_in_list(sk);
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
 	return label && label->flags & PH_SOCK_EXEMPT;
 }
 
 /* A socket that gets another peer, or none, is no longer the one that was kept. */
-static __always_inline void end_keep(const struct who *who, struct sock *sk)
+static __always_inline void end_keep(const struct glance *seen, struct sock *sk)
 {
 	struct ph_sock_label *label;
 
-	if (!(who->features & PH_FEATURE_KEEP))
+	if (!(seen->front & PH_FRONT_KEEP))
 		return;
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
 	if (label)
@@ -91,37 +91,36 @@ static __always_inline void end_keep(const struct who *who, struct sock *sk)
 }
 
 /* Of what a socket is used for as it is. */
-static __always_inline int verdict_on_use(struct who *who, struct attempt *attempt, struct sock *sk,
-					  enum sock_pointer pointer)
+static __always_inline int verdict_on_use(const struct glance *seen, struct attempt *attempt,
+					  struct sock *sk, enum sock_pointer pointer)
 {
-	if (is_plainly_allowed(who, &attempt->flow) || is_kept(who, sk, pointer))
+	if (is_plainly_allowed(seen, &attempt->flow) || is_kept(seen, sk, pointer))
 		return PH_PASS;
 	view_addresses(attempt, sk, pointer);
-	return verdict(who, attempt);
+	return verdict(seen, attempt);
 }
 
 /* --- Hooks */
 
+/* An argument of the hook that is not taken up before it is needed: most calls end sooner. */
+#define LATE_ARGUMENT(position) ((void *)ctx[position])
+
 SEC("lsm/socket_create")
 int BPF_PROG(ph_create, int family, int type, int protocol, int kern)
 {
-	__u16 kind = ph_socket_kind(family, type, protocol);
 	struct attempt attempt;
-	struct who who;
+	struct glance seen;
 
 	/* The kernel's own sockets: a network namespace cannot be made without them. */
 	if (kern)
 		return PH_PASS;
-	if (kind == PH_SOCKET_LOCAL || !identify(&who))
+	if (ph_socket_kind(family, type, protocol) == PH_SOCKET_LOCAL || !glance(&seen))
 		return PH_PASS;
-	begin_attempt(&attempt, PH_DOOR_SOCKET);
-	attempt.flow.kind = kind;
-	attempt.family = family;
-	attempt.type = type;
-	attempt.protocol = protocol;
-	if (is_plainly_allowed(&who, &attempt.flow))
+	begin_attempt(&attempt, PH_DOOR_SOCKET, family, type, protocol);
+	if (is_plainly_allowed(&seen, &attempt.flow))
 		return PH_PASS;
-	return verdict(&who, &attempt);
+	begin_addresses(&attempt);
+	return verdict(&seen, &attempt);
 }
 
 /* What the second line goes by. A socket of a confined task without a label must not be. */
@@ -131,10 +130,12 @@ int BPF_PROG(ph_post_create, struct socket *sock, int family, int type, int prot
 	struct sock *sk = sock->sk;
 	struct ph_sock_label *label;
 	struct ph_ids ids = {};
+	struct glance seen;
 	struct who who;
 
-	if (kern || !is_concerned(sk, SOCK_TYPED, &who))
+	if (kern || !is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
+	recognize(&who, &seen);
 	add_scoped(&ids, &who);
 	if (!ids.count)
 		return PH_PASS;
@@ -149,14 +150,18 @@ int BPF_PROG(ph_post_create, struct socket *sock, int family, int type, int prot
 }
 
 SEC("lsm/socket_bind")
-int BPF_PROG(ph_bind, struct socket *sock, struct socket_address *address, int addrlen)
+int BPF_PROG(ph_bind, struct socket *sock)
 {
+	struct socket_address *address;
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
-	struct who who;
+	struct glance seen;
+	int addrlen;
 
-	if (!is_concerned(sk, SOCK_TYPED, &who))
+	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
+	address = LATE_ARGUMENT(1);
+	addrlen = (long)LATE_ARGUMENT(2);
 	view_socket(&attempt, PH_DOOR_BIND, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_BIND;
 	switch (view_port(&attempt, &attempt.flow.local_port, address, addrlen)) {
@@ -164,60 +169,66 @@ int BPF_PROG(ph_bind, struct socket *sock, struct socket_address *address, int a
 	case ADDRESS_NONE:
 		return PH_INVALID;
 	}
-	if (is_plainly_allowed(&who, &attempt.flow))
+	if (is_plainly_allowed(&seen, &attempt.flow))
 		return PH_PASS;
+	begin_addresses(&attempt);
 	view_peer(&attempt, sk, SOCK_TYPED);
 	view_bind_address(&attempt, address, addrlen);
-	return verdict(&who, &attempt);
+	return verdict(&seen, &attempt);
 }
 
 SEC("lsm/socket_connect")
-int BPF_PROG(ph_connect, struct socket *sock, struct socket_address *address, int addrlen)
+int BPF_PROG(ph_connect, struct socket *sock)
 {
+	struct socket_address *address;
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
-	struct who who;
+	struct glance seen;
+	int addrlen;
 
-	if (!is_concerned(sk, SOCK_TYPED, &who))
+	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
+	address = LATE_ARGUMENT(1);
+	addrlen = (long)LATE_ARGUMENT(2);
 	view_socket(&attempt, PH_DOOR_CONNECT, sk, SOCK_TYPED);
 	switch (view_port(&attempt, &attempt.flow.remote_port, address, addrlen)) {
 	case ADDRESS_SHORT:
 		return PH_INVALID;
 	case ADDRESS_NONE:
 	case ADDRESS_UNSPEC: /* dissolves a connection */
-		end_keep(&who, sk);
+		end_keep(&seen, sk);
 		return PH_PASS;
 	}
 	/* A UDP connect sends nothing; each send is judged. */
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
-	if (!is_plainly_allowed(&who, &attempt.flow)) {
+	if (!is_plainly_allowed(&seen, &attempt.flow)) {
+		begin_addresses(&attempt);
 		view_local(&attempt, sk, SOCK_TYPED);
 		view_remote_address(&attempt, address, addrlen);
-		if (judge(&who, &attempt))
+		if (judge_glance(&seen, &attempt))
 			return PH_DENY;
 	}
-	end_keep(&who, sk);
+	end_keep(&seen, sk);
 	return PH_PASS;
 }
 
 SEC("lsm/socket_listen")
-int BPF_PROG(ph_listen, struct socket *sock, int backlog)
+int BPF_PROG(ph_listen, struct socket *sock)
 {
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
-	struct who who;
+	struct glance seen;
 
-	if (!is_concerned(sk, SOCK_TYPED, &who))
+	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_LISTEN, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
-	if (!is_plainly_allowed(&who, &attempt.flow)) {
+	if (!is_plainly_allowed(&seen, &attempt.flow)) {
 		view_addresses(&attempt, sk, SOCK_TYPED);
-		if (judge(&who, &attempt))
+		if (judge_glance(&seen, &attempt))
 			return PH_DENY;
 	}
-	end_keep(&who, sk);
+	end_keep(&seen, sk);
 	return PH_PASS;
 }
 
@@ -227,59 +238,62 @@ int BPF_PROG(ph_accept, struct socket *sock, struct socket *new_sock)
 {
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
-	struct who who;
+	struct glance seen;
 
-	if (!is_concerned(sk, SOCK_TYPED, &who))
+	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_ACCEPT, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
-	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED);
 }
 
 SEC("lsm/socket_sendmsg")
-int BPF_PROG(ph_sendmsg, struct socket *sock, struct msghdr *msg, int size)
+int BPF_PROG(ph_sendmsg, struct socket *sock)
 {
+	struct msghdr *msg;
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	bool changes, elsewhere;
-	struct who who;
+	struct glance seen;
 	int name;
 
-	if (!is_concerned(sk, SOCK_TYPED, &who))
+	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
+	msg = LATE_ARGUMENT(1);
 	view_socket(&attempt, PH_DOOR_SEND, sk, SOCK_TYPED);
 	name = view_message(&attempt, sk, msg);
 	if (name == ADDRESS_SHORT)
 		return PH_INVALID;
 	changes = attempt.door == PH_DOOR_FASTOPEN;
-	if (!is_plainly_allowed(&who, &attempt.flow)) {
+	if (!is_plainly_allowed(&seen, &attempt.flow)) {
 		/* A datagram may be named to somebody else than the peer that was kept. */
 		elsewhere = attempt.flow.udp && msg->msg_name && sk->__sk_common.skc_dport;
-		if (!changes && !elsewhere && is_kept(&who, sk, SOCK_TYPED))
+		if (!changes && !elsewhere && is_kept(&seen, sk, SOCK_TYPED))
 			return PH_PASS;
-		view_local(&attempt, sk, SOCK_TYPED);
 		if (name == ADDRESS_NONE)
-			view_peer(&attempt, sk, SOCK_TYPED);
-		if (judge(&who, &attempt))
+			view_addresses(&attempt, sk, SOCK_TYPED);
+		else
+			view_local(&attempt, sk, SOCK_TYPED);
+		if (judge_glance(&seen, &attempt))
 			return PH_DENY;
 	}
 	if (changes)
-		end_keep(&who, sk);
+		end_keep(&seen, sk);
 	return PH_PASS;
 }
 
 SEC("lsm/socket_recvmsg")
-int BPF_PROG(ph_recvmsg, struct socket *sock, struct msghdr *msg, int size, int flags)
+int BPF_PROG(ph_recvmsg, struct socket *sock)
 {
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
-	struct who who;
+	struct glance seen;
 
-	if (!is_concerned(sk, SOCK_TYPED, &who))
+	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
-	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED);
 }
 
 /* TCP_ZEROCOPY_RECEIVE is a read that only this hook sees. */
@@ -288,14 +302,14 @@ int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 {
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
-	struct who who;
+	struct glance seen;
 
 	if (level != PH_TCP || name != OPTION_ZEROCOPY_RECEIVE ||
-	    !is_concerned(sk, SOCK_TYPED, &who))
+	    !is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
-	return verdict_on_use(&who, &attempt, sk, SOCK_TYPED);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED);
 }
 
 /* SCTP binds and connects by socket options. Larger numbers come from peers, in anybody's context. */
@@ -303,14 +317,14 @@ SEC("lsm/sctp_bind_connect")
 int BPF_PROG(ph_sctp, struct sock *sk, int option, void *address, int addrlen)
 {
 	struct attempt attempt;
-	struct who who;
+	struct glance seen;
 
-	if (option >= SCTP_FROM_PEER || !is_concerned(sk, SOCK_TYPED, &who))
+	if (option >= SCTP_FROM_PEER || !is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
 	view_socket(&attempt, option == SCTP_BINDX ? PH_DOOR_BIND : PH_DOOR_CONNECT, sk,
 		    SOCK_TYPED);
 	view_addresses(&attempt, sk, SOCK_TYPED);
-	return verdict(&who, &attempt);
+	return verdict(&seen, &attempt);
 }
 
 /* A socket that comes from another process: by SCM_RIGHTS, pidfd_getfd, seccomp. */
@@ -319,13 +333,13 @@ int BPF_PROG(ph_receive_fd, struct file *file)
 {
 	struct attempt attempt;
 	struct sock *sk = socket_of_file(file);
-	struct who who;
+	struct glance seen;
 
-	if (!is_concerned(sk, SOCK_OF_FILE, &who))
+	if (!is_concerned(sk, SOCK_OF_FILE, &seen))
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE_FD, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
-	return verdict_on_use(&who, &attempt, sk, SOCK_OF_FILE);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE);
 }
 
 /*
@@ -337,11 +351,11 @@ int BPF_PROG(ph_splice, struct file *file, int mask)
 {
 	struct attempt attempt;
 	struct sock *sk = socket_of_file(file);
-	struct who who;
+	struct glance seen;
 
-	if (!is_concerned(sk, SOCK_OF_FILE, &who))
+	if (!is_concerned(sk, SOCK_OF_FILE, &seen))
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_SPLICE, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
-	return verdict_on_use(&who, &attempt, sk, SOCK_OF_FILE);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE);
 }

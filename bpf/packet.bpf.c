@@ -31,13 +31,9 @@ static __always_inline void view_socket(struct attempt *attempt, struct bpf_sock
 {
 	struct ph_flow *flow = &attempt->flow;
 
-	begin_attempt(attempt, out ? PH_DOOR_PACKET_OUT : PH_DOOR_PACKET_IN);
+	begin_attempt(attempt, out ? PH_DOOR_PACKET_OUT : PH_DOOR_PACKET_IN, sk->family, sk->type,
+		      sk->protocol);
 	attempt->count = PH_COUNT_PACKET;
-	attempt->family = sk->family;
-	attempt->type = sk->type;
-	attempt->protocol = sk->protocol;
-	flow->kind = ph_socket_kind(attempt->family, attempt->type, attempt->protocol);
-	flow->udp = flow->kind == PH_SOCKET_UDP;
 	/* Nobody but its own port's peers may wake a listener, whatever port they come from. */
 	flow->question = sk->state == STATE_LISTEN ? PH_ASK_SERVE : PH_ASK_TRAFFIC;
 	flow->local_port = sk->src_port;
@@ -89,17 +85,12 @@ PH_SUBPROGRAM int view_packet(struct ph_flow *flow, struct __sk_buff *skb, bool 
 	return 0;
 }
 
-static __always_inline bool identify_socket(struct who *who, struct bpf_sock *sk)
-{
-	struct ph_sock_label *label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
-
-	return label && identify_label(who, label);
-}
-
 static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 {
+	struct ph_sock_label *label;
 	struct attempt attempt;
 	struct bpf_sock *sk = skb->sk;
+	struct glance seen;
 	struct who who;
 
 	if (!sk)
@@ -107,15 +98,17 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return PACKET_PASS;
-	if (!identify_socket(&who, sk))
+	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
+	if (!label || !glance_at_socket(&seen, label))
 		return PACKET_PASS;
 	view_socket(&attempt, sk, out);
-	if (is_plainly_allowed(&who, &attempt.flow))
+	if (is_plainly_allowed(&seen, &attempt.flow))
 		return PACKET_PASS;
 	view_addresses(&attempt.flow, sk);
 	if (attempt.flow.remote_port == 0 && view_packet(&attempt.flow, skb, out))
 		return PACKET_DROP;
-	return judge(&who, &attempt) ? PACKET_DROP : PACKET_PASS;
+	recognize_socket(&who, &seen);
+	return judge(&who, &attempt, memos_of(seen.ids)) ? PACKET_DROP : PACKET_PASS;
 }
 
 SEC("cgroup_skb/egress")

@@ -46,8 +46,9 @@ enum sock_pointer {
 	SOCK_OF_FILE,
 };
 
-#define READ_SOCK(sk, pointer, field) \
-	((pointer) == SOCK_TYPED || ph_has_sock_from_file ? (sk)->field : BPF_CORE_READ(sk, field))
+#define READ_SOCK(sk, pointer, field)                                              \
+	((pointer) == SOCK_TYPED || SETTING(ph_has_sock_from_file) ? (sk)->field : \
+								     BPF_CORE_READ(sk, field))
 
 static __always_inline bool is_local_family(struct sock *sk, enum sock_pointer pointer)
 {
@@ -72,15 +73,11 @@ static __always_inline void view_socket(struct attempt *attempt, __u8 door, stru
 					enum sock_pointer pointer)
 {
 	struct ph_flow *flow = &attempt->flow;
+	__u16 family = READ_SOCK(sk, pointer, __sk_common.skc_family);
 
-	begin_attempt(attempt, door);
-	/* Read once: IPV6_ADDRFORM may change it under us. */
-	attempt->family = READ_SOCK(sk, pointer, __sk_common.skc_family);
-	barrier_var(attempt->family);
-	attempt->type = READ_SOCK(sk, pointer, sk_type);
-	attempt->protocol = READ_SOCK(sk, pointer, sk_protocol);
-	flow->kind = ph_socket_kind(attempt->family, attempt->type, attempt->protocol);
-	flow->udp = flow->kind == PH_SOCKET_UDP;
+	barrier_var(family); /* read once: IPV6_ADDRFORM may change it under us */
+	begin_attempt(attempt, door, family, READ_SOCK(sk, pointer, sk_type),
+		      READ_SOCK(sk, pointer, sk_protocol));
 	if (!(flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
 		return;
 	flow->local_port = READ_SOCK(sk, pointer, __sk_common.skc_num);
@@ -115,6 +112,7 @@ static __always_inline void view_peer(struct attempt *attempt, struct sock *sk,
 static __always_inline void view_addresses(struct attempt *attempt, struct sock *sk,
 					   enum sock_pointer pointer)
 {
+	begin_addresses(attempt);
 	view_local(attempt, sk, pointer);
 	view_peer(attempt, sk, pointer);
 }
@@ -215,7 +213,7 @@ static __always_inline struct sock *socket_of_file(struct file *file)
 
 	if ((file->f_inode->i_mode & MODE_MASK) != MODE_SOCKET)
 		return NULL;
-	if (!ph_has_sock_from_file)
+	if (!SETTING(ph_has_sock_from_file))
 		return BPF_CORE_READ((struct socket *)file->private_data, sk);
 	sock = bpf_sock_from_file(file);
 	return sock ? sock->sk : NULL;
@@ -236,6 +234,7 @@ static __always_inline int view_message(struct attempt *attempt, struct sock *sk
 		attempt->flow.question = PH_ASK_TRAFFIC;
 	if (!msg->msg_name || !(udp || msg->msg_flags & MSG_NAME_FASTOPEN))
 		return ADDRESS_NONE;
+	begin_addresses(attempt);
 	answer = view_remote_address(attempt, msg->msg_name, msg->msg_namelen);
 	if (answer == ADDRESS_SHORT)
 		return answer;

@@ -44,8 +44,16 @@ enum {
 #define PH_INVALID PH_ERRNO(22) /* EINVAL */
 
 /*
- * A function that stays one. `used` keeps clang from dropping what it returns: r0 would hold what it
- * likes at the end, and the verifier refuses that when it is a pointer to the stack.
+ * A function that is verified once, whatever its callers know: what they hand over by pointer is any
+ * content of that size, and what it leaves there too. Kernels before 5.12 take pointers to functions of
+ * their own object alone: there the loader makes it a PH_SUBPROGRAM.
+ */
+#define PH_FUNCTION __attribute__((noinline))
+
+/*
+ * A function that stays one, verified for each state that callers come with. `used` keeps clang from
+ * dropping what it returns: r0 would hold what it likes at the end, and the verifier refuses that when
+ * it is a pointer to the stack.
  */
 #define PH_SUBPROGRAM static __attribute__((noinline, used))
 
@@ -59,7 +67,10 @@ static __always_inline __u64 hide(__u64 value, __u64 unknown)
 	return value;
 }
 
-/* What the loader found out about this kernel, set between open and load. */
+/*
+ * What the loader found out about this kernel, set between open and load. They are read by SETTING(),
+ * of which clang keeps what it has read; what is volatile it would load each time.
+ */
 const volatile bool ph_has_task_storage = false; /* callable from the programs of this object */
 const volatile bool ph_has_task_btf = false; /* bpf_get_current_task_btf, likewise */
 const volatile bool ph_has_sock_from_file = false; /* bpf_sock_from_file */
@@ -67,14 +78,17 @@ const volatile bool ph_has_spin_lock = false; /* bpf_spin_lock */
 const volatile bool ph_has_labels = false; /* labels are kept on this host at all */
 const volatile __u8 ph_backend = PH_BACKEND_NONE;
 
-/* Sizes, not types: clang leaves a type that only an inner map names unfinished in BTF. */
-struct header_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct ph_header));
-};
+#define SETTING(name)                                                                      \
+	({                                                                                 \
+		__u64 setting_;                                                            \
+		asm("%0 = %1 ll\n\t%0 = *(u8 *)(%0 + 0)" : "=r"(setting_) : "i"(&(name))); \
+		setting_;                                                                  \
+	})
 
+/* A map of its own, which needs no look-up; the loader shares it, too. */
+struct ph_front ph_front;
+
+/* Sizes, not types: clang leaves a type that only an inner map names unfinished in BTF. */
 struct trait_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* placeholder */
@@ -131,22 +145,21 @@ struct prefix_map {
 	__uint(value_size, sizeof(struct ph_prefix));
 };
 
-#define PH_OUTER(name, inner, entries)                    \
+#define PH_OUTER(name, inner)                             \
 	struct {                                          \
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); \
-		__uint(max_entries, entries);             \
+		__uint(max_entries, PH_SLOTS);            \
 		__type(key, __u32);                       \
 		__array(values, struct inner);            \
 	} name SEC(".maps")
 
-PH_OUTER(ph_current, header_map, PH_CURRENT_MAX);
-PH_OUTER(ph_traits, trait_map, 2);
-PH_OUTER(ph_places, place_map, 2);
-PH_OUTER(ph_files, file_map, 2);
-PH_OUTER(ph_index, index_map, 2);
-PH_OUTER(ph_grants, grant_map, 2);
-PH_OUTER(ph_chunks, chunk_map, 2);
-PH_OUTER(ph_prefixes, prefix_map, 2);
+PH_OUTER(ph_traits, trait_map);
+PH_OUTER(ph_places, place_map);
+PH_OUTER(ph_files, file_map);
+PH_OUTER(ph_index, index_map);
+PH_OUTER(ph_grants, grant_map);
+PH_OUTER(ph_chunks, chunk_map);
+PH_OUTER(ph_prefixes, prefix_map);
 
 /* Labels of tasks; not there before task storage is. */
 struct {
@@ -237,22 +250,41 @@ typedef __u32 ph_tables;
 
 #include "verdict.h"
 
-static __always_inline const struct ph_header *header_at(__u32 entry)
+static __always_inline ph_tables slot_of(__u64 front)
 {
-	__u32 zero = 0;
-	void *map = bpf_map_lookup_elem(&ph_current, &entry);
+	return front & PH_FRONT_SLOT;
+}
 
-	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
+static __always_inline __u64 generation_of(__u64 front)
+{
+	return front >> PH_FRONT_GENERATION;
+}
+
+/* ph_front.current or, after its deadline, .fallback; 0: nothing is in force. */
+static __always_inline __u64 front_after(__u64 current)
+{
+	if (current & PH_FRONT_DEADLINE &&
+	    bpf_ktime_get_boot_ns() >= ph_front.header[slot_of(current)].deadline)
+		return *(volatile __u64 *)&ph_front.fallback;
+	return current;
+}
+
+static __always_inline __u64 front_in_force(void)
+{
+	return front_after(*(volatile __u64 *)&ph_front.current);
+}
+
+static __always_inline const struct ph_header *header_at(ph_tables slot)
+{
+	return &ph_front.header[slot & (PH_SLOTS - 1)];
 }
 
 /* The header in force, or NULL: no policy is. */
 static __always_inline const struct ph_header *current_header(void)
 {
-	const struct ph_header *header = header_at(PH_CURRENT);
+	__u64 front = front_in_force();
 
-	if (header && header->deadline && bpf_ktime_get_boot_ns() >= header->deadline)
-		return header_at(PH_FALLBACK);
-	return header;
+	return front ? header_at(slot_of(front)) : NULL;
 }
 
 /*
@@ -261,7 +293,28 @@ static __always_inline const struct ph_header *current_header(void)
  */
 static __always_inline const struct ph_header *next_header(const struct ph_header *header)
 {
-	return header->deadline ? header_at(PH_FALLBACK) : NULL;
+	__u64 front = *(volatile __u64 *)&ph_front.fallback;
+
+	return header->deadline && front ? header_at(slot_of(front)) : NULL;
+}
+
+/* False: nothing in the tables asks for it. */
+static __always_inline bool in_filter(ph_tables slot, const struct ph_trait *trait)
+{
+	const struct ph_filter *filter = &ph_front.filter[slot & (PH_SLOTS - 1)];
+	__u64 hash = ph_trait_hash(trait), bits = ph_filter_bits(hash);
+
+	return (filter->trait[ph_filter_word(hash)] & bits) == bits;
+}
+
+static __always_inline __u8 *place_mark(ph_tables slot, __u64 cgroup)
+{
+	return &ph_front.filter[slot & (PH_SLOTS - 1)].place[cgroup & (PH_FILTER_PLACES - 1)];
+}
+
+static __always_inline __u8 *mirror_mark(__u32 pid)
+{
+	return &ph_front.mirrored[pid & (PH_FILTER_PIDS - 1)];
 }
 
 static __always_inline const struct ph_ids *find_trait(ph_tables slot, const struct ph_trait *trait)

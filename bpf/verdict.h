@@ -47,26 +47,26 @@ enum ph_question {
 };
 
 struct ph_flow {
+	__u32 kind; /* enum ph_socket_kind, one bit */
 	__u8 question;
 	__u8 udp; /* else TCP */
-	__u16 kind; /* enum ph_socket_kind, one bit */
 	__u16 local_port;
 	__u16 remote_port;
+	__u16 pad0;
 	struct ph_address local;
 	struct ph_address remote;
 };
 
 /* The kind of a socket with these parameters of socket(2). */
-static __always_inline __u16 ph_socket_kind(__u32 family, __u32 type, __u32 protocol)
+static __always_inline __u32 ph_socket_kind(__u32 family, __u32 type, __u32 protocol)
 {
-	if (family == PH_AF_UNIX || family == PH_AF_NETLINK || family == PH_AF_ALG)
-		return PH_SOCKET_LOCAL;
-	if (family == PH_AF_PACKET)
-		return PH_SOCKET_PACKET;
-	if (family == PH_AF_VSOCK)
-		return PH_SOCKET_VSOCK;
-	if (family != PH_AF_INET && family != PH_AF_INET6)
-		return PH_SOCKET_OTHER;
+	if (family != PH_AF_INET && family != PH_AF_INET6) {
+		if (family == PH_AF_UNIX || family == PH_AF_NETLINK || family == PH_AF_ALG)
+			return PH_SOCKET_LOCAL;
+		if (family == PH_AF_PACKET)
+			return PH_SOCKET_PACKET;
+		return family == PH_AF_VSOCK ? PH_SOCKET_VSOCK : PH_SOCKET_OTHER;
+	}
 	if (type == PH_STREAM && (protocol == PH_IP || protocol == PH_TCP))
 		return PH_SOCKET_TCP;
 	if (type == PH_DGRAM && (protocol == PH_IP || protocol == PH_UDP))
@@ -106,12 +106,22 @@ static __always_inline void ph_address(struct ph_address *address, __u32 family,
 	address->v6 = keep & 1;
 }
 
-/* Which bit of ph_header.filter stands for this trait. */
-static __always_inline __u32 ph_trait_bit(const struct ph_trait *trait)
+static __always_inline __u64 ph_trait_hash(const struct ph_trait *trait)
 {
 	__u64 hash = trait->word[0] ^ trait->word[1] * 0x9e3779b97f4a7c15ull;
 
-	return hash * 0xff51afd7ed558ccdull >> 52; /* PH_FILTER_WORDS * 64 bits */
+	return hash * 0xff51afd7ed558ccdull;
+}
+
+/* Which word of ph_filter.trait stands for a trait of this hash, and which of its bits are all set. */
+static __always_inline __u32 ph_filter_word(__u64 hash)
+{
+	return hash >> 38 & 0x3fff; /* PH_FILTER_WORDS - 1 */
+}
+
+static __always_inline __u64 ph_filter_bits(__u64 hash)
+{
+	return 1ull << (hash >> 58) | 1ull << (hash >> 52 & 63);
 }
 
 static __always_inline struct ph_trait ph_trait(__u64 kind, __u64 value)
@@ -210,37 +220,52 @@ static __always_inline bool ph_asks_connect(__u32 question)
 	return question == PH_ASK_CONNECT || question == PH_ASK_TRAFFIC;
 }
 
-/*
- * Does this grant cover this flow, wherever it goes? The addresses are not looked at. Port 0 is
- * nobody's port: binding to it is a client's choice and passes, and nothing else does.
- */
-static __always_inline bool ph_covers_anywhere(ph_tables tables, const struct ph_grant *grant,
-					       const struct ph_flow *flow)
+/* What is remembered of a grant: a port and a plane of it, or the kind of a socket. Never 0. */
+static __always_inline __u32 ph_memo_of(__u16 port, __u32 bit)
 {
-	__u32 udp = flow->udp & 1, question = flow->question;
-
-	if (!(grant->sockets & flow->kind))
-		return false;
-	if (question == PH_ASK_SOCKET || !(flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
-		return true;
-	if (question == PH_ASK_BIND && flow->local_port == 0)
-		return true;
-	if (ph_asks_connect(question) &&
-	    ph_ports_have(tables, &grant->plain[PH_PLANE_CONNECT_TCP + udp], flow->remote_port))
-		return true;
-	return question != PH_ASK_CONNECT &&
-	       ph_ports_have(tables, &grant->plain[PH_PLANE_BIND_TCP + udp], flow->local_port);
+	return (__u32)port << 16 | bit;
 }
 
-/* Does this grant cover this flow? Its rules add up, so more than the ports need not be looked at. */
-static __always_inline bool ph_covers(ph_tables tables, const struct ph_grant *grant,
-				      const struct ph_flow *flow)
+/*
+ * Whether the ports have nothing to do with it. Port 0 is nobody's port: binding to it is a client's
+ * choice and passes, and nothing else does.
+ */
+static __always_inline bool ph_asks_kind(const struct ph_flow *flow)
+{
+	return flow->question == PH_ASK_SOCKET || !(flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)) ||
+	       (flow->question == PH_ASK_BIND && flow->local_port == 0);
+}
+
+/*
+ * Does this grant cover this flow, wherever it goes? The addresses are not looked at. What may be
+ * remembered of it, or 0: it does not.
+ */
+static __always_inline __u32 ph_covers_anywhere(ph_tables tables, const struct ph_grant *grant,
+						const struct ph_flow *flow)
+{
+	__u32 connect = PH_PLANE_CONNECT_TCP + (flow->udp & 1);
+	__u32 bind = PH_PLANE_BIND_TCP + (flow->udp & 1);
+
+	if (!(grant->sockets & flow->kind))
+		return 0;
+	if (ph_asks_kind(flow))
+		return ph_memo_of(0, flow->kind);
+	if (ph_asks_connect(flow->question) &&
+	    ph_ports_have(tables, &grant->plain[connect], flow->remote_port))
+		return ph_memo_of(flow->remote_port, 1 << connect);
+	if (flow->question != PH_ASK_CONNECT &&
+	    ph_ports_have(tables, &grant->plain[bind], flow->local_port))
+		return ph_memo_of(flow->local_port, 1 << bind);
+	return 0;
+}
+
+/* Does it by a rule with addresses? */
+static __always_inline bool ph_covers_there(ph_tables tables, const struct ph_grant *grant,
+					    const struct ph_flow *flow)
 {
 	__u32 udp = flow->udp & 1, question = flow->question;
 	bool has_peer = question == PH_ASK_SERVE || question == PH_ASK_TRAFFIC;
 
-	if (ph_covers_anywhere(tables, grant, flow))
-		return true;
 	if (!(grant->sockets & flow->kind))
 		return false;
 	if (ph_asks_connect(question) && ph_reaches(tables, grant, PH_PLANE_CONNECT_TCP + udp,
@@ -249,6 +274,13 @@ static __always_inline bool ph_covers(ph_tables tables, const struct ph_grant *g
 	return question != PH_ASK_CONNECT &&
 	       ph_reaches(tables, grant, PH_PLANE_BIND_TCP + udp, flow->local_port, &flow->local,
 			  has_peer ? &flow->remote : NULL);
+}
+
+/* Does this grant cover this flow? Its rules add up, so more than the ports need not be looked at. */
+static __always_inline bool ph_covers(ph_tables tables, const struct ph_grant *grant,
+				      const struct ph_flow *flow)
+{
+	return ph_covers_anywhere(tables, grant, flow) || ph_covers_there(tables, grant, flow);
 }
 
 #endif

@@ -123,8 +123,7 @@ static void check_tables(const struct subject *subject, const struct ph_header *
 
 static bool is_header_of(const struct ph_header *header, const struct ph_image *image)
 {
-	return !memcmp(header->filter, image->header.filter, sizeof(header->filter)) &&
-	       (header->features & ~PH_FEATURE_KEEP) == (image->header.features & ~PH_FEATURE_KEEP);
+	return (header->features & ~PH_FEATURE_KEEP) == (image->header.features & ~PH_FEATURE_KEEP);
 }
 
 /* The last one that was made, or, when that was on trial and is over, the one before. */

@@ -10,7 +10,10 @@
 
 #include "kernel/decide.h"
 #include "kernel/features.h"
+#include "kernel/front.h"
 #include "util/cleanup.h"
+
+DEFINE_CLEANUP(struct ph_front *, front_close);
 
 void cgroup_describe(const char *path, struct ph_cgroup *ret)
 {
@@ -62,6 +65,7 @@ struct telling {
 	const struct ph_kernel *kernel;
 	const struct ph_image *image;
 	int places; /* the place table of the image's slot */
+	struct ph_filter *filter; /* likewise */
 };
 
 static int tell_one(const struct telling *telling, __u64 id, const char *path)
@@ -73,8 +77,11 @@ static int tell_one(const struct telling *telling, __u64 id, const char *path)
 	if (bpf_map_update_elem(telling->kernel->map[PH_MAP_CGROUPS], &id, &cgroup, BPF_ANY))
 		return -errno;
 	cgroup_brings(telling->image, &cgroup, &ids);
-	if (ids.count && bpf_map_update_elem(telling->places, &id, &ids, BPF_ANY))
+	if (!ids.count)
+		return 0;
+	if (bpf_map_update_elem(telling->places, &id, &ids, BPF_ANY))
 		return -errno;
+	__atomic_store_n(&telling->filter->place[id % PH_FILTER_PLACES], 1, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -94,13 +101,17 @@ int cgroups_tell(const struct ph_kernel *kernel, const struct ph_image *image, _
 {
 	struct telling telling = { .kernel = kernel, .image = image };
 	cleanup_close int places = open_places(kernel, slot);
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
 	char root[PATH_MAX], *const roots[] = { root, NULL };
 	int r = cgroup_root_find(root, sizeof(root));
 	FTS *tree;
 
 	if (r || places < 0)
 		return r ? r : places;
+	if (!front)
+		return -errno;
 	telling.places = places;
+	telling.filter = &front->filter[slot];
 	tree = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
 	if (!tree)
 		return -errno;

@@ -146,12 +146,12 @@ static int complain_crowd(const struct bringer *crowd, size_t n, struct ph_probl
 static void add_trait(struct ph_image *image, const struct bringer *bringers, size_t n)
 {
 	struct ph_image_trait *trait = &image->traits[image->n_traits++];
-	uint32_t bit = ph_trait_bit(&bringers->trait);
+	uint64_t hash = ph_trait_hash(&bringers->trait);
 
 	*trait = (struct ph_image_trait){ .key = bringers->trait, .value.count = n };
 	for (size_t i = 0; i < n; i++)
 		trait->value.id[i] = bringers[i].id;
-	image->header.filter[bit / 64] |= 1ull << (bit % 64);
+	image->filter[ph_filter_word(hash)] |= ph_filter_bits(hash);
 	image->header.features |= feature_of(&bringers->trait);
 }
 
@@ -161,8 +161,9 @@ static int make_table(struct ph_image *image, const struct bringer *bringers, si
 {
 	int r, answer = 0;
 
+	image->filter = calloc(PH_FILTER_WORDS, sizeof(*image->filter));
 	image->traits = calloc(n_bringers + 1, sizeof(*image->traits));
-	if (!image->traits)
+	if (!image->filter || !image->traits)
 		return -ENOMEM;
 	for (size_t i = 0, n; i < n_bringers; i += n) {
 		for (n = 1; i + n < n_bringers; n++)

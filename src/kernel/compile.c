@@ -30,6 +30,7 @@ DEFINE_CLEANUP_DONE(struct builder, builder_done);
 
 void image_done(struct ph_image *image)
 {
+	free(image->filter);
 	free(image->traits);
 	free(image->grants);
 	free(image->chunks);

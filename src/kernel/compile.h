@@ -55,6 +55,7 @@ struct ph_image {
 	 * kernel gets; names of policies, files and lines do not count.
 	 */
 	struct ph_header header;
+	__u64 *filter; /* PH_FILTER_WORDS: ph_filter.trait */
 	struct ph_image_trait *traits;
 	size_t n_traits;
 	struct ph_grant *grants; /* the key is the id */

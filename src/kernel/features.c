@@ -137,6 +137,10 @@ void features_probe(struct ph_features *ret)
 	features.permitted = features.cgroup_programs || errno != EPERM;
 	features.cgroup_task_btf = calls(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
 					 0, BPF_FUNC_get_current_task_btf, 1);
+	/* A helper that came right after them. One that is known is refused for its arguments. */
+	features.global_functions = !calls(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
+					   0, BPF_FUNC_for_each_map_elem, 1) &&
+				    errno == EACCES;
 	features.task_storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
 	if (features.btf)
 		probe_typed(&features);

@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "kernel/cgroups.h"
+#include "kernel/front.h"
 #include "kernel/programs.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/progress.h"
+
+DEFINE_CLEANUP(struct ph_front *, front_close);
 
 #define BATCH 4096 /* entries that one call hands over */
 #define BATCH_MIN 16 /* fewer are not worth it */
@@ -151,44 +154,6 @@ static int place_table(const struct ph_kernel *kernel, const struct table *table
 	return bpf_map_update_elem(kernel->map[table->outer], &slot, &fd, BPF_ANY) ? -errno : 0;
 }
 
-static int place_header(const struct ph_kernel *kernel, const struct ph_header *header,
-			enum ph_current place)
-{
-	const struct table table = {
-		.name = "ph_header",
-		.outer = PH_MAP_CURRENT,
-		.type = BPF_MAP_TYPE_ARRAY,
-		.key_size = sizeof(__u32),
-		.value_size = sizeof(*header),
-		.entries = header,
-		.n = 1,
-		.stride = sizeof(*header),
-	};
-
-	return place_table(kernel, &table, place);
-}
-
-static int remove_header(const struct ph_kernel *kernel, enum ph_current place)
-{
-	__u32 key = place;
-
-	return bpf_map_delete_elem(kernel->map[PH_MAP_CURRENT], &key) && errno != ENOENT ? -errno :
-											   0;
-}
-
-static int read_header(const struct ph_kernel *kernel, enum ph_current place, struct ph_header *ret)
-{
-	__u32 zero = 0, key = place, id;
-	cleanup_close int fd = -1;
-
-	if (bpf_map_lookup_elem(kernel->map[PH_MAP_CURRENT], &key, &id))
-		return -errno;
-	fd = bpf_map_get_fd_by_id(id);
-	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, ret))
-		return -errno;
-	return 0;
-}
-
 #define HASH_TABLE(label, map, array, count, key_type, value_type, value_offset)                  \
 	{                                                                                         \
 		.name = label, .outer = map, .type = BPF_MAP_TYPE_HASH,                           \
@@ -309,8 +274,14 @@ static int open_table(const struct ph_kernel *kernel, enum ph_map_id outer, __u3
 int generation_check(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
 		     const char **ret_table)
 {
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
 	struct table tables[TABLES];
 
+	*ret_table = "ph_front";
+	if (!front)
+		return -errno;
+	if (memcmp(front->filter[slot].trait, image->filter, sizeof(front->filter->trait)))
+		return 1;
 	list_tables(image, tables);
 	for (size_t i = 0; i < TABLES; i++) {
 		cleanup_close int fd = open_table(kernel, tables[i].outer, slot);
@@ -324,15 +295,69 @@ int generation_check(const struct ph_kernel *kernel, const struct ph_image *imag
 	return 0;
 }
 
-/* --- The header */
+/* --- The front */
+
+/*
+ * A replacement of a table waits for the calls that may be reading it. This replaces one by itself:
+ * afterwards no call goes by what the front named before.
+ */
+static int wait_for_calls(const struct ph_kernel *kernel, __u32 slot)
+{
+	cleanup_close int fd = open_table(kernel, PH_MAP_INDEX, slot);
+
+	if (fd < 0)
+		return fd;
+	return bpf_map_update_elem(kernel->map[PH_MAP_INDEX], &slot, &fd, BPF_ANY) ? -errno : 0;
+}
+
+/*
+ * A call that has seen that there is a deadline looks at it, and may look for the fallback: both are
+ * there before, and go after the last such call.
+ */
+static int put_in_force(const struct ph_kernel *kernel, struct ph_front *front,
+			const struct ph_header *header)
+{
+	int r;
+
+	if (header->deadline)
+		front_set(&front->fallback, front->current);
+	front_set(&front->current, front_naming(header));
+	r = wait_for_calls(kernel, header->slot);
+	if (!r && !header->deadline) {
+		front_set(&front->fallback, 0);
+		front->header[header->slot].deadline = 0;
+	}
+	return r;
+}
+
+enum which {
+	NAMED_CURRENT,
+	NAMED_FALLBACK,
+	IN_FORCE,
+};
+
+static int find_header(const struct ph_front *front, enum which which, struct ph_header *ret)
+{
+	int r;
+
+	if (which == NAMED_FALLBACK)
+		return front_header(front, &front->fallback, ret);
+	r = front_header(front, &front->current, ret);
+	if (!r && which == IN_FORCE && ret->deadline && boot_now() >= ret->deadline)
+		return front_header(front, &front->fallback, ret);
+	return r;
+}
+
+static int read_header(const struct ph_kernel *kernel, enum which which, struct ph_header *ret)
+{
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+
+	return front ? find_header(front, which, ret) : -errno;
+}
 
 int generation_current(const struct ph_kernel *kernel, struct ph_header *ret)
 {
-	int r = read_header(kernel, PH_CURRENT, ret);
-
-	if (!r && ret->deadline && boot_now() >= ret->deadline)
-		return read_header(kernel, PH_FALLBACK, ret);
-	return r;
+	return read_header(kernel, IN_FORCE, ret);
 }
 
 bool generation_enforces(const struct ph_kernel *kernel, uint64_t id)
@@ -353,7 +378,7 @@ bool generation_enforces(const struct ph_kernel *kernel, uint64_t id)
 int generation_trial(const struct ph_kernel *kernel, struct ph_header *ret)
 {
 	struct ph_header header;
-	int r = read_header(kernel, PH_CURRENT, &header);
+	int r = read_header(kernel, NAMED_CURRENT, &header);
 
 	if (!r && !header.deadline)
 		r = -ENOENT;
@@ -364,18 +389,7 @@ int generation_trial(const struct ph_kernel *kernel, struct ph_header *ret)
 
 int generation_fallback(const struct ph_kernel *kernel, struct ph_header *ret)
 {
-	return read_header(kernel, PH_FALLBACK, ret);
-}
-
-/* What is in force lies where the kernel finds it after the deadline of what is to come. */
-static int prepare_fallback(const struct ph_kernel *kernel)
-{
-	struct ph_header current;
-	int r = read_header(kernel, PH_CURRENT, &current);
-
-	if (r == -ENOENT)
-		return remove_header(kernel, PH_FALLBACK);
-	return r ? r : place_header(kernel, &current, PH_FALLBACK);
+	return read_header(kernel, NAMED_FALLBACK, ret);
 }
 
 bool generation_holds(const struct ph_kernel *kernel, const struct ph_image *image)
@@ -389,30 +403,50 @@ bool generation_holds(const struct ph_kernel *kernel, const struct ph_image *ima
 	       !generation_check(kernel, image, header.slot, &table);
 }
 
-int generation_install(const struct ph_kernel *kernel, struct ph_image *image, struct ph_fault *f)
+/* All of a slot that no call looks at as yet. */
+static int fill_slot(const struct ph_kernel *kernel, struct ph_front *front,
+		     const struct ph_image *image)
 {
-	struct ph_header current;
-	struct ph_state state;
+	__u32 slot = image->header.slot;
+	struct ph_filter *filter = &front->filter[slot];
 	size_t missing;
-	int r = kernel_state_read(kernel, &state);
+	int r = place_tables(kernel, image, slot);
 
-	if (!r) {
-		r = read_header(kernel, PH_CURRENT, &current);
-		image->header.slot = r ? 0 : !current.slot;
-		image->header.generation = ++state.generation;
-		r = place_tables(kernel, image, image->header.slot);
-	}
+	memcpy(filter->trait, image->filter, sizeof(filter->trait));
+	memset(filter->place, 0, sizeof(filter->place));
+	front->header[slot] = image->header;
 	if (!r && image->header.features & PH_FEATURE_CGROUP)
-		r = cgroups_tell(kernel, image, image->header.slot);
+		r = cgroups_tell(kernel, image, slot);
 	if (!r && image->n_programs)
-		r = programs_tell(kernel, image, image->header.slot, &missing);
+		r = programs_tell(kernel, image, slot, &missing);
+	return r;
+}
+
+static int install(const struct ph_kernel *kernel, struct ph_image *image)
+{
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	struct ph_state state;
+	int slot, r;
+
+	if (!front)
+		return -errno;
+	slot = front_free_slot(front);
+	r = slot < 0 ? slot : kernel_state_read(kernel, &state);
+	if (r)
+		return r;
+	image->header.slot = slot;
+	image->header.generation = ++state.generation;
+	r = fill_slot(kernel, front, image);
 	/* The number first: a generation in force is never one that state has not counted. */
 	if (!r)
 		r = kernel_state_write(kernel, &state);
-	if (!r && image->header.deadline)
-		r = prepare_fallback(kernel);
-	if (!r)
-		r = place_header(kernel, &image->header, PH_CURRENT);
+	return r ? r : put_in_force(kernel, front, &image->header);
+}
+
+int generation_install(const struct ph_kernel *kernel, struct ph_image *image, struct ph_fault *f)
+{
+	int r = install(kernel, image);
+
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
 			     "the kernel does not take the policies: %s; "
@@ -421,28 +455,46 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 	return 0;
 }
 
+static int clear(const struct ph_kernel *kernel)
+{
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	struct ph_header header;
+
+	if (!front)
+		return -errno;
+	if (front_header(front, &front->current, &header))
+		return 0;
+	front_set(&front->current, 0);
+	front_set(&front->fallback, 0);
+	return wait_for_calls(kernel, header.slot);
+}
+
 int generation_clear(const struct ph_kernel *kernel, struct ph_fault *f)
 {
-	int r = remove_header(kernel, PH_CURRENT);
+	int r = clear(kernel);
 
-	if (!r)
-		r = remove_header(kernel, PH_FALLBACK);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot clear the policies: %s",
 			     strerror(-r));
 	return 0;
 }
 
+static int keep(const struct ph_kernel *kernel)
+{
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	struct ph_header trial;
+	int r = front ? front_header(front, &front->current, &trial) : -errno;
+
+	if (r)
+		return r;
+	trial.deadline = 0;
+	return put_in_force(kernel, front, &trial);
+}
+
 int generation_keep(const struct ph_kernel *kernel, struct ph_fault *f)
 {
-	struct ph_header trial = {};
-	int r = generation_trial(kernel, &trial);
+	int r = keep(kernel);
 
-	trial.deadline = 0;
-	if (!r)
-		r = place_header(kernel, &trial, PH_CURRENT);
-	if (!r)
-		r = remove_header(kernel, PH_FALLBACK);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot make the policies stay: %s",
 			     strerror(-r));
@@ -450,24 +502,33 @@ int generation_keep(const struct ph_kernel *kernel, struct ph_fault *f)
 }
 
 /* Under a number of its own: the one in force is always the last that was counted. */
-int generation_drop(const struct ph_kernel *kernel, struct ph_fault *f)
+static int drop(const struct ph_kernel *kernel)
 {
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
 	struct ph_header fallback;
 	struct ph_state state;
-	int r = generation_fallback(kernel, &fallback);
+	int r;
 
-	if (r == -ENOENT)
-		return generation_clear(kernel, f);
-	if (!r)
-		r = kernel_state_read(kernel, &state);
-	if (!r) {
-		fallback.generation = ++state.generation;
-		r = kernel_state_write(kernel, &state);
-	}
-	if (!r)
-		r = place_header(kernel, &fallback, PH_CURRENT);
-	if (!r)
-		r = remove_header(kernel, PH_FALLBACK);
+	if (!front)
+		return -errno;
+	if (front_header(front, &front->fallback, &fallback))
+		return clear(kernel);
+	r = kernel_state_read(kernel, &state);
+	if (r)
+		return r;
+	fallback.generation = ++state.generation;
+	r = kernel_state_write(kernel, &state);
+	if (r)
+		return r;
+	__atomic_store_n(&front->header[fallback.slot].generation, fallback.generation,
+			 __ATOMIC_RELEASE);
+	return put_in_force(kernel, front, &fallback);
+}
+
+int generation_drop(const struct ph_kernel *kernel, struct ph_fault *f)
+{
+	int r = drop(kernel);
+
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
 			     "cannot put away the policies that nobody confirmed: %s",

@@ -2,6 +2,7 @@
 #include "kernel/load.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -120,11 +121,12 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 	return 0;
 }
 
-/* Internal maps belong to one program; labels have a map only where the kernel knows its type. */
+/* Labels have a map only where the kernel knows its type. */
 static bool is_shared(const struct bpf_map *map, const struct ph_plan *plan)
 {
-	return !bpf_map__is_internal(map) &&
-	       (strcmp(bpf_map__name(map), "ph_labels") || plan->features->task_storage);
+	const char *name = map_name(map);
+
+	return name && (strcmp(name, "ph_labels") || plan->features->task_storage);
 }
 
 /* Each of the maps is made once, by the first object that is loaded. */
@@ -134,14 +136,15 @@ static int share_maps(struct bpf_object *object, const struct ph_plan *plan, boo
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object) {
-		const char *name = bpf_map__name(map);
-		bool fresh = anew && (map_is_derived(name) || !map_fits(map));
+		const char *name = map_name(map);
+		bool fresh;
 
 		if (!is_shared(map, plan)) {
 			if (!bpf_map__is_internal(map))
 				bpf_map__set_autocreate(map, false);
 			continue;
 		}
+		fresh = anew && (map_is_derived(name) || !map_fits(map));
 		pin_path(path, sizeof(path), fresh ? PH_FRESH_DIR : PH_MAPS_DIR, name);
 		/* libbpf takes the pinned map if it fits, else makes and pins one. */
 		if (bpf_map__set_pin_path(map, path))
@@ -181,6 +184,30 @@ static void ask_statistics(struct bpf_object *object)
 		(void)bpf_program__set_log_level(program, VERIFIER_STATISTICS);
 }
 
+static bool takes_pointer(const struct btf *btf, const struct btf_type *function)
+{
+	const struct btf_type *prototype = btf__type_by_id(btf, function->type);
+
+	for (__u32 i = 0; i < btf_vlen(prototype); i++)
+		if (btf_is_ptr(btf__type_by_id(btf, btf_params(prototype)[i].type)))
+			return true;
+	return false;
+}
+
+/* What bpf/state.bpf.h has as PH_FUNCTION is verified with its callers, as what it says of itself. */
+static void make_functions_local(struct bpf_object *object)
+{
+	struct btf *btf = bpf_object__btf(object);
+
+	for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
+		struct btf_type *type = (struct btf_type *)btf__type_by_id(btf, id);
+
+		if (btf_is_func(type) && btf_vlen(type) == BTF_FUNC_GLOBAL &&
+		    takes_pointer(btf, type))
+			type->info = type->info & ~0xffffU; /* BTF_FUNC_STATIC */
+	}
+}
+
 static int load_object(struct bpf_object *object, const struct ph_plan *plan, bool anew,
 		       struct ph_fault *f)
 {
@@ -190,6 +217,8 @@ static int load_object(struct bpf_object *object, const struct ph_plan *plan, bo
 		return 0;
 	if (getenv("PORTHOLD_DEBUG"))
 		ask_statistics(object);
+	if (!plan->features->global_functions)
+		make_functions_local(object);
 	r = share_maps(object, plan, anew);
 	if (!r)
 		r = bpf_object__load(object);

@@ -19,7 +19,7 @@
 #include "util/fault.h"
 
 enum ph_map_id {
-	PH_MAP_CURRENT,
+	PH_MAP_FRONT,
 	PH_MAP_TRAITS,
 	PH_MAP_PLACES,
 	PH_MAP_FILES,

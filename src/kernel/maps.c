@@ -17,7 +17,7 @@ static const struct {
 	__u32 key_size;
 	__u32 value_size;
 } layouts[PH_MAPS] = {
-	[PH_MAP_CURRENT] = { "ph_current", 4, 4 },
+	[PH_MAP_FRONT] = { "ph_front", 4, sizeof(struct ph_front) },
 	[PH_MAP_TRAITS] = { "ph_traits", 4, 4 },
 	[PH_MAP_PLACES] = { "ph_places", 4, 4 },
 	[PH_MAP_FILES] = { "ph_files", 4, 4 },
@@ -81,9 +81,17 @@ int state_peek(struct ph_state *ret)
 	return 0;
 }
 
+/* The one with the programs' variables is that of struct ph_front. */
+const char *map_name(const struct bpf_map *map)
+{
+	if (!bpf_map__is_internal(map))
+		return bpf_map__name(map);
+	return strstr(bpf_map__name(map), ".bss") ? layouts[PH_MAP_FRONT].name : NULL;
+}
+
 bool map_fits(const struct bpf_map *map)
 {
-	cleanup_close int fd = open_pin(PH_MAPS_DIR, bpf_map__name(map));
+	cleanup_close int fd = open_pin(PH_MAPS_DIR, map_name(map));
 	struct bpf_map_info info;
 
 	if (fd < 0)
@@ -98,7 +106,7 @@ bool map_fits(const struct bpf_map *map)
 bool map_is_derived(const char *name)
 {
 	static const enum ph_map_id derived[] = {
-		PH_MAP_CURRENT, PH_MAP_TRAITS, PH_MAP_PLACES,	PH_MAP_FILES,
+		PH_MAP_FRONT,	PH_MAP_TRAITS, PH_MAP_PLACES,	PH_MAP_FILES,
 		PH_MAP_INDEX,	PH_MAP_GRANTS, PH_MAP_CHUNKS,	PH_MAP_PREFIXES,
 		PH_MAP_CGROUPS, PH_MAP_STATE,  PH_MAP_ATTACHED,
 	};

@@ -19,6 +19,9 @@
 /* The state as whatever version left it; fields that it did not know are 0. 0 or -errno. */
 int state_peek(struct ph_state *ret);
 
+/* Under which name a map is shared by all objects; NULL: it is not. */
+const char *map_name(const struct bpf_map *map);
+
 /* Whether a pinned map of this name is just like this one, or there is none. */
 bool map_fits(const struct bpf_map *map);
 

@@ -10,6 +10,7 @@
 
 #include "files.skel.h"
 #include "kernel/decide.h"
+#include "kernel/maps.h"
 #include "util/cleanup.h"
 
 #define OPEN_MAX_FILES 256 /* at a time */
@@ -126,7 +127,7 @@ static void leave_maps_out(struct bpf_object *object)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object) {
-		if (!bpf_map__is_internal(map))
+		if (map_name(map))
 			(void)bpf_map__set_autocreate(map, false);
 	}
 }
@@ -143,7 +144,7 @@ static int tell_all(const struct ph_image *image, struct told *told, size_t *n_t
 	bpf->rodata->ph_asker = getpid();
 	leave_maps_out(bpf->obj);
 	print = libbpf_set_print(say_nothing);
-	r = files_bpf__load(bpf);
+	r = bpf_object__load(bpf->obj); /* files_bpf__load() wants every map */
 	libbpf_set_print(print);
 	for (size_t i = 0; !r && i < image->n_programs; i += OPEN_MAX_FILES) {
 		size_t left = image->n_programs - i;

@@ -65,6 +65,13 @@ static void compile_rules(const char *const *rules, struct ph_image *ret)
 	assert_int_equal(ret->n_grants, 1);
 }
 
+static bool is_in_filter(const struct ph_image *image, const struct ph_trait *trait)
+{
+	uint64_t hash = ph_trait_hash(trait), bits = ph_filter_bits(hash);
+
+	return !(bits & ~image->filter[ph_filter_word(hash)]);
+}
+
 /* The set must be refused, with this in the problem. */
 static void refuse(const struct ph_policy_set *set, const char *words)
 {
@@ -130,9 +137,7 @@ static void test_names(void **state)
 	assert_int_equal(ids->id[1], 0);
 	assert_null(image_find_ids(&image, "b"));
 	for (size_t i = 0; i < image.n_traits; i++) {
-		__u32 bit = ph_trait_bit(&image.traits[i].key);
-
-		assert_true(image.header.filter[bit / 64] >> (bit % 64) & 1);
+		assert_true(is_in_filter(&image, &image.traits[i].key));
 	}
 	add_policy(&set, "crowd-9", "fifteen-bytes-x", NULL);
 	refuse(&set, "more than 8 policies match the name fifteen-bytes-x: ");
@@ -247,12 +252,11 @@ static void check_brings(const struct ph_image *image, struct ph_trait trait,
 			 const struct ph_policy_set *set, const char *name)
 {
 	const struct ph_ids *ids = image_find_trait(image, &trait);
-	__u32 bit = ph_trait_bit(&trait);
 
 	assert_non_null(ids);
 	assert_int_equal(ids->count, 1);
 	assert_true(ids->id[0] == policy_id(policy_set_find(set, name)));
-	assert_true(image->header.filter[bit / 64] >> (bit % 64) & 1);
+	assert_true(is_in_filter(image, &trait));
 }
 
 static void test_live_traits(void **state)
