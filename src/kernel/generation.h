@@ -2,13 +2,13 @@
 #ifndef PH_GENERATION_H
 #define PH_GENERATION_H
 /*
- * Image -> kernel. A generation is filled and frozen in the slot that is not in use, and put in
- * force by replacing the header as a whole: no call sees a part of it, and whatever fails before
+ * Image -> kernel. A generation is filled in the slot that is not in use, and put in force by one
+ * number in front of the tables (kernel/front.h): no call sees a part of it, and whatever fails before
  * leaves the old one in force.
  *
- * On trial. A header with a deadline is in force until then; from then on the one that it replaced
- * is, which lies beside it: no process has to do anything for that. While both are there, both
- * slots are in use, and no other generation can be made.
+ * On trial. A generation with a deadline is in force until then; from then on the one that it replaced
+ * is, which lies in the other slot: no process has to do anything for that. While both are there, no
+ * other generation can be made.
  */
 #include "kernel/compile.h"
 #include "kernel/load.h"
