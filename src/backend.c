@@ -22,12 +22,17 @@ static int lsm_missing(const struct ph_features *features, struct ph_fault *f)
 		return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
 			     "this kernel refuses BPF LSM programs (CONFIG_BPF_LSM); boot a kernel "
 			     "that has them, or accept the weaker cgroup hooks: --backend best");
+	/* What lsm= does not name is off: the rest of the list has to be known. */
+	if (!*list)
+		return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
+			     "/sys/kernel/security/lsm cannot be read, which says whether the BPF "
+			     "LSM is active; mount -t securityfs securityfs /sys/kernel/security, "
+			     "or accept the weaker cgroup hooks: --backend best");
 	return fault(f, -EOPNOTSUPP, PH_EXIT_REFUSED,
-		     "the BPF LSM is not active: %s%s. LSM programs would load and do nothing. "
-		     "Add lsm=%s%sbpf to the kernel's command line and boot; "
+		     "the BPF LSM is not active: the active list is %s. LSM programs would load "
+		     "and do nothing. Add lsm=%s,bpf to the kernel's command line and boot; "
 		     "until then accept the weaker cgroup hooks: --backend best",
-		     *list ? "the active list is " : "/sys/kernel/security/lsm cannot be read",
-		     list, list, *list ? "," : "");
+		     list, list);
 }
 
 static void name_doors(uint64_t doors, char *ret, size_t size)

@@ -24,7 +24,7 @@ load ../cli/lib
 
 @test "doctor says no, and why" {
 	run -1 porthold doctor
-	[[ $output == *"NO "*"BPF LSM is active: add bpf to lsm= on the kernel's command line"* ]]
+	[[ $output == *"NO "*"BPF LSM is active: boot with lsm=$(cat /sys/kernel/security/lsm),bpf"* ]]
 	[[ $(porthold doctor --json | jq '.backends.lsm.available') == false ]]
 }
 
