@@ -5,7 +5,10 @@
 
 #include "cmd/cmd.h"
 #include "cmd/help.h"
+#include "policy/text.h"
 #include "probe/probe.h"
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static const struct verb {
 	const char *name;
@@ -28,14 +31,14 @@ static const struct verb {
 	{ "doctor", cmd_doctor, "[--json]", "what this kernel and this boot offer" },
 	{ "run", cmd_run, "PORTS|POLICY -- CMD",
 	  "execute CMD confined from its first instruction" },
-	{ "selftest", cmd_selftest, "[--door NAME]", "try every way out on this host, harmlessly" },
+	{ "selftest", cmd_selftest, "[--door DOOR]", "try every way out on this host, harmlessly" },
 	{ "daemon", cmd_daemon, "[--config FILE]", "keep the policy files in force, tell denials" },
 	{ "stop", cmd_stop, "", "end enforcement and remove every trace from the kernel" },
 };
 
 static const struct verb *find_verb(const char *name)
 {
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	for (size_t i = 0; i < VERBS; i++)
 		if (!strcmp(verbs[i].name, name))
 			return &verbs[i];
 	return NULL;
@@ -44,7 +47,7 @@ static const struct verb *find_verb(const char *name)
 static int help(FILE *to)
 {
 	(void)fprintf(to, "porthold holds a process to its port.\n\n");
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	for (size_t i = 0; i < VERBS; i++)
 		(void)fprintf(to, "  porthold %-8s %-20s %s\n", verbs[i].name, verbs[i].arguments,
 			      verbs[i].what);
 	(void)fprintf(to, "\nporthold VERB --help says which options a verb takes.\n"
@@ -53,9 +56,42 @@ static int help(FILE *to)
 	return PH_EXIT_OK;
 }
 
+static int unknown_verb(const char *name)
+{
+	const struct ph_word word = { .text = name, .len = strlen(name) };
+	const char *names[VERBS + 1] = {};
+	const char *nearest;
+
+	for (size_t i = 0; i < VERBS; i++)
+		names[i] = verbs[i].name;
+	nearest = word_nearest(&word, names);
+	(void)fprintf(stderr, "porthold: no verb is called %s; ", quote_bare(&word).text);
+	if (nearest)
+		(void)fprintf(stderr, "did you mean %s?\n", nearest);
+	else
+		(void)fprintf(stderr, "see porthold --help\n");
+	return PH_EXIT_USAGE;
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+/* Behind -- stands somebody else's command. */
+static bool asks_for_help(char **words)
+{
+	for (; *words && strcmp(*words, "--"); words++)
+		if (is_help(*words))
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	const struct verb *verb;
+	char title[32];
+	bool wants_help;
 
 	if (argc > 1 && !strcmp(argv[1], PROBE_ATTEMPT_VERB))
 		return probe_attempt_main(argc, argv);
@@ -63,19 +99,19 @@ int main(int argc, char **argv)
 		(void)help(stderr);
 		return PH_EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+	wants_help = is_help(argv[1]) || !strcmp(argv[1], "help");
+	if (wants_help && argc == 2)
 		return help(stdout);
 	if (!strcmp(argv[1], "--version")) {
 		(void)printf("porthold %s\n", PH_VERSION);
 		return PH_EXIT_OK;
 	}
-	verb = find_verb(argv[1]);
-	if (!verb) {
-		(void)fprintf(stderr, "porthold: no verb is called %s; see porthold --help\n",
-			      argv[1]);
-		return PH_EXIT_USAGE;
-	}
-	if (argc > 2 && !strcmp(argv[2], "--help") && help_print(verb->name, verb->what))
+	verb = find_verb(argv[1 + wants_help]);
+	if (!verb)
+		return unknown_verb(argv[1 + wants_help]);
+	if ((wants_help || asks_for_help(argv + 2)) && help_print(verb->name, verb->what))
 		return PH_EXIT_OK;
+	(void)snprintf(title, sizeof(title), "porthold %s", verb->name);
+	argv[1] = title; /* getopt_long() begins its complaints with it */
 	return verb->run(argc - 1, argv + 1);
 }

@@ -59,7 +59,25 @@ static int take_option(struct request *request, int option)
 
 static bool is_ports(const char *text)
 {
-	return strspn(text, "0123456789,-") == strlen(text);
+	return *text && strspn(text, "0123456789,-") == strlen(text);
+}
+
+/* What is easily mistaken: the order, the commas, and the name that is missing. */
+static int check_words(int n, char **words)
+{
+	if (n == 1 && is_ports(words[0]))
+		return usage_error("allow",
+				   "%s looks like ports: which process may use them? "
+				   "porthold allow %s NAME",
+				   words[0], words[0]);
+	if (n == 2 && !is_ports(words[0]) && is_ports(words[1]))
+		return usage_error("allow", "the ports come first: porthold allow %s NAME",
+				   words[1]);
+	if (n > 2 && is_ports(words[0]) && is_ports(words[1]))
+		return usage_error("allow",
+				   "ports are one word, with commas: porthold allow %s,%s NAME",
+				   words[0], words[1]);
+	return n == 1 || n == 2 ? 0 : usage_error("allow", "expected [PORTS] NAME");
 }
 
 static int parse_arguments(int argc, char **argv, struct request *request)
@@ -81,18 +99,13 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	}
 	argv += optind;
 	argc -= optind;
-	if (argc < 1 || argc > 2)
-		return usage_error("allow", "expected [PORTS] NAME");
-	r = check_lasting("allow", &request->lasting);
+	r = check_words(argc, argv);
+	if (!r)
+		r = check_lasting("allow", &request->lasting);
 	if (r)
 		return r;
 	request->ports = argc == 2 ? argv[0] : DEFAULT_PORTS;
 	request->name = argv[argc - 1];
-	if (argc == 1 && *request->name && is_ports(request->name))
-		return usage_error("allow",
-				   "%s looks like ports: which process may use them? "
-				   "porthold allow %s NAME",
-				   request->name, request->name);
 	return 0;
 }
 
@@ -217,7 +230,7 @@ int cmd_allow(int argc, char **argv)
 static int parse_remove(int argc, char **argv, struct ph_apply_options *apply)
 {
 	static const struct option options[] = { PH_APPLY_OPTIONS, {} };
-	int r = take_apply_options(argc, argv, "", options, apply);
+	int r = take_apply_options("remove", argc, argv, "", options, apply);
 
 	if (r)
 		return r;

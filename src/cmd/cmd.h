@@ -2,7 +2,7 @@
 #ifndef PH_CMD_H
 #define PH_CMD_H
 /*
- * The verbs. Each takes its own arguments, argv[0] being the verb, prints its answer on standard
+ * The verbs. Each takes its own arguments, argv[0] being "porthold VERB", prints its answer on standard
  * output and its complaints on standard error, and returns the exit status.
  */
 #include <getopt.h>
@@ -62,10 +62,10 @@ int take_apply_option(struct ph_apply_options *options, int option, const char *
  * For verbs that have no others: getopt_long() until the arguments come, at optind. order is its
  * third argument. 0, or an exit status after a complaint.
  */
-int take_apply_options(int argc, char **argv, const char *order, const struct option *options,
-		       struct ph_apply_options *ret);
+int take_apply_options(const char *verb, int argc, char **argv, const char *order,
+		       const struct option *options, struct ph_apply_options *ret);
 
-/* What getopt_long() has told of; returns PH_EXIT_USAGE. */
+/* Where to read on, after getopt_long() has said what is wrong; returns PH_EXIT_USAGE. */
 int option_error(const char *verb);
 
 /* "porthold VERB: …", and how to ask for more; returns PH_EXIT_USAGE. */

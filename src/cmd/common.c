@@ -24,7 +24,8 @@ int usage_error(const char *verb, const char *format, ...)
 
 int option_error(const char *verb)
 {
-	return usage_error(verb, "unknown option or missing value");
+	(void)fprintf(stderr, "porthold %s: see porthold %s --help\n", verb, verb);
+	return PH_EXIT_USAGE;
 }
 
 int no_memory(const char *verb)
@@ -88,13 +89,13 @@ int take_apply_option(struct ph_apply_options *options, int option, const char *
 	}
 }
 
-int take_apply_options(int argc, char **argv, const char *order, const struct option *options,
-		       struct ph_apply_options *ret)
+int take_apply_options(const char *verb, int argc, char **argv, const char *order,
+		       const struct option *options, struct ph_apply_options *ret)
 {
 	int option, r;
 
 	while ((option = getopt_long(argc, argv, order, options, NULL)) != -1) {
-		r = option == '?' ? option_error(*argv) : take_apply_option(ret, option, optarg);
+		r = option == '?' ? option_error(verb) : take_apply_option(ret, option, optarg);
 		if (r)
 			return r;
 	}

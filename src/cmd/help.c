@@ -182,7 +182,7 @@ static const struct verb_help helps[] = {
 		.arguments = "[OPTION...]",
 		.shared = apply_options,
 		.options = {
-			{ "--door NAME", "only this door" },
+			{ "--door DOOR", "only this door" },
 			JSON,
 		},
 		.no = "a door that is promised to be closed is open",

@@ -40,7 +40,7 @@ static int take_mode(const char *text, enum ph_policy_mode *ret)
 static int parse_arguments(int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = { PH_APPLY_OPTIONS, PH_EXISTING_OPTION, {} };
-	int r = take_apply_options(argc, argv, "", options, &request->apply);
+	int r = take_apply_options("mode", argc, argv, "", options, &request->apply);
 
 	if (r)
 		return r;

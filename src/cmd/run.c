@@ -50,7 +50,7 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = { PH_APPLY_OPTIONS, {} };
 	/* "+": what follows the first word is the command's. */
-	int r = take_apply_options(argc, argv, "+", options, &request->apply);
+	int r = take_apply_options("run", argc, argv, "+", options, &request->apply);
 
 	if (r)
 		return r;

@@ -94,17 +94,28 @@ static bool is_chosen(const char *door, const struct probe *probe)
 	       (probe->promise && !strcmp(door, probe->promise));
 }
 
-static int check_door(const char *door)
+static bool is_tried(const char *door)
 {
 	const struct probe *probe;
 
 	for (size_t i = 0; (probe = probe_at(i)); i++)
 		if (is_chosen(door, probe))
-			return 0;
-	return usage_error("selftest",
-			   "--door %s: nothing tries a door of this name; "
-			   "porthold doctor names the doors",
-			   door);
+			return true;
+	return false;
+}
+
+static int check_door(const char *door)
+{
+	if (!door || is_tried(door))
+		return 0;
+	(void)fprintf(
+		stderr,
+		"porthold selftest: --door %s: nothing tries a door of this name; one of:", door);
+	for (size_t i = 0; i < ph_promises_n; i++)
+		if (is_tried(ph_promises[i].name))
+			(void)fprintf(stderr, " %s", ph_promises[i].name);
+	(void)fputc('\n', stderr);
+	return PH_EXIT_USAGE;
 }
 
 static int parse_arguments(int argc, char **argv, struct selftest *test)

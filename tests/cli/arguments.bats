@@ -91,6 +91,11 @@ refuses() { # WORDS ARGUMENT...
 	refuses "looks like ports" 80,90
 }
 
+@test "the name first, or ports without a comma" {
+	refuses "the ports come first: porthold allow 4040 NAME" myprocess 4040
+	refuses "ports are one word, with commas: porthold allow 4040,8080 NAME" 4040 8080 myprocess
+}
+
 @test "nothing, or too much" {
 	refuses "expected [PORTS] NAME"
 	refuses "expected [PORTS] NAME" 4040 myprocess other
@@ -102,14 +107,15 @@ refuses() { # WORDS ARGUMENT...
 }
 
 @test "an unknown verb" {
-	complains 2 "no verb is called alow" porthold alow 4040 myprocess
+	complains 2 "no verb is called alow; did you mean allow?" porthold alow 4040 myprocess
 	complains 2 "no verb is called" porthold ""
+	complains 2 "no verb is called frobnicate; see porthold --help" porthold frobnicate
 }
 
 @test "an unknown option" {
 	for verb in allow remove status events; do
 		run porthold "$verb" --no-such-option
-		[[ $status == 2 && $output == *"porthold $verb"*option* ]]
+		[[ $status == 2 && $output == "porthold $verb: "*option*"porthold $verb --help"* ]]
 	done
 }
 
@@ -140,6 +146,22 @@ refuses() { # WORDS ARGUMENT...
 		# shellcheck disable=SC2086 # words
 		complains 3 "porthold ${verb%% *}: needs root" as_nobody "$PORTHOLD" $verb
 		[[ $output == *sudo* ]]
+	done
+}
+
+@test "doctor: what only root can try is not said to be missing" {
+	run as_nobody "$PORTHOLD" doctor
+	[[ $status == 3 && $output == *"NO "*"BPF programs may be loaded: run as root"* ]]
+	[[ $output == *"?    BPF LSM programs load: root can try"* ]]
+	[[ $output != *CONFIG_* && $output != *"not here"* ]]
+	[[ $(as_nobody "$PORTHOLD" doctor --json | jq -c '[.backends[].available]') == "[null,null]" ]]
+}
+
+@test "selftest: a door that nothing tries" {
+	complains 2 "nothing tries a door of this name; one of: connect bind " \
+		porthold selftest --door window
+	for door in $(porthold selftest --door window 2>&1 | sed 's/.*one of://'); do
+		complains 3 "needs root" as_nobody "$PORTHOLD" selftest --door "$door"
 	done
 }
 

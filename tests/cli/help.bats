@@ -66,7 +66,16 @@ takes() { # VERB OPTION [PLACEHOLDER]
 		fail "no help for: $(comm -13 "$BATS_TEST_TMPDIR/named" "$BATS_TEST_TMPDIR/taken")"
 }
 
-@test "help is for what stands right behind the verb" {
-	run porthold run 4040 -- true --help
-	[[ $output != "usage: porthold run"* ]]
+@test "help is there however it is asked for" {
+	for words in "help allow" "--help allow" "allow -h" "allow 4040 --help"; do
+		# shellcheck disable=SC2086 # words
+		run -0 porthold $words
+		[[ $output == "usage: porthold allow"* ]] || fail "$words: $output"
+	done
+	[[ $(porthold help) == "$(porthold --help)" ]]
+}
+
+@test "what stands behind -- is not for us" {
+	run as_nobody "$PORTHOLD" run 4040 -- true --help
+	[[ $status == 3 && $output != "usage: porthold run"* ]]
 }
