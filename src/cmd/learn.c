@@ -190,7 +190,8 @@ static void tell_start(const struct request *request, const struct ph_policy *su
 	if (lookout->adopted)
 		(void)fprintf(stderr, "porthold learn: an earlier learn did not end properly; its "
 				      "audit policy, which refused nothing, is taken over\n");
-	(void)fprintf(stderr, "porthold learn: watching %s%s by backend %s; nothing is refused. ",
+	(void)fprintf(stderr,
+		      "porthold learn: watching %s%s by backend %s, refusing nothing itself. ",
 		      request->policy ? "policy " : "processes named ", subject->name,
 		      backend_name(lookout->backend));
 	if (request->seconds)
