@@ -149,6 +149,10 @@ static __always_inline int view_port(const struct attempt *attempt, __u16 *port,
 
 	if (!(attempt->flow.kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)))
 		return ADDRESS_TAKEN;
+	if (length >= V4_LENGTH && address->family == PH_AF_INET) {
+		*port = bpf_ntohs(address->port);
+		return ADDRESS_TAKEN;
+	}
 	if (length < (__s32)sizeof(address->family))
 		return ADDRESS_SHORT;
 	answer = answer_for(address->family, length);
