@@ -289,7 +289,11 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 static int fill_maps(const struct ph_kernel *kernel, void *policies, struct ph_fault *f)
 {
 	struct ph_image *image = policies;
+	int r = labels_adopt(kernel);
 
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot take over the labels: %s",
+			     strerror(-r));
 	image->header.features |= PH_FEATURE_KEEP;
 	return generation_install(kernel, image, f);
 }

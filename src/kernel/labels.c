@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include "kernel/bpffs.h"
+#include "kernel/front.h"
 #include "util/cleanup.h"
+
+DEFINE_CLEANUP(struct ph_front *, front_close);
 
 #define PASS_PIN "ph_label_tasks"
 #define FIRST_PID_NAMESPACE 0xeffffffcu /* its inode: PROC_PID_INIT_INO in linux/proc_ns.h */
@@ -78,13 +81,28 @@ bool labels_know_pid(void)
 	return !stat("/proc/self/ns/pid", &namespace) && namespace.st_ino == FIRST_PID_NAMESPACE;
 }
 
-/* The pass takes a mirror's entry for the label of a task that has no other. */
+/* The pass takes an entry of the mirror for the label of a task that has no other. */
 int labels_claim(const struct ph_kernel *kernel, uint64_t id)
 {
 	struct ph_label label = { .policies = { .count = 1, .id = { id } } };
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
 	uint32_t pid = getpid();
 
+	if (!front)
+		return -errno;
+	__atomic_store_n(&front->mirrored[pid % PH_FILTER_PIDS], 1, __ATOMIC_RELEASE);
 	if (!bpf_map_update_elem(kernel->map[PH_MAP_MIRROR], &pid, &label, BPF_NOEXIST))
 		return 0;
 	return errno == EEXIST ? -EBUSY : -errno;
+}
+
+/* Of any thread: the old programs, which know another front, label more until they are replaced. */
+int labels_adopt(const struct ph_kernel *kernel)
+{
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+
+	if (!front)
+		return -errno;
+	memset(front->mirrored, 1, sizeof(front->mirrored));
+	return 0;
 }

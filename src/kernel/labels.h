@@ -33,4 +33,7 @@ bool labels_know_pid(void);
  */
 int labels_claim(const struct ph_kernel *kernel, uint64_t id);
 
+/* For a front that is new, of whatever the mirror holds already. 0 or -errno. */
+int labels_adopt(const struct ph_kernel *kernel);
+
 #endif
