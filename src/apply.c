@@ -298,6 +298,16 @@ static int fill_maps(const struct ph_kernel *kernel, void *policies, struct ph_f
 	return generation_install(kernel, image, f);
 }
 
+static int forget_labels(struct ph_fault *f)
+{
+	int r = labels_forget();
+
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot remove old labels: %s",
+			     strerror(-r));
+	return 0;
+}
+
 static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t accepted,
 		   const struct ph_apply_options *options, const struct ph_edits *edits,
 		   struct ph_applied *applied, struct ph_fault *f)
@@ -321,7 +331,9 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 			     "that first, with an apply of its own");
 	if (r || fresh || !is_attached(&kernel, &state, plan->backend, applied->attach)) {
 		kernel_close(&kernel);
-		r = kernel_attach(plan, f);
+		r = fresh ? forget_labels(f) : 0;
+		if (!r)
+			r = kernel_attach(plan, f);
 		if (!r)
 			r = kernel_open(&kernel, f);
 		if (r)

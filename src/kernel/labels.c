@@ -106,3 +106,16 @@ int labels_adopt(const struct ph_kernel *kernel)
 	memset(front->mirrored, 1, sizeof(front->mirrored));
 	return 0;
 }
+
+int labels_forget(void)
+{
+	static const char *const maps[] = { "ph_labels", "ph_mirror" };
+	char path[PH_PATH_LEN];
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		pin_path(path, sizeof(path), PH_MAPS_DIR, maps[i]);
+		if (unlink(path) && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}

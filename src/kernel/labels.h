@@ -36,4 +36,10 @@ int labels_claim(const struct ph_kernel *kernel, uint64_t id);
 /* For a front that is new, of whatever the mirror holds already. 0 or -errno. */
 int labels_adopt(const struct ph_kernel *kernel);
 
+/*
+ * Throws away the maps of labels, before programs are attached where none were: what is in them was
+ * not kept true meanwhile, and the number of a thread that ended may be another's. 0 or -errno.
+ */
+int labels_forget(void);
+
 #endif
