@@ -102,6 +102,8 @@ static void tell_state(const struct daemon *d)
 		bad = "; THE CANARY FAILED, see the log";
 	else if (report->status || report->bad_files)
 		bad = "; bad policy files, see the log";
+	else if (d->settings_said)
+		bad = "; bad settings, see the log: the old ones hold";
 	if (d->disabled)
 		say_status("porthold.disable is on the kernel's command line: nothing is applied");
 	else if (!report->in_force)
