@@ -134,6 +134,21 @@ zsh_calls() { # FUNCTION ARGUMENT...
 	zsh -n "$packaging/completions/_porthold"
 }
 
+@test "completions offer no policy where there is none, and complain of nothing" {
+	[[ -z $(bash_offers porthold remove "no-such" 2>&1) ]]
+	run fish_offers "porthold remove no-such"
+	[[ -z $output ]] || fail "$output"
+}
+
+@test "completions offer commands behind --, and files behind these" {
+	cd "$BATS_TEST_TMPDIR" || return
+	touch policy.yaml
+	bash_offers porthold run 4040 -- setpri | grep -qx setpriv
+	fish_offers "porthold run 4040 -- setpri" | grep -qx setpriv
+	[[ $(bash_offers porthold run 4040 -- cat pol) == policy.yaml ]]
+	[[ $(fish_offers "porthold run 4040 -- cat pol") == policy.yaml ]]
+}
+
 # --- Installing
 
 install_into() { # FOLDER

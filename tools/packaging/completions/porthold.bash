@@ -59,12 +59,25 @@ _porthold_offer() { # TYPED
 	done
 }
 
+# The command behind "--", which is not ours.
+_porthold_foreign() { # TYPED BEFORE
+	if [[ $2 == -- ]]; then
+		mapfile -t COMPREPLY < <(compgen -c -- "$1" | sort -u)
+	else
+		mapfile -t COMPREPLY < <(compgen -f -- "$1")
+	fi
+}
+
 _porthold() {
 	local program=$1 typed=$2 before=$3 verb=${COMP_WORDS[1]} placeholder
 
 	COMPREPLY=()
 	if (( COMP_CWORD == 1 )); then
 		_porthold_offer "$typed" < <(_porthold_verbs "$program"; printf '%s\n' --help --version)
+		return
+	fi
+	if [[ " ${COMP_WORDS[*]:2:COMP_CWORD-2} " == *" -- "* ]]; then
+		_porthold_foreign "$typed" "$before"
 		return
 	fi
 	placeholder=

@@ -26,7 +26,10 @@ function __porthold_options
 end
 
 function __porthold_policies
-    cat /run/porthold/policy.d/*.yaml /etc/porthold/policy.d/*.yaml 2>/dev/null |
+    # Only set bears a wildcard that nothing matches.
+    set -l files /run/porthold/policy.d/*.yaml /etc/porthold/policy.d/*.yaml
+    set -q files[1]; or return
+    cat $files 2>/dev/null |
         string replace -rf '^ *- name: *"?([^"]*)"?$' '$1' | sort -u
 end
 
@@ -68,6 +71,10 @@ end
 # All that can stand behind a verb.
 function __porthold_words
     set -l words (commandline -opc)
+    if set -l end (contains -i -- -- $words)
+        complete -C (string join ' ' -- $words[(math $end + 1)..-1] (commandline -ct))
+        return
+    end
     for option in (__porthold_options)
         set -l parts (string split \t -- $option)
         if test "$parts[1]" = "$words[-1]" -a -n "$parts[2]"
