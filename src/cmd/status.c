@@ -354,9 +354,9 @@ static void print_bad_files(const json_t *object)
 
 	if (n)
 		(void)printf(
-			"%lld errors in the policy files: of bad files, what was in force last "
+			"%lld error%s in the policy files: of bad files, what was in force last "
 			"counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
-			(long long)n);
+			(long long)n, n == 1 ? "" : "s");
 }
 
 static void print_text(const json_t *object)

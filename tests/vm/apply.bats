@@ -198,7 +198,7 @@ files() {
 	[[ $output == */run/porthold/policy.d/bad.yaml:1:* ]] || fail "$output"
 	[[ $(status_of '[.degraded, .bad_files > 0] | join(" ")') == "true true" ]]
 	run porthold status
-	[[ $output == *"errors in the policy files"* ]] || fail "$output"
+	[[ $output == *" in the policy files: of bad files"* ]] || fail "$output"
 	is_held_to 4040 4041
 	rm /run/porthold/policy.d/bad.yaml
 }
