@@ -135,6 +135,21 @@ static int check_cgroup(const char *path)
 	return fd < 0 ? report_failure(NULL, &f) : 0;
 }
 
+/* Without the slash that completion leaves behind it. */
+static int set_cgroup(const char *path, struct ph_policy *policy)
+{
+	const char *below = below_root(path);
+	size_t length = strlen(below);
+	struct ph_text_error error;
+
+	while (length > 1 && below[length - 1] == '/')
+		length--;
+	if (cgroup_check(below, length, &error))
+		return report_text_error("allow", path, &error);
+	policy->match.cgroup = strndup(below, length);
+	return policy->match.cgroup ? 0 : no_memory("allow");
+}
+
 static int make_policy(const struct request *request, struct ph_policy *policy)
 {
 	struct ph_rule rule = { .kind = PH_RULE_PORTS, .connect = true, .bind = true };
@@ -150,15 +165,11 @@ static int make_policy(const struct request *request, struct ph_policy *policy)
 	policy->name = strdup(request->name);
 	policy->children = request->children;
 	(void)snprintf(policy->match.comm, sizeof(policy->match.comm), "%s", request->name);
-	if (request->cgroup)
-		policy->match.cgroup = strdup(below_root(request->cgroup));
 	r = policy_add_rule(policy, &rule);
 	rule_done(&rule);
-	if (r || !policy->name || (request->cgroup && !policy->match.cgroup)) {
-		(void)fprintf(stderr, "porthold allow: out of memory\n");
-		return PH_EXIT_IMPOSSIBLE;
-	}
-	return 0;
+	if (r || !policy->name)
+		return no_memory("allow");
+	return request->cgroup ? set_cgroup(request->cgroup, policy) : 0;
 }
 
 /* The policy's file; a permanent one takes the place of one that lasts until the next boot. */

@@ -266,6 +266,7 @@ static void print_match(const json_t *match)
 static void print_policy(const json_t *policy)
 {
 	const json_t *counters = json_object_get(policy, "counters");
+	json_int_t processes = json_integer_value(json_object_get(policy, "processes"));
 	json_int_t threads = json_integer_value(json_object_get(policy, "threads_only"));
 	size_t i;
 	json_t *rule;
@@ -277,8 +278,8 @@ static void print_policy(const json_t *policy)
 		     json_string_value(json_object_get(policy, "mode")),
 		     json_string_value(json_object_get(policy, "children")));
 	print_match(json_object_get(policy, "match"));
-	(void)printf("confines %lld processes now",
-		     (long long)json_integer_value(json_object_get(policy, "processes")));
+	(void)printf("confines %lld process%s now", (long long)processes,
+		     processes == 1 ? "" : "es");
 	if (threads)
 		(void)printf(", and %lld threads of others (thread only)", (long long)threads);
 	(void)putchar('\n');

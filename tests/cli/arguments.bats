@@ -149,6 +149,12 @@ refuses() { # WORDS ARGUMENT...
 	done
 }
 
+@test "--in-cgroup: not a whole path" {
+	refuses "does not begin with a slash; write the whole path, such as /" --in-cgroup part 4040 myprocess
+	refuses "the cgroup" --in-cgroup "" 4040 myprocess
+	refuses "the cgroup" --in-cgroup /part//of 4040 myprocess
+}
+
 @test "doctor: what only root can try is not said to be missing" {
 	run as_nobody "$PORTHOLD" doctor
 	[[ $status == 3 && $output == *"NO "*"BPF programs may be loaded: run as root"* ]]

@@ -54,6 +54,10 @@ locks_out() { # PORT NAME
 	[[ $(in_force) == "sshd standing" ]]
 	porthold remove sshd
 	[[ $(in_force) == standing ]]
+	porthold allow --in-cgroup /sys/fs/cgroup/part/ 22 sshd
+	run -0 porthold check /run/porthold/policy.d
+	porthold remove sshd
+	[[ $(in_force) == standing ]]
 }
 
 @test "--in-cgroup: a path that is no cgroup" {
