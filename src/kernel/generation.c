@@ -301,13 +301,9 @@ int generation_check(const struct ph_kernel *kernel, const struct ph_image *imag
  * A replacement of a table waits for the calls that may be reading it. This replaces one by itself:
  * afterwards no call goes by what the front named before.
  */
-static int wait_for_calls(const struct ph_kernel *kernel, __u32 slot)
+static int wait_for_calls(const struct ph_kernel *kernel, __u32 slot, int table)
 {
-	cleanup_close int fd = open_table(kernel, PH_MAP_INDEX, slot);
-
-	if (fd < 0)
-		return fd;
-	return bpf_map_update_elem(kernel->map[PH_MAP_INDEX], &slot, &fd, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(kernel->map[PH_MAP_INDEX], &slot, &table, BPF_ANY) ? -errno : 0;
 }
 
 /*
@@ -317,12 +313,15 @@ static int wait_for_calls(const struct ph_kernel *kernel, __u32 slot)
 static int put_in_force(const struct ph_kernel *kernel, struct ph_front *front,
 			const struct ph_header *header)
 {
+	cleanup_close int table = open_table(kernel, PH_MAP_INDEX, header->slot);
 	int r;
 
+	if (table < 0)
+		return table;
 	if (header->deadline)
 		front_set(&front->fallback, front->current);
 	front_set(&front->current, front_naming(header));
-	r = wait_for_calls(kernel, header->slot);
+	r = wait_for_calls(kernel, header->slot, table);
 	if (!r && !header->deadline) {
 		front_set(&front->fallback, 0);
 		front->header[header->slot].deadline = 0;
@@ -458,15 +457,19 @@ int generation_install(const struct ph_kernel *kernel, struct ph_image *image, s
 static int clear(const struct ph_kernel *kernel)
 {
 	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	cleanup_close int table = -1;
 	struct ph_header header;
 
 	if (!front)
 		return -errno;
 	if (front_header(front, &front->current, &header))
 		return 0;
+	table = open_table(kernel, PH_MAP_INDEX, header.slot);
+	if (table < 0)
+		return table;
 	front_set(&front->current, 0);
 	front_set(&front->fallback, 0);
-	return wait_for_calls(kernel, header.slot);
+	return wait_for_calls(kernel, header.slot, table);
 }
 
 int generation_clear(const struct ph_kernel *kernel, struct ph_fault *f)
