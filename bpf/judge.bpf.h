@@ -208,18 +208,15 @@ count:
  * Where functions are verified with their callers, one verification for all that the hooks may ask, not
  * one for each constant they put in.
  */
-static __always_inline void hide_flow(struct ph_flow *flow, __u64 unknown)
+static __always_inline void hide_attempt(struct attempt *attempt, __u64 unknown)
 {
+	struct ph_flow *flow = &attempt->flow;
+
 	flow->kind = hide(flow->kind, unknown);
 	flow->udp = hide(flow->udp, unknown);
 	flow->question = hide(flow->question, unknown);
 	flow->local.v6 = hide(flow->local.v6, unknown);
 	flow->remote.v6 = hide(flow->remote.v6, unknown);
-}
-
-static __always_inline void hide_attempt(struct attempt *attempt, __u64 unknown)
-{
-	hide_flow(&attempt->flow, unknown);
 	attempt->door = hide(attempt->door, unknown);
 }
 
