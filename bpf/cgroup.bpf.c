@@ -48,8 +48,7 @@ int ph_cg_create(struct bpf_sock *ctx)
 	begin_attempt(&attempt, PH_DOOR_SOCKET, ctx->family, ctx->type, ctx->protocol);
 	begin_addresses(&attempt);
 	recognize(&who, &seen);
-	if (!is_plainly_allowed(&seen, &attempt.flow) &&
-	    judge(&who, &attempt, seen.ids ? memos_of(seen.ids) : NULL))
+	if (!is_plainly_allowed(&seen, &attempt.flow) && judge(&who, &attempt, memos_of(seen.ids)))
 		return CGROUP_REFUSE;
 	add_scoped(&ids, &who);
 	if (!ids.count)

@@ -333,10 +333,10 @@ struct glance {
 	bool settled; /* as in struct who */
 };
 
-/* They follow the ids, in both kinds of label. */
+/* They follow the ids, in both kinds of label. NULL: there is no label. */
 static __always_inline struct ph_memos *memos_of(struct ph_ids *ids)
 {
-	return (struct ph_memos *)(ids + 1);
+	return ids ? (struct ph_memos *)(ids + 1) : NULL;
 }
 
 /* The helper translates between namespaces, for as many instructions as all the rest has. */
@@ -397,7 +397,6 @@ static __always_inline bool glance_at_names(struct glance *seen, struct task_str
 {
 	struct task_struct *leader = leader_of_current(task);
 	struct ph_label *label = glance_at_label(leader, true);
-
 	ph_tables slot = slot_of(seen->front);
 
 	if (task != leader && (glance_at_label(task, false) || may_match(slot, task)))

@@ -417,7 +417,7 @@ static __always_inline int judge_glance(const struct glance *seen, struct attemp
 
 	hide_attempt(attempt, seen->front);
 	recognize(&who, seen);
-	return judge(&who, attempt, seen->ids ? memos_of(seen->ids) : NULL);
+	return judge(&who, attempt, memos_of(seen->ids));
 }
 #endif
 
