@@ -22,6 +22,7 @@ struct reader {
 	struct ph_source source;
 	struct ph_yaml yaml;
 	struct ph_settings settings;
+	bool has_version; /* or its key, misspelled */
 };
 
 struct key {
@@ -125,6 +126,7 @@ static int read_version(struct reader *reader, const struct ph_yaml_item *value)
 	bool fits;
 	int r = want_word(reader, value, remedy, &fits);
 
+	reader->has_version = true;
 	if (r || !fits || word_is(&word, "1"))
 		return r;
 	return note_value(reader, value, "is no version of this file that is known", remedy);
@@ -314,6 +316,7 @@ static int note_unknown(struct reader *reader, const struct ph_yaml_item *item)
 	nearest = word_nearest(&word, names);
 	if (nearest)
 		(void)snprintf(remedy, sizeof(remedy), "did you mean %s?", nearest);
+	reader->has_version |= nearest == keys[0].name;
 	return note_value(reader, item, "is no setting", remedy);
 }
 
@@ -361,7 +364,7 @@ static int read_mapping(struct reader *reader, const struct ph_place *place)
 		if (r)
 			return r;
 	}
-	if (seen & 1) /* porthold */
+	if (reader->has_version)
 		return 0;
 	return source_error(&reader->source, place, "the file has no version",
 			    "write porthold: 1 first");

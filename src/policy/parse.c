@@ -37,6 +37,13 @@ struct field {
 	const char *name;
 	int (*parse)(struct parser *parser, const struct ph_yaml_item *value, void *object);
 	const char *missing; /* what would be right if the key is not there; NULL: optional */
+	const char *alias; /* what people write in its place; NULL: nothing that is known */
+};
+
+/* The keys of one mapping, as bits of its fields. */
+struct keys {
+	unsigned seen;
+	unsigned meant; /* and misspelled */
 };
 
 DEFINE_CLEANUP_DONE(struct ph_rule, rule_done);
@@ -115,32 +122,55 @@ static int want(struct parser *parser, const struct ph_yaml_item *value, enum ph
 	return yaml_skip(&parser->yaml, value);
 }
 
+static bool is_called(const struct field *field, const char *name)
+{
+	return name == field->name || name == field->alias;
+}
+
+/* The field that the key comes nearest to; NULL: none. */
+static const struct field *nearest_field(const struct ph_word *key, const struct field *fields,
+					 size_t n)
+{
+	const char *names[2 * FIELDS_MAX + 1] = {};
+	const char *nearest;
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		names[used++] = fields[i].name;
+		if (fields[i].alias)
+			names[used++] = fields[i].alias;
+	}
+	nearest = word_nearest(key, names);
+	for (size_t i = 0; nearest && i < n; i++)
+		if (is_called(&fields[i], nearest))
+			return &fields[i];
+	return NULL;
+}
+
 static int note_unknown_key(struct parser *parser, const struct ph_yaml_item *key,
-			    const struct field *fields, size_t n, const char *what)
+			    const struct field *fields, size_t n, const char *what,
+			    struct keys *keys)
 {
 	struct ph_word word = { key->text, key->len, 0 };
-	const char *names[FIELDS_MAX + 1] = {};
-	const char *nearest;
+	const struct field *nearest = nearest_field(&word, fields, n);
 	char remedy[160];
 	size_t used;
 
-	for (size_t i = 0; i < n; i++)
-		names[i] = fields[i].name;
-	nearest = word_nearest(&word, names);
 	if (nearest) {
-		(void)snprintf(remedy, sizeof(remedy), "did you mean %s?", nearest);
+		keys->meant |= 1U << (nearest - fields);
+		(void)snprintf(remedy, sizeof(remedy), "did you mean %s?", nearest->name);
 	} else {
 		used = (size_t)snprintf(remedy, sizeof(remedy), "the keys of %s are", what);
 		for (size_t i = 0; i < n; i++)
 			used += (size_t)snprintf(remedy + used, sizeof(remedy) - used, "%s %s",
-						 i ? "," : "", names[i]);
+						 i ? "," : "", fields[i].name);
 	}
 	return note(parser, &key->place, remedy, "unknown key %s", quote(&word).text);
 }
 
 /* The field of a key, or NULL with what is wrong noted. */
 static int find_field(struct parser *parser, const struct ph_yaml_item *key,
-		      const struct field *fields, size_t n, const char *what, unsigned seen,
+		      const struct field *fields, size_t n, const char *what, struct keys *keys,
 		      const struct field **ret)
 {
 	struct ph_word word = { key->text, key->len, 0 };
@@ -156,20 +186,21 @@ static int find_field(struct parser *parser, const struct ph_yaml_item *key,
 	for (size_t i = 0; i < n; i++) {
 		if (!word_is(&word, fields[i].name))
 			continue;
-		if (seen & (1U << i))
+		if (keys->seen & (1U << i))
 			return note(parser, &key->place, "leave one of them out",
 				    "the key %s stands here twice", fields[i].name);
+		keys->seen |= 1U << i;
 		*ret = &fields[i];
 		return 0;
 	}
-	return note_unknown_key(parser, key, fields, n, what);
+	return note_unknown_key(parser, key, fields, n, what, keys);
 }
 
 /* Reads a whole mapping; `what` names it with its article. */
 static int parse_mapping(struct parser *parser, const struct ph_yaml_item *mapping,
 			 const struct field *fields, size_t n, const char *what, void *object)
 {
-	unsigned seen = 0;
+	struct keys keys = {};
 
 	for (;;) {
 		struct ph_yaml_item key, value;
@@ -181,25 +212,20 @@ static int parse_mapping(struct parser *parser, const struct ph_yaml_item *mappi
 			return r;
 		if (key.type == PH_YAML_END)
 			break;
-		r = find_field(parser, &key, fields, n, what, seen, &field);
+		r = find_field(parser, &key, fields, n, what, &keys, &field);
 		if (r < 0)
 			return r;
 		r = yaml_next(&parser->yaml, &value);
 		if (r < 0)
 			return r;
-		if (field) {
-			seen |= 1U << (field - fields);
-			r = field->parse(parser, &value, object);
-		} else {
-			r = yaml_skip(&parser->yaml, &value);
-		}
+		r = field ? field->parse(parser, &value, object) : yaml_skip(&parser->yaml, &value);
 		if (r < 0)
 			return r;
 	}
 	for (size_t i = 0; i < n; i++) {
 		int r = 0;
 
-		if (fields[i].missing && !(seen & (1U << i)))
+		if (fields[i].missing && !((keys.seen | keys.meant) & (1U << i)))
 			r = note(parser, &mapping->place, fields[i].missing, "%s has no %s", what,
 				 fields[i].name);
 		if (r < 0)
@@ -294,8 +320,9 @@ static int parse_uid(struct parser *parser, const struct ph_yaml_item *value, vo
 }
 
 static const struct field match_fields[] = {
-	{ "comm", parse_comm, NULL }, { "exe", parse_exe, NULL }, { "cgroup", parse_cgroup, NULL },
-	{ "unit", parse_unit, NULL }, { "uid", parse_uid, NULL },
+	{ "comm", parse_comm, NULL, NULL },	{ "exe", parse_exe, NULL, NULL },
+	{ "cgroup", parse_cgroup, NULL, NULL }, { "unit", parse_unit, NULL, NULL },
+	{ "uid", parse_uid, NULL, NULL },
 };
 
 static bool is_empty(const struct ph_match *match)
@@ -463,13 +490,13 @@ static int parse_expect(struct parser *parser, const struct ph_yaml_item *value,
 }
 
 static const struct field policy_fields[] = {
-	{ "name", parse_name, "add name: and a name of your choice" },
-	{ "match", parse_match, "add match: {comm: PROCESS} to say whom it confines" },
-	{ "mode", parse_mode, NULL },
-	{ "children", parse_children, NULL },
-	{ "allow", parse_allow,
-	  "add allow: and a list of rules; to allow nothing, write allow: []" },
-	{ "expect", parse_expect, NULL },
+	{ "name", parse_name, "add name: and a name of your choice", NULL },
+	{ "match", parse_match, "add match: {comm: PROCESS} to say whom it confines", NULL },
+	{ "mode", parse_mode, NULL, NULL },
+	{ "children", parse_children, NULL, NULL },
+	{ "allow", parse_allow, "add allow: and a list of rules; to allow nothing, write allow: []",
+	  "rules" },
+	{ "expect", parse_expect, NULL, NULL },
 };
 
 static int note_duplicate(struct parser *parser, const struct ph_place *place,
@@ -562,8 +589,8 @@ static int parse_policies(struct parser *parser, const struct ph_yaml_item *list
 }
 
 static const struct field file_fields[] = {
-	{ "porthold", parse_version, "begin the file with porthold: 1" },
-	{ "policies", parse_policies, "add policies: and a list of policies" },
+	{ "porthold", parse_version, "begin the file with porthold: 1", NULL },
+	{ "policies", parse_policies, "add policies: and a list of policies", NULL },
 };
 
 static int parse_document(struct parser *parser)

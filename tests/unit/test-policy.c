@@ -161,6 +161,19 @@ static const struct {
 	  "f.yaml:3:5: a policy has no name; add name: and a name of your choice" },
 	{ HEAD POLICY "    allow: []\n    alow: []\n",
 	  "f.yaml:6:5: unknown key 'alow'; did you mean allow?" },
+	{ HEAD POLICY "    alow: []\n", "f.yaml:5:5: unknown key 'alow'; did you mean allow?" },
+	{ HEAD POLICY "    rule: [tcp 80]\n",
+	  "f.yaml:5:5: unknown key 'rule'; did you mean allow?" },
+	{ HEAD POLICY "    alow: []\n    alow: []\n    allow: []\n    allow: []\n",
+	  "f.yaml:5:5: unknown key 'alow'; did you mean allow?\n"
+	  "f.yaml:6:5: unknown key 'alow'; did you mean allow?\n"
+	  "f.yaml:8:5: the key allow stands here twice; leave one of them out" },
+	{ HEAD "  - name: a\n    mach: {comm: a}\n    alow: []\n",
+	  "f.yaml:4:5: unknown key 'mach'; did you mean match?\n"
+	  "f.yaml:5:5: unknown key 'alow'; did you mean allow?" },
+	{ "portold: 1\npolices: []\n",
+	  "f.yaml:1:1: unknown key 'portold'; did you mean porthold?\n"
+	  "f.yaml:2:1: unknown key 'polices'; did you mean policies?" },
 	{ HEAD POLICY "    allow: []\n    mode: audited\n",
 	  "f.yaml:6:11: mode cannot be 'audited'; write mode: enforce or mode: audit" },
 	{ HEAD POLICY "    allow: []\n    children: [leave]\n",

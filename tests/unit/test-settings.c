@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The daemon's settings as they are installed: as they stand, and with every key let in. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -94,11 +95,34 @@ static void test_every_key_let_in(void **state)
 	free(text);
 }
 
+static void refuses(const char *text, const char *complaint)
+{
+	struct ph_problems problems = {};
+	struct ph_settings settings = {};
+	char *shown;
+
+	assert_int_equal(-EINVAL,
+			 settings_parse("s.yaml", text, strlen(text), &settings, &problems));
+	assert_int_equal(1, problems.n);
+	assert_int_equal(0, problem_format(&problems.v[0], &shown));
+	assert_memory_equal(complaint, shown, strlen(complaint));
+	free(shown);
+	problems_done(&problems);
+}
+
+/* One mistake, one error. */
+static void test_version_is_needed(void **state)
+{
+	refuses("backend: lsm\n", "s.yaml:1:1: the file has no version; write porthold: 1 first\n");
+	refuses("portold: 1\n", "s.yaml:1:1: 'portold' is no setting; did you mean porthold?\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_shipped),
 		cmocka_unit_test(test_every_key_let_in),
+		cmocka_unit_test(test_version_is_needed),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
