@@ -23,14 +23,27 @@ void subject_done(struct ph_subject *subject)
 	*subject = (struct ph_subject){};
 }
 
+static void take_file(struct ph_subject *subject, const struct stat *st)
+{
+	subject->exe_device = st->st_dev;
+	subject->exe_inode = st->st_ino;
+}
+
 int subject_of_exe(const char *exe, struct ph_subject *ret)
 {
 	const char *slash = strrchr(exe, '/');
 	struct ph_subject subject = { .exe = strdup(exe) };
+	struct stat st;
 
 	if (!subject.exe)
 		return -ENOMEM;
 	(void)snprintf(subject.comm, sizeof(subject.comm), "%s", slash ? slash + 1 : exe);
+	if (stat(exe, &st))
+		subject.exe_error = errno;
+	else if (!S_ISREG(st.st_mode))
+		subject.exe_error = S_ISDIR(st.st_mode) ? EISDIR : ENOEXEC;
+	else
+		take_file(&subject, &st);
 	*ret = subject;
 	return 0;
 }
@@ -90,10 +103,8 @@ static int read_exe(struct ph_subject *subject)
 		path[n - tail] = 0;
 	subject->exe = strdup(path);
 	/* The file itself, which may be gone from that path. */
-	if (!stat(link, &st)) {
-		subject->exe_device = st.st_dev;
-		subject->exe_inode = st.st_ino;
-	}
+	if (!stat(link, &st))
+		take_file(subject, &st);
 	return subject->exe ? 0 : -ENOMEM;
 }
 

@@ -19,6 +19,7 @@ struct ph_subject {
 	char *exe; /* NULL: not known; so are the others */
 	dev_t exe_device; /* 0: not known */
 	ino_t exe_inode;
+	int exe_error; /* of subject_of_exe(): why the file is not known; 0: it is */
 	char *cgroup;
 	bool has_uid;
 	uint32_t uid;
@@ -35,7 +36,7 @@ enum ph_fit {
 
 void subject_done(struct ph_subject *subject);
 
-/* The program under the name that exec gives it. 0 or -ENOMEM. */
+/* The program under the name that exec gives it, whether or not it is there. 0 or -ENOMEM. */
 int subject_of_exe(const char *exe, struct ph_subject *ret);
 
 /* 0; -ENOENT: it does not run; other -errno. */

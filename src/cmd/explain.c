@@ -64,10 +64,8 @@ static int add_path(struct request *request, const char *path)
 {
 	const char **more = reallocarray(request->paths, request->n_paths + 1, sizeof(*more));
 
-	if (!more) {
-		(void)fprintf(stderr, "porthold explain: out of memory\n");
-		return PH_EXIT_IMPOSSIBLE;
-	}
+	if (!more)
+		return no_memory("explain");
 	request->paths = more;
 	more[request->n_paths++] = path;
 	return 0;
@@ -154,16 +152,28 @@ static int name_subject(const char *name, struct ph_subject *ret)
 	return 0;
 }
 
+/* Policies match by the file that executes, under whatever path: of none, only by its path. */
+static void warn_of_exe(const struct ph_subject *subject)
+{
+	const struct ph_word word = { .text = subject->exe, .len = strlen(subject->exe) };
+
+	if (subject->exe_error)
+		(void)fprintf(stderr,
+			      "porthold explain: warning: --exe %s: %s; only policies that name "
+			      "this very path are taken to match\n",
+			      quote_bare(&word).text, strerror(subject->exe_error));
+}
+
 static int exe_subject(const char *exe, struct ph_subject *ret)
 {
 	struct ph_text_error error;
 
 	if (exe_check(exe, strlen(exe), &error))
 		return report_text_error("explain", exe, &error);
-	if (!subject_of_exe(exe, ret))
-		return 0;
-	(void)fprintf(stderr, "porthold explain: out of memory\n");
-	return PH_EXIT_IMPOSSIBLE;
+	if (subject_of_exe(exe, ret))
+		return no_memory("explain");
+	warn_of_exe(ret);
+	return 0;
 }
 
 static int pid_subject(const char *text, struct ph_subject *ret)
@@ -288,6 +298,8 @@ static json_t *subject_json(const struct ph_subject *subject)
 		set(object, "pid", json_integer(subject->pid));
 	if (subject->exe)
 		set(object, "exe", shown(subject->exe));
+	if (subject->exe_error)
+		set(object, "exe_error", json_string(strerror(subject->exe_error)));
 	if (subject->has_uid)
 		set(object, "uid", json_integer(subject->uid));
 	if (subject->cgroup)
@@ -605,10 +617,8 @@ static int explain(const struct request *request, char **words)
 
 	if (!r)
 		r = prepare(request, &question);
-	if (!r && (!text || find_matching(&question))) {
-		(void)fprintf(stderr, "porthold explain: out of memory\n");
-		r = PH_EXIT_IMPOSSIBLE;
-	}
+	if (!r && (!text || find_matching(&question)))
+		r = no_memory("explain");
 	return r ? r : answer(&question, text, request->json);
 }
 

@@ -105,6 +105,33 @@ field() { # FLOW KEY
 	run -2 explain --exe web connect tcp 10.0.0.1:5432
 }
 
+@test "a program that is not there: matched by its path alone, and said" {
+	echo "  - {name: exe, match: {exe: $PWD/tool}, allow: [connect tcp 25]}" >>p.yaml
+	run -0 --separate-stderr explain --exe "$PWD/tool" connect tcp 10.0.0.1:25
+	[[ $output == *"exe (p.yaml:21), enforce"* ]]
+	[[ $stderr == *"--exe $PWD/tool: No such file or directory; only policies that name this very path"* ]]
+	run -0 --separate-stderr explain --json --exe "$PWD/tool" connect tcp 10.0.0.1:25
+	[[ $(jq -r '.subject.exe_error' <<<"$output") == "No such file or directory" ]]
+	mkdir tool
+	run -0 --separate-stderr explain --exe "$PWD/tool" connect tcp 10.0.0.1:25
+	[[ $stderr == *"Is a directory"* ]]
+}
+
+@test "a program by another path to the same file" {
+	touch tool
+	ln -s tool alias
+	ln tool hard
+	echo "  - {name: exe, match: {exe: $PWD/tool}, allow: [connect tcp 25]}" >>p.yaml
+	for path in tool alias hard; do
+		run -0 --separate-stderr explain --json --exe "$PWD/$path" connect tcp 10.0.0.1:25
+		[[ $(field 0 policy) == exe ]]
+		[[ -z $stderr ]]
+	done
+	touch another
+	run -0 explain --json --exe "$PWD/another" connect tcp 10.0.0.1:25
+	[[ $(field 0 verdict) == "not confined" ]]
+}
+
 @test "a process: its name, its uid, its threads" {
 	cp "$(type -P sleep)" tool
 	./tool 100 &
