@@ -18,8 +18,8 @@
  * the tables in force still know. Uid, cgroup and unit do not stick: they are asked anew at each
  * call. A program is known by its path and, in a table that can be made true at any time, by its
  * file. What a cgroup brings is looked up when it is made, and before a generation is put in force,
- * and kept in the place table. A policy that asks for several stands in the trait table once, and has
- * the others as conditions.
+ * and kept in the place table; so is what a uid brings. A policy that asks for several stands in the
+ * trait table once, and has the others as conditions.
  *
  * What it may do. A grant is one compiled policy. Ports are host order; a set of ports is up to
  * PH_SPANS spans, or bitmaps in the port table. Rules without addresses lie in the grant itself;
@@ -236,6 +236,14 @@ struct ph_memos {
 	__u32 pad0;
 };
 
+/* Place table: a cgroup's id, or PH_PLACE_UID and a uid, to the policies that it brings alone. */
+#define PH_PLACE_UID (1ull << 63)
+
+struct ph_brought {
+	struct ph_ids policies;
+	struct ph_memos memos; /* of those whom nothing else confines */
+};
+
 struct ph_header {
 	__u64 generation; /* counts up; 0 is none */
 	__u64 deadline; /* boot time, ns: from then on the fallback is in force; 0: none */
@@ -437,6 +445,9 @@ _Static_assert(sizeof(struct ph_sock_label) == 160, "ph_sock_label");
 _Static_assert(__builtin_offsetof(struct ph_label, memos) ==
 		       __builtin_offsetof(struct ph_label, policies) + sizeof(struct ph_ids),
 	       "memos follow the ids");
+_Static_assert(__builtin_offsetof(struct ph_brought, memos) ==
+		       __builtin_offsetof(struct ph_brought, policies) + sizeof(struct ph_ids),
+	       "ph_brought: memos follow the ids");
 _Static_assert(__builtin_offsetof(struct ph_sock_label, memos) ==
 		       __builtin_offsetof(struct ph_sock_label, policies) + sizeof(struct ph_ids),
 	       "memos follow the ids");

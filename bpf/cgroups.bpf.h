@@ -94,7 +94,7 @@ static __always_inline void append_ids(struct ph_ids *ids, const struct ph_ids *
  */
 PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables slot)
 {
-	const struct ph_ids none = {};
+	const struct ph_brought none = {};
 	void *traits, *places;
 	struct ph_ids *ids;
 
@@ -105,7 +105,7 @@ PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables
 	if (!traits || !places)
 		return 0;
 	bpf_map_update_elem(places, &id, &none, PH_ANY);
-	ids = bpf_map_lookup_elem(places, &id);
+	ids = find_place(slot, id);
 	if (!ids) {
 		count_health(PH_HEALTH_CGROUP_LOST);
 		return 0;

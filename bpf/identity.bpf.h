@@ -16,7 +16,7 @@
  * as well. Ids that no table knows any more are harmless: there is nothing to find for them.
  *
  * Nearly every call is of nobody's, and a glance() tells. Most others are of a task whose label tells
- * all. Only for the rest identify() puts together what there is.
+ * all, or whose uid or cgroup does. Only for the rest identify() puts together what there is.
  */
 #include "state.bpf.h"
 
@@ -329,11 +329,11 @@ PH_SUBPROGRAM int relabel(struct task_struct *task, const struct ph_trait *name,
  */
 struct glance {
 	__u64 front; /* what is in force */
-	struct ph_ids *ids; /* all that confines, in a label */
+	struct ph_ids *ids; /* all that confines, in a label or a place */
 	bool settled; /* as in struct who */
 };
 
-/* They follow the ids, in both kinds of label. NULL: there is no label. */
+/* They follow the ids, in labels and in places. NULL: there are none. */
 static __always_inline struct ph_memos *memos_of(struct ph_ids *ids)
 {
 	return ids ? (struct ph_memos *)(ids + 1) : NULL;
@@ -345,6 +345,19 @@ static __always_inline __u32 uid_of_caller(struct task_struct *task)
 	if (SETTING(ph_has_task_btf))
 		return task->cred->uid.val;
 	return bpf_get_current_uid_gid();
+}
+
+/* What a uid or a cgroup alone brings; NULL: nothing. */
+static __always_inline struct ph_ids *brought_by_uid(ph_tables slot, __u32 uid)
+{
+	struct ph_trait trait = ph_trait(PH_TRAIT_UID, uid);
+
+	return in_filter(slot, &trait) ? find_place(slot, PH_PLACE_UID | uid) : NULL;
+}
+
+static __always_inline struct ph_ids *brought_by_cgroup(ph_tables slot, __u64 cgroup)
+{
+	return *(volatile __u8 *)place_mark(slot, cgroup) ? find_place(slot, cgroup) : NULL;
 }
 
 /* Whether the task's uid or its cgroup may bring a policy. */
@@ -408,6 +421,23 @@ static __always_inline bool glance_at_names(struct glance *seen, struct task_str
 	return true;
 }
 
+/* What confines the calling task, if its uid or its cgroup does and nothing else; NULL: more may. */
+PH_SUBPROGRAM struct ph_ids *brought_alone(__u64 front, struct task_struct *task)
+{
+	struct ph_ids *by_uid = NULL, *by_cgroup = NULL;
+	struct glance seen = { .front = front };
+
+	if (glance_at_names(&seen, task))
+		return NULL;
+	if (front & PH_FRONT_UID)
+		by_uid = brought_by_uid(slot_of(front), uid_of_caller(task));
+	if (front & PH_FRONT_CGROUP)
+		by_cgroup = brought_by_cgroup(slot_of(front), bpf_get_current_cgroup_id());
+	if (by_uid && by_cgroup)
+		return NULL;
+	return by_uid ? by_uid : by_cgroup;
+}
+
 /* False: no policy confines the calling task. */
 static __always_inline bool glance(struct glance *seen)
 {
@@ -419,8 +449,10 @@ static __always_inline bool glance(struct glance *seen)
 	if (front & PH_FRONT_MIND) {
 		front = front_after(front);
 		seen->front = front;
-		if (may_be_brought_live(front, task))
+		if (may_be_brought_live(front, task)) {
+			seen->ids = brought_alone(front, task);
 			return true;
+		}
 	}
 	if (!front)
 		return false;
@@ -447,30 +479,17 @@ static __always_inline bool glance_at_socket(struct glance *seen, struct ph_sock
 
 /* --- What is asked anew at each call */
 
-/* What a uid or a cgroup alone brings; NULL: nothing. */
-static __always_inline const struct ph_ids *brought_by_uid(const struct who *who)
-{
-	struct ph_trait trait = ph_trait(PH_TRAIT_UID, who->uid);
-
-	if (!(who->features & PH_FEATURE_BY_UID) || !in_filter(who->slot, &trait))
-		return NULL;
-	return find_trait(who->slot, &trait);
-}
-
-static __always_inline const struct ph_ids *brought_by_cgroup(const struct who *who)
-{
-	if (!(who->features & PH_FEATURE_BY_CGROUP))
-		return NULL;
-	return find_place(who->slot, who->cgroup);
-}
-
 static __always_inline void add_live(struct who *who)
 {
-	const struct ph_ids *brought = brought_by_uid(who);
+	const struct ph_ids *brought = NULL;
 
+	if (who->features & PH_FEATURE_BY_UID)
+		brought = brought_by_uid(who->slot, who->uid);
 	if (brought)
 		add_ids(&who->policies, brought);
-	brought = brought_by_cgroup(who);
+	brought = NULL;
+	if (who->features & PH_FEATURE_BY_CGROUP)
+		brought = brought_by_cgroup(who->slot, who->cgroup);
 	if (brought)
 		add_ids(&who->policies, brought);
 }

@@ -96,13 +96,13 @@ struct trait_map {
 	__uint(value_size, sizeof(struct ph_ids));
 };
 
-/* Cgroup id to the policies that the place brings; written to while the generation is in force. */
+/* Cgroups and uids to the policies that they bring; written to while the generation is in force. */
 struct place_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* placeholder */
 	__uint(map_flags, PH_NO_PREALLOC);
 	__uint(key_size, sizeof(__u64));
-	__uint(value_size, sizeof(struct ph_ids));
+	__uint(value_size, sizeof(struct ph_brought));
 };
 
 /* Files of programs to the policies that they bring; written to likewise. */
@@ -324,11 +324,12 @@ static __always_inline const struct ph_ids *find_trait(ph_tables slot, const str
 	return map ? bpf_map_lookup_elem(map, trait) : NULL;
 }
 
-static __always_inline const struct ph_ids *find_place(ph_tables slot, __u64 cgroup)
+static __always_inline struct ph_ids *find_place(ph_tables slot, __u64 key)
 {
 	void *map = bpf_map_lookup_elem(&ph_places, &slot);
+	struct ph_brought *place = map ? bpf_map_lookup_elem(map, &key) : NULL;
 
-	return map ? bpf_map_lookup_elem(map, &cgroup) : NULL;
+	return place ? &place->policies : NULL;
 }
 
 /* The grant of an id, if it lies where it is guessed to. */

@@ -11,7 +11,7 @@
 #include "guard.h"
 #include "kernel/attached.h"
 #include "kernel/bpffs.h"
-#include "kernel/cgroups.h"
+#include "kernel/places.h"
 #include "kernel/generation.h"
 #include "kernel/programs.h"
 #include "kernel/maps.h"
@@ -214,8 +214,8 @@ static int tell_surroundings(const struct ph_kernel *kernel, const struct ph_ima
 	int r;
 
 	r = generation_current(kernel, &current);
-	if (!r && image->header.features & PH_FEATURE_CGROUP)
-		r = cgroups_tell(kernel, image, current.slot);
+	if (!r)
+		r = places_tell(kernel, image, current.slot);
 	if (!r && image->n_programs)
 		r = programs_tell(kernel, image, current.slot, &applied->missing);
 	if (r)

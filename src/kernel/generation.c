@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/cgroups.h"
+#include "kernel/places.h"
 #include "kernel/front.h"
 #include "kernel/programs.h"
 #include "util/cleanup.h"
@@ -173,6 +173,15 @@ enum {
 	TABLES = 7
 };
 
+static size_t room_for_places(const struct ph_image *image)
+{
+	size_t room = image->header.features & PH_FEATURE_BY_CGROUP ? PH_PLACES_MAX : 0;
+
+	if (image->header.features & PH_FEATURE_BY_UID)
+		room += image->n_traits; /* at the most */
+	return room ?: 1;
+}
+
 static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 {
 	const struct table tables[TABLES] = {
@@ -183,8 +192,8 @@ static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 		  .type = BPF_MAP_TYPE_HASH,
 		  .flags = BPF_F_NO_PREALLOC,
 		  .key_size = sizeof(__u64),
-		  .value_size = sizeof(struct ph_ids),
-		  .room = image->header.features & PH_FEATURE_BY_CGROUP ? PH_PLACES_MAX : 1 },
+		  .value_size = sizeof(struct ph_brought),
+		  .room = room_for_places(image) },
 		{ .name = "ph_file",
 		  .outer = PH_MAP_FILES,
 		  .type = BPF_MAP_TYPE_HASH,
@@ -414,8 +423,8 @@ static int fill_slot(const struct ph_kernel *kernel, struct ph_front *front,
 	memcpy(filter->trait, image->filter, sizeof(filter->trait));
 	memset(filter->place, 0, sizeof(filter->place));
 	front->header[slot] = image->header;
-	if (!r && image->header.features & PH_FEATURE_CGROUP)
-		r = cgroups_tell(kernel, image, slot);
+	if (!r)
+		r = places_tell(kernel, image, slot);
 	if (!r && image->n_programs)
 		r = programs_tell(kernel, image, slot, &missing);
 	return r;

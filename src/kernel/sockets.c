@@ -11,7 +11,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
-#include "kernel/cgroups.h"
+#include "kernel/places.h"
 #include "kernel/processes.h"
 #include "util/cleanup.h"
 

@@ -3,7 +3,7 @@
  * What stands in each table of an image. Policies are written as rules in the grammar of rule.h.
  * With PH_TEST_MANY set, the time and size of large sets are printed too.
  */
-#include "kernel/cgroups.h"
+#include "kernel/places.h"
 #include "kernel/compile.h"
 #include "kernel/decide.h"
 #include "policy/rule.h"

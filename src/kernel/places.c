@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "kernel/cgroups.h"
+#include "kernel/places.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -68,19 +68,35 @@ struct telling {
 	struct ph_filter *filter; /* likewise */
 };
 
-static int tell_one(const struct telling *telling, __u64 id, const char *path)
+/*
+ * What is there as it should be stays: a call may be writing to its memos, and what is replaced may
+ * become another's at once.
+ */
+static int put(const struct telling *telling, __u64 key, const struct ph_ids *brought)
+{
+	struct ph_brought place = { .policies = *brought }, there;
+
+	if (!bpf_map_lookup_elem(telling->places, &key, &there) &&
+	    !memcmp(&there.policies, brought, sizeof(*brought)))
+		return 0;
+	return bpf_map_update_elem(telling->places, &key, &place, BPF_ANY) ? -errno : 0;
+}
+
+static int tell_cgroup(const struct telling *telling, __u64 id, const char *path)
 {
 	struct ph_cgroup cgroup;
-	struct ph_ids ids;
+	struct ph_ids brought;
+	int r;
 
 	cgroup_describe(path, &cgroup);
 	if (bpf_map_update_elem(telling->kernel->map[PH_MAP_CGROUPS], &id, &cgroup, BPF_ANY))
 		return -errno;
-	cgroup_brings(telling->image, &cgroup, &ids);
-	if (!ids.count)
+	cgroup_brings(telling->image, &cgroup, &brought);
+	if (!brought.count)
 		return 0;
-	if (bpf_map_update_elem(telling->places, &id, &ids, BPF_ANY))
-		return -errno;
+	r = put(telling, id, &brought);
+	if (r)
+		return r;
 	__atomic_store_n(&telling->filter->place[id % PH_FILTER_PLACES], 1, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -97,28 +113,56 @@ static int open_places(const struct ph_kernel *kernel, __u32 slot)
 }
 
 /* The id of a cgroup is the inode number of its directory. */
-int cgroups_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
+static int tell_cgroups(const struct telling *telling)
 {
-	struct telling telling = { .kernel = kernel, .image = image };
-	cleanup_close int places = open_places(kernel, slot);
-	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
 	char root[PATH_MAX], *const roots[] = { root, NULL };
 	int r = cgroup_root_find(root, sizeof(root));
 	FTS *tree;
 
-	if (r || places < 0)
-		return r ? r : places;
-	if (!front)
-		return -errno;
-	telling.places = places;
-	telling.filter = &front->filter[slot];
+	if (r)
+		return r;
 	tree = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
 	if (!tree)
 		return -errno;
 	for (FTSENT *entry; !r && (entry = fts_read(tree));)
 		if (entry->fts_info == FTS_D)
-			r = tell_one(&telling, entry->fts_statp->st_ino,
-				     entry->fts_path + strlen(root));
+			r = tell_cgroup(telling, entry->fts_statp->st_ino,
+					entry->fts_path + strlen(root));
 	(void)fts_close(tree);
+	return r;
+}
+
+static int tell_users(const struct telling *telling)
+{
+	const struct ph_image *image = telling->image;
+
+	int r = 0;
+
+	for (size_t i = 0; !r && i < image->n_traits; i++) {
+		const struct ph_trait *trait = &image->traits[i].key;
+
+		if (trait->word[1] >> 56 == PH_TRAIT_UID)
+			r = put(telling, PH_PLACE_UID | trait->word[0], &image->traits[i].value);
+	}
+	return r;
+}
+
+int places_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
+{
+	struct telling telling = { .kernel = kernel, .image = image };
+	cleanup_close int places = open_places(kernel, slot);
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	int r = 0;
+
+	if (places < 0)
+		return places;
+	if (!front)
+		return -errno;
+	telling.places = places;
+	telling.filter = &front->filter[slot];
+	if (image->header.features & PH_FEATURE_BY_UID)
+		r = tell_users(&telling);
+	if (!r && image->header.features & PH_FEATURE_CGROUP)
+		r = tell_cgroups(&telling);
 	return r;
 }
