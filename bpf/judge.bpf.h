@@ -100,7 +100,7 @@ static __always_inline void begin_attempt(struct attempt *attempt, __u8 door, __
 	flow->question = PH_ASK_SOCKET;
 	flow->local_port = 0;
 	flow->remote_port = 0;
-	flow->pad0 = 0;
+	flow->nowhere = 0;
 }
 
 static __always_inline void begin_addresses(struct attempt *attempt)

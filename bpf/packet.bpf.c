@@ -25,6 +25,9 @@ enum {
 	IPV6_SOURCE = 8,
 	IPV6_TARGET = 24,
 	IPV6_HEADER = 40,
+	IPV6_HOP_OPTIONS = 0, /* headers between that of IPv6 and that of UDP or TCP */
+	IPV6_TARGET_OPTIONS = 60,
+	IPV6_OPTIONS_MAX = 3, /* such headers in a packet: more is not what the kernel makes */
 };
 
 static __always_inline void view_socket(struct attempt *attempt, struct bpf_sock *sk, bool out)
@@ -56,6 +59,24 @@ static __always_inline void view_addresses(struct ph_flow *flow, struct bpf_sock
 	ph_address(&flow->remote, family, sk->dst_ip4, word);
 }
 
+/* Where the ports of an IPv6 packet stand, if nothing but options is before them; else 0. */
+static __always_inline __u32 skip_options(struct __sk_buff *skb, __u8 protocol, __u8 wanted)
+{
+	__u32 at = IPV6_HEADER;
+	__u8 option[2]; /* the protocol that follows, and the length */
+
+	for (__u32 i = 0; i <= IPV6_OPTIONS_MAX; i++) {
+		if (protocol == wanted)
+			return at;
+		if ((protocol != IPV6_HOP_OPTIONS && protocol != IPV6_TARGET_OPTIONS) ||
+		    bpf_skb_load_bytes(skb, at, option, sizeof(option)))
+			return 0;
+		protocol = option[0];
+		at += (option[1] + 1) * 8;
+	}
+	return 0;
+}
+
 /*
  * The peer that the packet itself names: of an unconnected UDP socket, and of a TCP listener.
  * Nonzero: it names none, for it is cut short, or its ports stand behind another header.
@@ -63,22 +84,27 @@ static __always_inline void view_addresses(struct ph_flow *flow, struct bpf_sock
 PH_SUBPROGRAM int view_packet(struct ph_flow *flow, struct __sk_buff *skb, bool out)
 {
 	__u32 at = out ? IPV6_TARGET : IPV6_SOURCE, protocol_at = IPV6_PROTOCOL, size = 16;
-	__u32 transport = IPV6_HEADER, family = PH_AF_INET6, word[4] = {};
+	__u32 transport, family = PH_AF_INET6, word[4] = {};
+	__u8 first = 0, protocol = 0, wanted;
 	__be16 ports[2] = {};
-	__u8 first = 0, protocol = 0;
 
 	if (!flow || bpf_skb_load_bytes(skb, 0, &first, 1))
 		return -1;
 	if (first >> 4 == 4) {
 		family = PH_AF_INET;
-		transport = (first & 15) * 4;
 		protocol_at = IPV4_PROTOCOL;
 		at = out ? IPV4_TARGET : IPV4_SOURCE;
 		size = 4;
 	}
 	if (bpf_skb_load_bytes(skb, protocol_at, &protocol, 1) ||
-	    bpf_skb_load_bytes(skb, at, word, size) || protocol != (flow->udp ? PH_UDP : PH_TCP) ||
-	    bpf_skb_load_bytes(skb, transport, ports, sizeof(ports)))
+	    bpf_skb_load_bytes(skb, at, word, size))
+		return -1;
+	wanted = flow->udp ? PH_UDP : PH_TCP;
+	if (family == PH_AF_INET6)
+		transport = skip_options(skb, protocol, wanted);
+	else
+		transport = protocol == wanted ? (first & 15) * 4 : 0;
+	if (!transport || bpf_skb_load_bytes(skb, transport, ports, sizeof(ports)))
 		return -1;
 	ph_address(&flow->remote, family, word[0], word);
 	flow->remote_port = bpf_ntohs(out ? ports[1] : ports[0]);
@@ -106,7 +132,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 		return PACKET_PASS;
 	view_addresses(&attempt.flow, sk);
 	if (attempt.flow.remote_port == 0 && view_packet(&attempt.flow, skb, out))
-		return PACKET_DROP;
+		attempt.flow.nowhere = 1;
 	recognize_socket(&who, &seen);
 	return judge(&who, &attempt, memos_of(seen.ids)) ? PACKET_DROP : PACKET_PASS;
 }

@@ -52,7 +52,7 @@ struct ph_flow {
 	__u8 udp; /* else TCP */
 	__u16 local_port;
 	__u16 remote_port;
-	__u16 pad0;
+	__u16 nowhere; /* 1: the remote is not known, and no rule with addresses covers it */
 	struct ph_address local;
 	struct ph_address remote;
 };
@@ -266,7 +266,7 @@ static __always_inline bool ph_covers_there(ph_tables tables, const struct ph_gr
 	__u32 udp = flow->udp & 1, question = flow->question;
 	bool has_peer = question == PH_ASK_SERVE || question == PH_ASK_TRAFFIC;
 
-	if (!(grant->sockets & flow->kind))
+	if (flow->nowhere || !(grant->sockets & flow->kind))
 		return false;
 	if (ph_asks_connect(question) && ph_reaches(tables, grant, PH_PLANE_CONNECT_TCP + udp,
 						    flow->remote_port, &flow->remote, NULL))
