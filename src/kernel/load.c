@@ -385,12 +385,22 @@ static int settle(const struct ph_kernel *kernel, struct bpf_object *const all[O
 static int fill(const struct ph_kernel *kernel, const struct ph_plan *plan, struct ph_fault *f)
 {
 	struct ph_state state = {};
+	int r;
 
 	(void)state_peek(&state);
 	state.abi = PH_ABI_VERSION;
 	if (kernel_state_write(kernel, &state))
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot write the state");
-	return plan->fill(kernel, plan->policies, f);
+	r = plan->fill(kernel, plan->policies, f);
+	if (r)
+		return r;
+	r = kernel_state_read(kernel, &state);
+	if (!r)
+		r = state_count(state.generation);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot count the generation: %s",
+			     strerror(-r));
+	return 0;
 }
 
 static int load_objects(struct bpf_object *const all[OBJECTS], const struct ph_plan *plan,

@@ -58,11 +58,10 @@ static int open_pin(const char *directory, const char *name)
 
 /* --- Versions */
 
-int state_peek(struct ph_state *ret)
+/* The state in use, whatever version's: all of it, at least as large as ours. 0 or -errno. */
+static int read_in_use(int fd, char **ret)
 {
-	cleanup_close int fd = open_pin(PH_MAPS_DIR, layouts[PH_MAP_STATE].name);
 	cleanup_free char *value = NULL;
-	struct ph_state state = {};
 	struct bpf_map_info info;
 	__u32 zero = 0;
 	int r = fd < 0 ? fd : map_info(fd, &info);
@@ -71,14 +70,37 @@ int state_peek(struct ph_state *ret)
 		return r;
 	if (info.key_size != sizeof(zero) || info.value_size > STATE_SIZE_MAX)
 		return -EPROTO;
-	value = calloc(1, info.value_size);
+	value = calloc(1, info.value_size + sizeof(struct ph_state));
 	if (!value)
 		return -ENOMEM;
 	if (bpf_map_lookup_elem(fd, &zero, value))
 		return -errno;
-	memcpy(&state, value, info.value_size < sizeof(state) ? info.value_size : sizeof(state));
-	*ret = state;
+	*ret = TAKE_PTR(value);
 	return 0;
+}
+
+int state_peek(struct ph_state *ret)
+{
+	cleanup_close int fd = open_pin(PH_MAPS_DIR, layouts[PH_MAP_STATE].name);
+	cleanup_free char *value = NULL;
+	int r = read_in_use(fd, &value);
+
+	if (!r)
+		memcpy(ret, value, sizeof(*ret));
+	return r;
+}
+
+int state_count(uint64_t generation)
+{
+	cleanup_close int fd = open_pin(PH_MAPS_DIR, layouts[PH_MAP_STATE].name);
+	cleanup_free char *value = NULL;
+	int r = read_in_use(fd, &value);
+	__u32 zero = 0;
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	memcpy(value + offsetof(struct ph_state, generation), &generation, sizeof(generation));
+	return bpf_map_update_elem(fd, &zero, value, BPF_ANY) ? -errno : 0;
 }
 
 /* The one with the programs' variables is that of struct ph_front. */

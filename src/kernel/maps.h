@@ -19,6 +19,12 @@
 /* The state as whatever version left it; fields that it did not know are 0. 0 or -errno. */
 int state_peek(struct ph_state *ret);
 
+/*
+ * This generation was made, the state in use is told as well: what new programs note under it lies in
+ * maps that the old version may go on with, and it must give the number to no other. 0 or -errno.
+ */
+int state_count(uint64_t generation);
+
 /* Under which name a map is shared by all objects; NULL: it is not. */
 const char *map_name(const struct bpf_map *map);
 
