@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
 #include "canary.h"
 #include "cmd/cmd.h"
 #include "cmd/lookout.h"
@@ -19,6 +20,7 @@
 #include "util/clock.h"
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+DEFINE_CLEANUP_DONE(struct ph_image, image_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
@@ -29,7 +31,6 @@ struct facts {
 	struct ph_header header;
 	struct ph_features features;
 	struct ph_policy_set set;
-	struct ph_policy_set overruled; /* of /etc: those that one of /run overrules are among them */
 	size_t bad_files;
 	bool on_trial; /* or it was, and is over, with nobody having tidied up */
 	struct ph_header trial;
@@ -114,13 +115,11 @@ static const char *watch_state(const struct ph_policy *policy)
 }
 
 /* The policy of the same name that this one keeps from being in force: its place, or NULL. */
-static json_t *overruled_json(const struct facts *facts, const struct ph_policy *policy)
+static json_t *overruled_json(const struct ph_policy *policy)
 {
-	const struct ph_policy *other = policy_set_find(&facts->overruled, policy->name);
-
-	if (!other || !strcmp(other->file, policy->file))
+	if (!policy->overruled_file)
 		return NULL;
-	return json_sprintf("%s:%u", other->file, other->line);
+	return json_sprintf("%s:%u", policy->overruled_file, policy->overruled_line);
 }
 
 /* What is given of it, in the words of a policy file. */
@@ -141,8 +140,8 @@ static json_t *policy_json(const struct facts *facts, const struct ph_policy *po
 
 	count_confined(facts, policy, &processes, &threads);
 	return json_pack("{s:o*, s:s?, s:s, s:s, s:s, s:o, s:s?, s:i, s:o, s:I, s:I, s:o}",
-			 "overrules", overruled_json(facts, policy), "learn", watch_state(policy),
-			 "name", policy->name, "mode", policy_mode_name(policy->mode), "children",
+			 "overrules", overruled_json(policy), "learn", watch_state(policy), "name",
+			 policy->name, "mode", policy_mode_name(policy->mode), "children",
 			 policy_children_name(policy->children), "match",
 			 match_json(&policy->match), "file", policy->file, "line",
 			 (int)policy->line, "rules", rules_json(policy), "processes",
@@ -433,40 +432,52 @@ static void facts_done(struct facts *facts)
 {
 	kernel_close(&facts->kernel);
 	policy_set_done(&facts->set);
-	policy_set_done(&facts->overruled);
 	counters_done(&facts->counters);
 	labels_done(&facts->labels);
 	processes_done(&facts->processes);
 }
 
-static int run_canary(struct facts *facts, bool check, struct ph_fault *f)
-{
-	cleanup_close int lock = -1;
-
-	if (!check) {
-		canary_look(NULL, &facts->canary);
-		return 0;
-	}
-	lock = apply_lock_only(f);
-	if (lock < 0)
-		return lock;
-	canary_run(NULL, &facts->canary);
-	return 0;
-}
-
 /* The files as they are in force: with those that wait for a confirmation. */
 static int load_files(struct facts *facts, struct ph_problems *problems)
 {
-	cleanup_(problems_donep) struct ph_problems ignored = {};
 	cleanup_(edits_donep) struct ph_edits edits = {};
 	int r = trial_edits(&edits);
 
 	if (!r)
 		r = store_load_good(&edits, &facts->set, problems);
-	if (!r)
-		r = store_load_directory(PH_ETC_POLICIES, &facts->overruled, &ignored);
 	facts->bad_files = problems->n_errors;
 	return r;
+}
+
+/* It is told what the files say; where that does not compile it looks itself, and has a complaint. */
+static void ask_canary(struct facts *facts, bool check)
+{
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+	cleanup_(image_donep) struct ph_image compiled = {};
+	bool bad = policies_compile(&facts->set, &compiled, &ignored, &(struct ph_fault){});
+	const struct ph_image *image = bad ? NULL : &compiled;
+
+	if (check)
+		canary_run(image, &facts->canary);
+	else
+		canary_look(image, &facts->canary);
+}
+
+/* With nothing in between: of an apply that comes there the canary would complain. */
+static int examine(struct facts *facts, bool check, struct ph_problems *problems,
+		   struct ph_fault *f)
+{
+	cleanup_close int lock = check ? apply_lock_only(f) : -1;
+	int r;
+
+	if (check && lock < 0)
+		return lock;
+	r = load_files(facts, problems);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the policy files cannot be read: %s",
+			     strerror(-r));
+	ask_canary(facts, check);
+	return 0;
 }
 
 static void look_for_trial(struct facts *facts)
@@ -498,10 +509,9 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 				      fault(f, r, PH_EXIT_IMPOSSIBLE,
 					    "cannot read what is in force: %s", strerror(-r));
 	features_probe(&facts->features);
-	r = load_files(facts, problems);
+	r = examine(facts, check, problems, f);
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the policy files cannot be read: %s",
-			     strerror(-r));
+		return r;
 	r = counters_read(&facts->kernel, &facts->counters);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read the counters: %s",
@@ -511,7 +521,7 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read /proc");
 	if (facts->header.features & PH_FEATURE_KEEP)
 		(void)sockets_count_kept(&facts->labels, &facts->kept);
-	return run_canary(facts, check, f);
+	return 0;
 }
 
 static void print(const json_t *object, bool json)

@@ -316,6 +316,8 @@ int policy_set_merge(struct ph_policy_set *set, struct ph_policy_set *other)
 			append(set, policy);
 			continue;
 		}
+		policy->overruled_file = old->file;
+		policy->overruled_line = old->line;
 		policy_done(old);
 		*old = *policy;
 	}

@@ -154,6 +154,8 @@ struct ph_policy {
 	size_t n_expects;
 	const char *file; /* borrowed from the set that holds the policy; NULL: made by hand */
 	unsigned line, column;
+	const char *overruled_file; /* where one of the same name stands that does not count, as */
+	unsigned overruled_line; /* policy_set_merge() found it; NULL: none does */
 };
 
 struct ph_policy_set {
@@ -192,7 +194,10 @@ int policy_set_add_file(struct ph_policy_set *set, const char *file, const char 
 int policy_set_rename_file(struct ph_policy_set *set, const char *from, const char *to);
 struct ph_policy *policy_set_find(const struct ph_policy_set *set, const char *name);
 
-/* Moves everything of other into set; where both have a name, other wins. Leaves other empty. */
+/*
+ * Moves everything of other into set; where both have a name, other wins, and remembers where the
+ * one that it overrules stood. Leaves other empty.
+ */
 int policy_set_merge(struct ph_policy_set *set, struct ph_policy_set *other);
 
 /* Takes the policy of that name out of the set, keeping the order; 0 or -ENOENT. */

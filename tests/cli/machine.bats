@@ -138,6 +138,13 @@ locks_out() { # PORT NAME
 	run -0 porthold remove myprocess
 }
 
+@test "status reads a policy file once" {
+	strace -f -qq -e trace=openat,open -o "$BATS_TEST_TMPDIR/calls" \
+		"$PORTHOLD" status >/dev/null
+	[[ $(grep -c "$policies/standing.yaml" "$BATS_TEST_TMPDIR/calls") == 1 ]] ||
+		fail "$(grep "$policies" "$BATS_TEST_TMPDIR/calls")"
+}
+
 @test "lists and ranges; the same again is no new generation" {
 	run -0 porthold allow 4040,8080-8090 myprocess
 	generation=$(porthold status --json | jq .generation)

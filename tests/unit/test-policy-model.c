@@ -217,6 +217,10 @@ static void test_sets(void **state)
 	assert_int_equal(other.n, 0);
 	assert_int_equal(set.n, 4);
 	assert_true(policy_equal(&set.policies[1], &copy));
+	assert_string_equal(set.policies[1].overruled_file, "f");
+	assert_int_equal(set.policies[1].overruled_line, 4);
+	assert_null(set.policies[0].overruled_file);
+	assert_null(set.policies[3].overruled_file);
 	assert_string_equal(set.policies[3].name, "d");
 	assert_int_equal(policy_set_remove(&set, "x"), -ENOENT);
 	assert_int_equal(policy_set_remove(&set, "a"), 0);
