@@ -8,6 +8,7 @@
 
 #include "backend.h"
 #include "cmd/change.h"
+#include "policy/check.h"
 #include "policy/name.h"
 #include "policy/parse.h"
 #include "policy/print.h"
@@ -186,8 +187,26 @@ static int list_edits(const char *name, bool permanent, struct ph_edits *ret)
 	return r ? r : edits_add(ret, transient, NULL, NULL);
 }
 
+/* But of DNS: what the answer says leaves it out anyway. */
+static void warn_of(const struct ph_policy_set *made)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+
+	if (!policy_set_check(made, NULL, &(struct ph_cidrs){}, &problems))
+		print_warnings(&problems);
+}
+
+static int set_of_one(const struct ph_policy *policy, struct ph_policy_set *ret)
+{
+	cleanup_(policy_donep) struct ph_policy copy = {};
+	int r = policy_copy(policy, &copy);
+
+	return r ? r : policy_set_add(ret, &copy);
+}
+
 static int allow(struct request *request, struct ph_policy *policy, struct ph_applied *ret)
 {
+	cleanup_(policy_set_donep) struct ph_policy_set made = {};
 	cleanup_(edits_donep) struct ph_edits edits = {};
 	int r = list_edits(request->name, request->lasting.permanent, &edits);
 
@@ -199,9 +218,13 @@ static int allow(struct request *request, struct ph_policy *policy, struct ph_ap
 		return r;
 	policy->file = edits.v[0].path;
 	policy->line = PH_ONE_POLICY_LINE;
-	r = replace_files(&edits, policy, &request->apply, ret);
+	policy->column = PH_ONE_POLICY_COLUMN;
+	r = set_of_one(policy, &made) ? no_memory("allow") :
+					replace_files(&edits, policy, &request->apply, ret);
 	if (r)
 		undo_lasting(&request->lasting);
+	else
+		warn_of(&made);
 	return r;
 }
 
@@ -213,6 +236,7 @@ int cmd_allow(int argc, char **argv)
 	struct ph_applied applied = {};
 	struct request request = {};
 	struct ph_fault f = {};
+	bool dns;
 	int r = parse_arguments(argc, argv, &request);
 
 	if (!r)
@@ -223,6 +247,7 @@ int cmd_allow(int argc, char **argv)
 		r = check_cgroup(request.cgroup);
 	if (r)
 		return r;
+	dns = ports_allow_dns(&policy);
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
@@ -231,8 +256,8 @@ int cmd_allow(int argc, char **argv)
 	if (r)
 		return r;
 	print_applied(&applied);
-	(void)printf("%s may use TCP port %s and nothing else on the network.\n", request.name,
-		     request.ports);
+	(void)printf("%s may use TCP port %s and nothing else on the network%s.\n", request.name,
+		     request.ports, dns ? "" : ", not even DNS");
 	return print_refused(&refused, request.apply.existing, applied.backend);
 }
 

@@ -48,22 +48,17 @@ static int load(const struct ph_edits *edits, enum ph_bad_files bad, struct ph_p
 	return report_failure(problems, &f);
 }
 
-static json_t *find_changes(const struct ph_policy_set *after, size_t most)
+/* What is in force; nothing, if nothing is. 0 or -errno. */
+static int load_before(struct ph_policy_set *ret)
 {
-	cleanup_(policy_set_donep) struct ph_policy_set before = {};
-
 	cleanup_(problems_donep) struct ph_problems ignored = {};
-	int r = 0;
+	int r;
 
-	if (apply_in_force()) {
-		r = store_load_kept(&before);
-		/* Where nothing can be kept, the files as they are come closest. */
-		if (!r && !before.n)
-			r = store_load_good(NULL, &before, &ignored);
-	}
-	if (r)
-		return NULL;
-	return changes_find(&before, after, most);
+	if (!apply_in_force())
+		return 0;
+	r = store_load_kept(ret);
+	/* Where nothing can be kept, the files as they are come closest. */
+	return r || ret->n ? r : store_load_good(NULL, ret, &ignored);
 }
 
 /*
@@ -90,26 +85,25 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		json_t **ret_changes)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
-	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {}, before = {};
 	struct ph_applied applied = {};
-	json_t *changes = NULL;
+	json_auto_t *changes = NULL;
 	int r = load(edits, bad, &set, &problems);
 
 	if (r)
 		return r;
-	if (ret_changes) {
-		changes = find_changes(&set, most);
-		if (!changes)
-			return out_of_memory();
-	}
+	if (ret_changes && !load_before(&before))
+		changes = changes_find(&before, &set, most);
+	if (ret_changes && !changes)
+		return out_of_memory();
 	r = put_in_force(&set, edits, options, &applied, &problems);
-	if (r) {
-		json_decref(changes);
+	if (r)
 		return r;
-	}
 	*ret = applied;
-	if (ret_changes)
-		*ret_changes = changes;
+	if (ret_changes) {
+		*ret_changes = TAKE_PTR(changes);
+		warn_of_policies(&set, &before, edits);
+	}
 	return PH_EXIT_OK;
 }
 

@@ -20,7 +20,7 @@ enum ph_bad_files {
 
 /*
  * Puts in force what the directories hold after the edits. *ret_changes (may be NULL) gets what that
- * changes: changes_find() with so many policies.
+ * changes: changes_find() with so many policies. Of these warn_of_policies() is done as well.
  */
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		const struct ph_apply_options *options, struct ph_applied *ret, size_t most,
@@ -29,6 +29,20 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 /* replace_policy() with other edits besides; that of the policy's own file is the first. */
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		  const struct ph_apply_options *options, struct ph_applied *ret);
+
+/* --- What check warns of, on standard error. No failure of it counts. */
+
+/*
+ * Nothing of policies that are the same in `known`. What an edit has read is named by where it was
+ * read.
+ */
+void warn_of_policies(const struct ph_policy_set *set, const struct ph_policy_set *known,
+		      const struct ph_edits *edits);
+
+void print_warnings(const struct ph_problems *problems);
+
+/* Of a policy that is made of ports: whether DNS is among them. */
+bool ports_allow_dns(const struct ph_policy *policy);
 
 /* --- Whether files go to /etc, and what puts them in force at boot. */
 

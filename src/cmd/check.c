@@ -55,7 +55,7 @@ static int check_set(const struct ph_policy_set *set, const struct ph_cidrs *res
 		     struct findings *findings)
 {
 	cleanup_(bench_donep) struct ph_bench bench = {};
-	int r = policy_set_check(set, resolvers, &findings->problems);
+	int r = policy_set_check(set, NULL, resolvers, &findings->problems);
 
 	findings->policies = set->n;
 	if (!r)

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cmd/cmd.h"
+#include "cmd/change.h"
 #include "kernel/labels.h"
 #include "policy/print.h"
 #include "policy/store.h"
@@ -85,6 +85,8 @@ static int confine_ports(const struct request *request, struct target *target)
 	struct ph_applied applied;
 	struct ph_text_error error;
 	struct ph_fault f = {};
+	bool dns;
+	int r;
 
 	if (ports_parse(request->what, strlen(request->what), &rule.ranges, &rule.n_ranges, &error))
 		return report_text_error("run", request->what, &error);
@@ -99,10 +101,18 @@ static int confine_ports(const struct request *request, struct target *target)
 	policy.file = path;
 	policy.line = PH_ONE_POLICY_LINE;
 	target->id = policy_id(&policy);
+	dns = ports_allow_dns(&policy);
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
-	return replace_policy(path, &policy, &request->apply, &applied);
+	r = replace_policy(path, &policy, &request->apply, &applied);
+	if (!r && applied.changed && !dns)
+		(void)fprintf(
+			stderr,
+			"porthold run: warning: DNS is not among the ports %s: no name can be "
+			"resolved\n",
+			request->what);
+	return r;
 }
 
 /* What the policy asks of a process at each call, in words; empty: nothing. */

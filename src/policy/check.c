@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "policy/cidr.h"
+#include "policy/diff.h"
 #include "policy/name.h"
 #include "policy/reference.h"
 #include "policy/resolve.h"
@@ -29,6 +30,7 @@ DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
 struct check {
+	const struct ph_policy_set *known;
 	const struct ph_cidrs *resolvers;
 	struct ph_problems *problems;
 	size_t compared;
@@ -517,6 +519,7 @@ static bool speaks_of_dns(const struct ph_policy *policy)
 /* What is known of one policy, for those of the same match. */
 struct names {
 	const struct ph_policy *policy;
+	bool is_known;
 	bool reaches_out;
 	bool settled; /* DNS passes, or is spoken of */
 	bool warn;
@@ -554,7 +557,10 @@ static int compare_names(const void *a, const void *b)
 	return order ? order : (x > y) - (x < y);
 }
 
-/* The first of a match that reaches out is warned about, unless one of the match settles DNS. */
+/*
+ * The first of a match that reaches out is warned about, unless one of the match settles DNS, or all
+ * of them are known.
+ */
 static int choose_warnings(struct names *names, size_t n)
 {
 	cleanup_free struct names **sorted = calloc(n + 1, sizeof(*sorted));
@@ -566,16 +572,17 @@ static int choose_warnings(struct names *names, size_t n)
 	qsort(sorted, n, sizeof(struct names *), compare_names);
 	for (size_t i = 0, end; i < n; i = end) {
 		struct names *first = NULL;
-		bool settled = false;
+		bool settled = false, known = true;
 
 		for (end = i; end < n && !compare_matches(sorted[i]->policy, sorted[end]->policy);
 		     end++) {
 			settled |= sorted[end]->settled;
+			known &= sorted[end]->is_known;
 			if (!first && sorted[end]->reaches_out)
 				first = sorted[end];
 		}
 		if (first)
-			first->warn = !settled;
+			first->warn = !settled && !known;
 	}
 	return 0;
 }
@@ -597,30 +604,46 @@ static int warn_dns(struct check *check, const struct ph_policy *policy)
 
 /* --- All of it */
 
+static bool is_known(const struct check *check, const struct ph_policy *policy)
+{
+	const struct ph_policy *same = check->known ? policy_set_find(check->known, policy->name) :
+						      NULL;
+
+	return same && policy_equal(same, policy);
+}
+
+/* What the policy itself says, whatever stands beside it. */
+static int check_alone(struct check *check, const struct ph_policy *policy,
+		       const struct ph_policy *resolved)
+{
+	int r = check_name(check, policy);
+
+	if (!r)
+		r = check_children(check, policy);
+	for (size_t i = 0; !r && i < policy->n_rules; i++)
+		r = check_except(check, policy, &policy->rules[i]);
+	return r ? r : check_shadows(check, policy, resolved);
+}
+
 static int check_policy(struct check *check, const struct ph_policy *policy, struct names *names)
 {
 	cleanup_(policy_donep) struct ph_policy resolved = {};
 	int r = policy_resolve(policy, check->resolvers, &resolved);
 
-	if (!r)
-		r = check_name(check, policy);
-	if (!r)
-		r = check_children(check, policy);
-	for (size_t i = 0; !r && i < policy->n_rules; i++)
-		r = check_except(check, policy, &policy->rules[i]);
-	if (!r)
-		r = check_shadows(check, policy, &resolved);
+	names->is_known = is_known(check, policy);
+	if (!r && !names->is_known)
+		r = check_alone(check, policy, &resolved);
 	names->policy = policy;
 	names->reaches_out = reaches_out(&resolved);
 	names->settled = speaks_of_dns(policy) || resolves_names(&resolved, check->resolvers);
 	return r;
 }
 
-int policy_set_check(const struct ph_policy_set *set, const struct ph_cidrs *resolvers,
-		     struct ph_problems *problems)
+int policy_set_check(const struct ph_policy_set *set, const struct ph_policy_set *known,
+		     const struct ph_cidrs *resolvers, struct ph_problems *problems)
 {
 	cleanup_free struct names *names = calloc(set->n + 1, sizeof(*names));
-	struct check check = { .resolvers = resolvers, .problems = problems };
+	struct check check = { .known = known, .resolvers = resolvers, .problems = problems };
 	int r = names ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !r && i < set->n; i++)

@@ -17,10 +17,11 @@
 
 /*
  * The set as files say it, keywords included. Adds warnings, in the order of the set; 0 or -ENOMEM.
+ * Nothing is said of a policy that is the same in `known` (may be NULL).
  * The work is bounded: of very many rules not all are compared with each other.
  */
-int policy_set_check(const struct ph_policy_set *set, const struct ph_cidrs *resolvers,
-		     struct ph_problems *problems);
+int policy_set_check(const struct ph_policy_set *set, const struct ph_policy_set *known,
+		     const struct ph_cidrs *resolvers, struct ph_problems *problems);
 
 /*
  * Adds the line of the file to those problems, from the given one on, that name a place and lack

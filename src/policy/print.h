@@ -7,7 +7,9 @@
  */
 #include "policy/policy.h"
 
-#define PH_ONE_POLICY_LINE 3 /* where the policy stands in that file */
+/* Where the policy stands in that file. */
+#define PH_ONE_POLICY_LINE 3
+#define PH_ONE_POLICY_COLUMN 5
 
 int policy_format(const struct ph_policy *policy, char **ret); /* a whole file with this policy */
 /* The same, with notes[i] (without line breaks) as a comment behind rule i. */

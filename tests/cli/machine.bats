@@ -138,11 +138,53 @@ locks_out() { # PORT NAME
 	run -0 porthold remove myprocess
 }
 
+@test "allow warns of what check warns of; of DNS its answer says enough" {
+	run -0 --separate-stderr porthold allow 4040 perl
+	[[ $stderr == *"/policy.d/perl.yaml:3:5: warning: policy perl: perl is an interpreter"* ]]
+	[[ $stderr != *DNS* && $output == *"nothing else on the network, not even DNS." ]]
+	run -0 --separate-stderr porthold allow --children leave 53 myprocess
+	[[ $stderr == *"an open door: children: leave"* && $stderr != *DNS* ]]
+	[[ $output == *"nothing else on the network." ]]
+	run -0 --separate-stderr porthold allow 4040 myprocess
+	[[ -z $stderr ]]
+	porthold remove perl
+	porthold remove myprocess
+}
+
+@test "apply warns of what is new or changed, by the file that was named" {
+	cd "$BATS_TEST_TMPDIR"
+	printf 'porthold: 1\npolicies:\n  - {name: %s, match: {comm: %s}, allow: [bind tcp 80]}\n' \
+		odd perl >odd.yaml
+	run -0 --separate-stderr porthold apply --dry-run odd.yaml
+	[[ $stderr == "odd.yaml:3:5: warning: policy odd: perl is an interpreter"* ]]
+	[[ $output == *"Nothing was done"* && $output != *warning* ]]
+	run -0 --separate-stderr porthold apply odd.yaml
+	[[ $stderr == "odd.yaml:3:5: warning: policy odd: perl is an interpreter"* ]]
+	run -0 --separate-stderr porthold apply odd.yaml
+	[[ -z $stderr ]]
+	run -0 --separate-stderr porthold allow 4040 myprocess
+	[[ -z $stderr ]]
+	rm /run/porthold/policy.d/odd.yaml
+	porthold remove myprocess
+	[[ $(in_force) == standing ]]
+}
+
+@test "run warns once that it leaves DNS out" {
+	run -0 --separate-stderr porthold run 4041 -- true
+	[[ $stderr == "porthold run: warning: DNS is not among the ports 4041: no name can be resolved" ]]
+	run -0 --separate-stderr porthold run 4041 -- true
+	[[ -z $stderr ]]
+	run -0 --separate-stderr porthold run 53 -- true
+	[[ -z $stderr ]]
+	porthold remove run-4041
+	porthold remove run-53
+}
+
 @test "status reads a policy file once" {
 	strace -f -qq -e trace=openat,open -o "$BATS_TEST_TMPDIR/calls" \
 		"$PORTHOLD" status >/dev/null
-	[[ $(grep -c "$policies/standing.yaml" "$BATS_TEST_TMPDIR/calls") == 1 ]] ||
-		fail "$(grep "$policies" "$BATS_TEST_TMPDIR/calls")"
+	[[ $(grep -c /policy.d/standing.yaml "$BATS_TEST_TMPDIR/calls") == 1 ]] ||
+		fail "$(cat "$BATS_TEST_TMPDIR/calls")"
 }
 
 @test "lists and ranges; the same again is no new generation" {

@@ -55,7 +55,7 @@ static char *warnings(const char *text, const struct ph_cidrs *dns)
 	char *shown;
 
 	parse(text, &set);
-	assert_int_equal(policy_set_check(&set, dns, &problems), 0);
+	assert_int_equal(policy_set_check(&set, NULL, dns, &problems), 0);
 	assert_int_equal(problems.n_errors, 0);
 	assert_int_equal(problems_format(&problems, &shown), 0);
 	return shown;
@@ -284,6 +284,33 @@ static void check_pair(const struct ph_policy *policy, size_t inner)
 	}
 }
 
+/* Of what stands just so in the known set nothing is said; DNS is a matter of all of a match. */
+static void test_known(void **state)
+{
+	static const char before[] =
+		"porthold: 1\npolicies:\n  - {name: a, match: {comm: sh}, allow: [connect tcp 1]}\n"
+		"  - {name: b, match: {comm: perl}, allow: [bind tcp 1]}\n";
+	static const char after[] =
+		"porthold: 1\npolicies:\n  - {name: a, match: {comm: sh}, allow: [connect tcp 1]}\n"
+		"  - {name: b, match: {comm: perl}, allow: [bind tcp 2]}\n"
+		"  - {name: c, match: {comm: sh}, allow: [bind tcp 3]}\n";
+	cleanup_(policy_set_donep) struct ph_policy_set known = {}, set = {};
+	cleanup_(problems_donep) struct ph_problems same = {}, problems = {};
+	cleanup_free char *shown = NULL;
+
+	parse(before, &known);
+	parse(after, &set);
+	assert_int_equal(policy_set_check(&known, &known, &resolvers, &same), 0);
+	assert_int_equal(same.n, 0);
+	assert_int_equal(policy_set_check(&set, &known, &resolvers, &problems), 0);
+	assert_int_equal(problems_format(&problems, &shown), 0);
+	assert_null(strstr(shown, "policy a: sh is an interpreter"));
+	assert_non_null(strstr(shown, "policy b: perl is an interpreter"));
+	assert_non_null(strstr(shown, "policy c: sh is an interpreter"));
+	assert_non_null(strstr(shown, "policy a denies DNS"));
+	assert_int_equal(problems.n, 3);
+}
+
 static void test_random_shadows(void **state)
 {
 	const char *seed = getenv("PH_TEST_SEED");
@@ -304,7 +331,7 @@ static void test_random_shadows(void **state)
 			assert_int_equal(policy_add_rule(&policy, &rule), 0);
 		}
 		assert_int_equal(policy_set_add(&set, &policy), 0);
-		assert_int_equal(policy_set_check(&set, &no_resolvers, &problems), 0);
+		assert_int_equal(policy_set_check(&set, NULL, &no_resolvers, &problems), 0);
 		for (size_t i = 0; i < problems.n; i++) {
 			if (!strstr(problems.v[i].message, "adds nothing"))
 				continue;
@@ -467,7 +494,7 @@ static void test_examples(void **state)
 	size_t files = 0, tried = 0;
 
 	assert_int_equal(policy_path_parse(path, &set, &problems, &files), 0);
-	assert_int_equal(policy_set_check(&set, &resolvers, &problems), 0);
+	assert_int_equal(policy_set_check(&set, NULL, &resolvers, &problems), 0);
 	assert_int_equal(bench_prepare(&set, &resolvers, &bench, &problems), 0);
 	assert_int_equal(bench_expect(&bench, &problems, &tried, NULL), 0);
 	assert_int_equal(problems_format(&problems, &shown), 0);
@@ -531,19 +558,13 @@ static void test_own_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_children),
-		cmocka_unit_test(test_except),
-		cmocka_unit_test(test_shadows),
-		cmocka_unit_test(test_dns),
-		cmocka_unit_test(test_dns_of_several),
-		cmocka_unit_test(test_random_shadows),
-		cmocka_unit_test(test_expectations),
-		cmocka_unit_test(test_missing_rule),
-		cmocka_unit_test(test_doors),
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_subjects),
+		cmocka_unit_test(test_names),	     cmocka_unit_test(test_children),
+		cmocka_unit_test(test_except),	     cmocka_unit_test(test_shadows),
+		cmocka_unit_test(test_dns),	     cmocka_unit_test(test_dns_of_several),
+		cmocka_unit_test(test_known),	     cmocka_unit_test(test_random_shadows),
+		cmocka_unit_test(test_expectations), cmocka_unit_test(test_missing_rule),
+		cmocka_unit_test(test_doors),	     cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_examples),     cmocka_unit_test(test_subjects),
 		cmocka_unit_test(test_own_process),
 	};
 

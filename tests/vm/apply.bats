@@ -141,7 +141,7 @@ files() {
 	write held heldproc "tcp 4041"
 	write other othername "udp any"
 	before=$(files; porthold status --json | jq 'del(.canary)')
-	run -0 porthold apply --dry-run --json "$folder"
+	run -0 --separate-stderr porthold apply --dry-run --json "$folder"
 	after=$(files; porthold status --json | jq 'del(.canary)')
 	kill $sleeper
 	[[ $(jq -c '[.changes.policies[] | [.name, .change, .rules_added, .rules_removed]]' <<<"$output") \
