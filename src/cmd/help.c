@@ -190,11 +190,12 @@ static const struct verb_help helps[] = {
 	},
 	{
 		.verb = "daemon",
-		.arguments = "[--config FILE]",
+		.arguments = "[--config FILE | --reload]",
 		.options = {
 			{ "--config FILE", "the settings (default: /etc/porthold/porthold.yaml)" },
+			{ "--reload", "let the daemon that runs read everything anew; what came of it" },
 		},
-		.no = "the settings are wrong",
+		.no = "the settings are wrong, or at a reload a policy file is",
 		.example = "sudo porthold daemon",
 	},
 	{

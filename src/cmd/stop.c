@@ -6,6 +6,7 @@
 
 #include "canary.h"
 #include "cmd/cmd.h"
+#include "daemon/outcome.h"
 #include "daemon/single.h"
 #include "events/position.h"
 #include "kernel/generation.h"
@@ -73,6 +74,7 @@ int cmd_stop(int argc, char **argv)
 		return report_failure(NULL, &f);
 	sources_remove();
 	canary_forget();
+	outcome_remove();
 	position_remove(PH_EVENTS_POSITION);
 	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");
 	tell_remaining();

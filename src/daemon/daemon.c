@@ -12,6 +12,7 @@
 #include "daemon/exposition.h"
 #include "daemon/health.h"
 #include "daemon/metrics.h"
+#include "daemon/outcome.h"
 #include "daemon/privileges.h"
 #include "daemon/reload.h"
 #include "daemon/say.h"
@@ -55,6 +56,7 @@ struct daemon {
 	struct ph_reload_order order;
 	struct ph_reload_report report; /* the last one of an apply that was not put off */
 	char *said; /* its text */
+	uint64_t began; /* boot time of the last one */
 	bool wanted; /* another apply, once this one is done */
 	bool started;
 	bool stopping;
@@ -153,6 +155,34 @@ static void serve(struct daemon *d)
 {
 	denials_follow(&d->denials, d->event, &d->settings);
 	metrics_serve(&d->metrics, d->event, &d->settings.metrics, exposition_write, &d->exposed);
+}
+
+/* --- What is answered to whoever asked for a reload */
+
+static const char *state_in_words(const struct daemon *d)
+{
+	if (d->disabled)
+		return "porthold.disable is on the kernel's command line: nothing is applied\n";
+	return d->settings_said ? "bad settings: the old ones hold\n" : "";
+}
+
+/* text (may be NULL) says what came of the policies. */
+static void tell_outcome(const struct daemon *d, int status, const char *text)
+{
+	struct ph_outcome outcome = {
+		.began = d->began,
+		.status = status || !d->settings_said ? status : PH_EXIT_NO,
+	};
+	int r = -ENOMEM;
+
+	if (asprintf(&outcome.text, "%s%s%s", d->settings_said ?: "", state_in_words(d),
+		     text ?: "") < 0)
+		outcome.text = NULL;
+	else
+		r = outcome_write(&outcome);
+	outcome_done(&outcome);
+	if (r)
+		say(LOG_WARNING, "who asked for a reload cannot be answered: %s", strerror(-r));
 }
 
 /* --- The canary */
@@ -337,6 +367,7 @@ static void on_applied(void *user, const char *answer, size_t length)
 {
 	struct daemon *d = user;
 	struct ph_reload_report report = { .status = PH_EXIT_IMPOSSIBLE };
+	cleanup_free char *said = NULL;
 	char *text;
 
 	if (answer && length >= sizeof(report)) {
@@ -347,11 +378,14 @@ static void on_applied(void *user, const char *answer, size_t length)
 		report.generation = d->report.generation;
 		text = strdup("the policy files could not be applied: what was in force stays\n");
 	}
-	if (!text) {
+	said = text ? strdup(text) : NULL;
+	if (!said) {
+		free(text);
 		(void)sd_event_exit(d->event, PH_EXIT_IMPOSSIBLE);
 		return;
 	}
 	take_report(d, &report, text);
+	tell_outcome(d, report.status, said);
 	if (d->stopping)
 		(void)sd_event_exit(d->event, end_status(d));
 	else if (TAKE_(d->wanted, false))
@@ -400,6 +434,7 @@ static void begin_apply(struct daemon *d)
 		d->wanted = true;
 		return;
 	}
+	d->began = boot_now();
 	watch_anew(d);
 	if (!keep_lock(d))
 		return;
@@ -409,6 +444,7 @@ static void begin_apply(struct daemon *d)
 	r = worker_start(&d->apply, d->event, reload, &d->order, on_applied, d);
 	if (r) {
 		say(LOG_ERR, "cannot begin to apply the policy files: %s", strerror(-r));
+		tell_outcome(d, PH_EXIT_IMPOSSIBLE, "cannot begin to apply the policy files\n");
 		apply_at(d, now_of(d) + RETRY_PAUSE);
 	}
 }
@@ -431,10 +467,13 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	say_reloading();
 	/* A file that was moved away, as log rotation does, is opened anew. */
 	denials_close(&d->denials);
-	if (d->disabled)
+	if (d->disabled) {
+		d->began = boot_now();
 		become_ready(d);
-	else
+		tell_outcome(d, PH_EXIT_OK, NULL);
+	} else {
 		begin_apply(d);
+	}
 	return 0;
 }
 
@@ -448,10 +487,10 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	return worker_busy(&d->apply) ? 0 : sd_event_exit(d->event, end_status(d));
 }
 
-static int set_up_signals(struct daemon *d)
+/* Before the lock is there: whoever finds it may send one, and none may end the process. */
+static int block_signals(void)
 {
 	sigset_t signals;
-	int r;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&signals);
@@ -459,9 +498,13 @@ static int set_up_signals(struct daemon *d)
 	(void)sigaddset(&signals, SIGINT);
 	(void)sigaddset(&signals, SIGHUP);
 	(void)sigaddset(&signals, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &signals, NULL))
-		return -errno;
-	r = sd_event_add_signal(d->event, NULL, SIGTERM, on_stop, d);
+	return sigprocmask(SIG_BLOCK, &signals, NULL) ? -errno : 0;
+}
+
+static int set_up_signals(struct daemon *d)
+{
+	int r = sd_event_add_signal(d->event, NULL, SIGTERM, on_stop, d);
+
 	if (r >= 0)
 		r = sd_event_add_signal(d->event, NULL, SIGINT, on_stop, d);
 	if (r >= 0)
@@ -557,6 +600,8 @@ int daemon_run(const char *settings, bool must_exist)
 			say_lines(LOG_ERR, text);
 		return PH_EXIT_NO;
 	}
+	if (block_signals())
+		say(LOG_WARNING, "signals cannot be blocked: one of them may end the daemon");
 	d.lock = single_lock(&f);
 	if (d.lock < 0 || (!d.disabled && bpffs_ready(&f)))
 		return complain(&f);

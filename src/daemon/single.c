@@ -72,10 +72,16 @@ static int end_process(pid_t pid, struct ph_fault *f)
 	return 0;
 }
 
-int single_stop(struct ph_fault *f)
+pid_t single_pid(void)
 {
 	cleanup_close int fd = open(LOCK_PATH, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	pid_t pid = fd < 0 ? 0 : holder(fd);
+
+	return fd < 0 ? 0 : holder(fd);
+}
+
+int single_stop(struct ph_fault *f)
+{
+	pid_t pid = single_pid();
 
 	return pid > 0 ? end_process(pid, f) : 0;
 }

@@ -6,6 +6,7 @@
  * hold it, and whoever finds it taken learns by whom.
  */
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "util/fault.h"
 
@@ -14,6 +15,9 @@ int single_lock(struct ph_fault *f);
 
 /* Whether the lock file is still the one that is locked: it may have been removed. */
 bool single_is_current(int fd);
+
+/* The daemon that runs; 0: none does. */
+pid_t single_pid(void);
 
 /* Ends the daemon that runs, if one does, and waits for its end. 0 or -errno with the fault. */
 int single_stop(struct ph_fault *f);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_OUTCOME_H
+#define PH_OUTCOME_H
+/*
+ * What came of the last time that the daemon read its settings and policies: left in a file for
+ * whoever asks for a reload with SIGHUP and waits for one that began afterwards.
+ */
+#include <stdint.h>
+
+struct ph_outcome {
+	uint64_t began; /* boot time, ns, before anything was read */
+	int status; /* enum ph_exit */
+	char *text; /* for people: lines */
+};
+
+/* Takes a zeroed object too, and leaves one. */
+void outcome_done(struct ph_outcome *outcome);
+
+/* 0 or -errno. */
+int outcome_write(const struct ph_outcome *outcome);
+
+/* 0; -ENOENT: there is none yet; other -errno. */
+int outcome_read(struct ph_outcome *ret);
+
+void outcome_remove(void);
+
+#endif
