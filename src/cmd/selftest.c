@@ -25,9 +25,8 @@
 #include "util/cleanup.h"
 #include "util/file.h"
 
-#define TEST_NAME "porthold-test" /* of the policy, the process and whatever else needs a name */
-#define TEST_POLICY PH_RUN_POLICIES "/" TEST_NAME ".yaml"
-#define TEST_PIN "/sys/fs/bpf/" TEST_NAME
+#define TEST_POLICY PH_RUN_POLICIES "/" PH_TEST_NAME ".yaml"
+#define TEST_PIN "/sys/fs/bpf/" PH_TEST_NAME
 #define POLICY_LINE 3 /* of the file that policy_format() makes */
 #define FIRST_PROBE "allow-connect-v4"
 #define PROBE_TIMEOUT_MS 10000
@@ -157,10 +156,10 @@ static int make_policy(const struct selftest *test, struct ph_policy *ret)
 	r = ports_parse(port, (size_t)r, &rule.ranges, &rule.n_ranges, &error);
 	if (r)
 		return r;
-	ret->name = strdup(TEST_NAME);
+	ret->name = strdup(PH_TEST_NAME);
 	ret->file = TEST_POLICY;
 	ret->line = POLICY_LINE;
-	(void)snprintf(ret->match.comm, sizeof(ret->match.comm), "%s", TEST_NAME);
+	(void)snprintf(ret->match.comm, sizeof(ret->match.comm), "%s", PH_TEST_NAME);
 	r = ret->name ? policy_add_rule(ret, &rule) : -ENOMEM;
 	rule_done(&rule);
 	return r;
@@ -182,7 +181,7 @@ static int put_in_force(struct selftest *test, struct ph_policy *policy, struct 
 			     "porthold check " PH_RUN_POLICIES " " PH_ETC_POLICIES,
 			     strerror(-r));
 	if (policy) {
-		(void)policy_set_remove(&set, TEST_NAME);
+		(void)policy_set_remove(&set, PH_TEST_NAME);
 		if (policy_format(policy, &edits.v[0].text) || policy_set_add(&set, policy))
 			return fault(f, -ENOMEM, PH_EXIT_IMPOSSIBLE, "out of memory");
 	}
@@ -317,7 +316,7 @@ static int enter_covered(struct selftest *test, struct ph_fault *f)
 
 	if (!*test->applied.attach)
 		return 0;
-	(void)snprintf(path, sizeof(path), "%s/" TEST_NAME, test->applied.attach);
+	(void)snprintf(path, sizeof(path), "%s/" PH_TEST_NAME, test->applied.attach);
 	r = find_home(home, sizeof(home));
 	if (!r && mkdir(path, 0755) && errno != EEXIST)
 		r = -errno;
@@ -335,7 +334,7 @@ static void leave_covered(struct selftest *test)
 
 	if (!*test->home)
 		return;
-	(void)snprintf(path, sizeof(path), "%s/" TEST_NAME, test->applied.attach);
+	(void)snprintf(path, sizeof(path), "%s/" PH_TEST_NAME, test->applied.attach);
 	(void)enter_cgroup(test->home);
 	(void)rmdir(path);
 }
@@ -357,7 +356,7 @@ static int find_port(uint16_t *ret)
 
 static int serve(struct selftest *test, struct ph_fault *f)
 {
-	int r = stand_make(&test->stand, TEST_NAME);
+	int r = stand_make(&test->stand, PH_TEST_NAME);
 
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot make a directory for the test: %s",
@@ -632,7 +631,7 @@ static int run(struct selftest *test, struct ph_fault *f)
 	if (!ended)
 		return r;
 	return fault(f, ended, PH_EXIT_IMPOSSIBLE,
-		     "the test's policy cannot be taken back (%s); porthold remove " TEST_NAME,
+		     "the test's policy cannot be taken back (%s); porthold remove " PH_TEST_NAME,
 		     other.text);
 }
 

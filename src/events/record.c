@@ -196,7 +196,7 @@ void record_done(struct ph_record *record)
 
 bool record_is_own(const struct ph_record *record)
 {
-	if (!strcmp(record->policy, PH_CANARY_NAME))
+	if (!strcmp(record->policy, PH_CANARY_NAME) || !strcmp(record->policy, PH_TEST_NAME))
 		return true;
 	return record->event.kind == PH_EVENT_AUDIT &&
 	       !strncmp(record->policy, PH_LEARN_PREFIX, strlen(PH_LEARN_PREFIX));

@@ -53,7 +53,10 @@ void lookup_refresh(struct ph_lookup *lookup);
 int record_make(const struct ph_event *event, struct ph_lookup *lookup, struct ph_record *ret);
 void record_done(struct ph_record *record);
 
-/* Whether it is of a policy of porthold's own, the canary's or that of a learn: nobody's denial. */
+/*
+ * Whether it is of a policy of porthold's own, that of the canary, of a selftest or a learn: nobody's
+ * denial.
+ */
 bool record_is_own(const struct ph_record *record);
 
 #endif

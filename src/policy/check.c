@@ -256,6 +256,12 @@ static int check_name(struct check *check, const struct ph_policy *policy)
 {
 	const struct ph_match *match = &policy->match;
 
+	if (!strcmp(policy->name, PH_TEST_NAME))
+		return WARN_POLICY(
+			check, policy, "take another name",
+			"policy %s: the name is that of porthold's selftest, whose denials "
+			"no event tells",
+			policy->name);
 	if (is_kernel_thread(match->comm))
 		return WARN_POLICY(check, policy, "name a program",
 				   "policy %s: %s is the name of a thread of the kernel, which no "

@@ -5,7 +5,7 @@
  * What is allowed in a policy and yet most likely not meant: warnings for the person who wrote it.
  *
  * names: of an interpreter (every script of it is meant), of a thread of the kernel (nothing is),
- *	of what the lock-out guard will not let be confined
+ *	of what the lock-out guard will not let be confined; the selftest's
  * children: leave: an open door
  * except: outside of the list it takes away from, or all of it
  * rules: one that allows nothing which another one does not

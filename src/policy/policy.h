@@ -38,6 +38,9 @@
 /* The policy and the process name that porthold keeps for its own watchdog. */
 #define PH_CANARY_NAME "porthold-canary"
 
+/* The policy and the process name of `selftest`: what it is refused, no event tells. */
+#define PH_TEST_NAME "porthold-test"
+
 /* Then the name of what is watched: the audit policies that `learn` makes for a time. */
 #define PH_LEARN_PREFIX "learn:"
 

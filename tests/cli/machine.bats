@@ -187,6 +187,17 @@ locks_out() { # PORT NAME
 		fail "$(cat "$BATS_TEST_TMPDIR/calls")"
 }
 
+@test "selftest: what it is refused is not among the events" {
+	told=$(porthold events --json | wc -l)
+	run -0 porthold selftest --json --door connect
+	[[ $(jq '[.probes[] | select(.expected == "denied" and .verdict == "ok")] | length' \
+		<<<"$output") -gt 0 ]] || fail "$output"
+	[[ $(porthold events --json | wc -l) == "$told" ]] || fail "$(porthold events | tail)"
+	run porthold run 4041 -- bash -c 'exec 3<>/dev/tcp/127.0.0.1/4042'
+	[[ $(porthold events --json | wc -l) == $((told + 1)) ]] || fail "$(porthold events | tail)"
+	porthold remove run-4041
+}
+
 @test "lists and ranges; the same again is no new generation" {
 	run -0 porthold allow 4040,8080-8090 myprocess
 	generation=$(porthold status --json | jq .generation)

@@ -104,6 +104,12 @@ static void check_rules(const char *rules, const char *expected)
 
 static void test_names(void **state)
 {
+	cleanup_free char *own =
+		warnings("porthold: 1\npolicies:\n"
+			 "  - {name: porthold-test, match: {comm: x}, allow: []}\n",
+			 &resolvers);
+
+	assert_non_null(strstr(own, "t.yaml:3:5: warning: policy porthold-test: the name is that"));
 	check_warning("    match: {comm: bash}", "t.yaml:3:5: warning: policy p: bash is an int");
 	check_warning("    match: {comm: python3.11}", "t.yaml:3:5: warning: policy p: python3.1");
 	check_warning("    match: {exe: /usr/bin/perl}", "t.yaml:3:5: warning: policy p: perl is");
