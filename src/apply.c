@@ -11,8 +11,9 @@
 #include "guard.h"
 #include "kernel/attached.h"
 #include "kernel/bpffs.h"
-#include "kernel/places.h"
+#include "kernel/decide.h"
 #include "kernel/generation.h"
+#include "kernel/places.h"
 #include "kernel/programs.h"
 #include "kernel/maps.h"
 #include "policy/pending.h"
@@ -83,8 +84,22 @@ int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
 	return 0;
 }
 
+/* What only audit policies match is watched, and free. */
+static bool is_confined(const struct ph_image *image, const struct ph_labelled *label)
+{
+	for (size_t i = 0; i < PH_LABEL_MAX; i++) {
+		uint64_t id = label->policies.id[i];
+		const struct ph_grant *grant = id ? image_find_grant(image, id) : NULL;
+
+		if (grant && grant->mode == PH_MODE_ENFORCE)
+			return true;
+	}
+	return false;
+}
+
 /* Twice: a fork can straddle the first pass. */
-static int label_running(struct ph_applied *applied, struct ph_fault *f)
+static int label_running(const struct ph_image *image, struct ph_applied *applied,
+			 struct ph_fault *f)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		cleanup_(labels_donep) struct ph_labels labels = {};
@@ -97,7 +112,8 @@ static int label_running(struct ph_applied *applied, struct ph_fault *f)
 				     "cannot label the running processes: %s", strerror(-r));
 		applied->confined = 0;
 		for (size_t i = 0; i < labels.n; i++)
-			applied->confined += labels.v[i].pid == labels.v[i].tgid;
+			applied->confined += labels.v[i].pid == labels.v[i].tgid &&
+					     is_confined(image, &labels.v[i]);
 	}
 	return 0;
 }
@@ -282,7 +298,7 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 		r = move_in_place(edits, f);
 	if (!r)
 		r = tell_surroundings(kernel, image, applied, f);
-	return r ? r : label_running(applied, f);
+	return r ? r : label_running(image, applied, f);
 }
 
 /* Which sockets are kept under the old maps is not asked: that some may be costs little. */

@@ -16,7 +16,7 @@ int cmd_confirm(int argc, char **argv)
 	int r;
 
 	if (argc != 1)
-		return usage_error("confirm", "takes no arguments");
+		return usage_error("confirm", "unexpected argument %s", argv[1]);
 	r = require_root("confirm");
 	if (r)
 		return r;

@@ -43,7 +43,7 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 			request->reload = true;
 	}
 	if (optind != argc)
-		return usage_error("daemon", "takes no arguments");
+		return usage_error("daemon", "unexpected argument %s", argv[optind]);
 	if (request->reload && request->settings)
 		return usage_error("daemon", "--reload takes the settings that the daemon was "
 					     "started with: leave out --config");

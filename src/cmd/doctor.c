@@ -202,7 +202,7 @@ int cmd_doctor(int argc, char **argv)
 		json = true;
 	}
 	if (optind != argc)
-		return usage_error("doctor", "unexpected argument");
+		return usage_error("doctor", "unexpected argument %s", argv[optind]);
 	features_probe(&features);
 	examine(&features, &examination);
 	if (json)

@@ -79,7 +79,9 @@ static int parse_arguments(int argc, char **argv, struct view *view)
 	if (view->follow && (view->unique || view->until != UINT64_MAX))
 		return usage_error("events", "--follow has no end: neither --unique nor --until "
 					     "goes with it");
-	return optind == argc ? 0 : usage_error("events", "unexpected argument");
+	if (optind != argc)
+		return usage_error("events", "unexpected argument %s", argv[optind]);
+	return 0;
 }
 
 static int print_record(const struct view *view, const struct ph_record *record)

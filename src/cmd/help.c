@@ -63,7 +63,7 @@ static const struct verb_help helps[] = {
 			PERMANENT,
 			ENABLE,
 		},
-		.no = "the policy files cannot be read",
+		.no = "another file has a policy of this name",
 		.example = "sudo porthold allow 4040,8080-8090 myprocess",
 	},
 	{
@@ -101,7 +101,7 @@ static const struct verb_help helps[] = {
 		.arguments = "[OPTION...] NAME audit|enforce",
 		.shared = apply_options,
 		.options = { EXISTING },
-		.no = "no policy of this name is in force",
+		.no = "no policy has this name",
 		.example = "sudo porthold mode web audit",
 	},
 	{

@@ -121,8 +121,10 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 		if (r)
 			return r;
 	}
-	if (optind != argc || !request->name == !request->policy)
+	if (!request->name == !request->policy)
 		return usage_error("learn", "expected --name NAME, or --policy POLICY");
+	if (optind != argc)
+		return usage_error("learn", "unexpected argument %s", argv[optind]);
 	if (request->name && comm_check(request->name, strlen(request->name), &error))
 		return report_text_error("learn", request->name, &error);
 	return 0;
@@ -137,7 +139,7 @@ static int find_policy(const char *name, struct ph_policy_set *set, struct ph_po
 	const struct ph_policy *found;
 	struct ph_fault f = {};
 
-	if (store_load(NULL, set, &problems)) {
+	if (store_load_good(NULL, set, &problems)) {
 		(void)fault(&f, 0, PH_EXIT_NO, "the policy files cannot be read");
 		return report_failure(&problems, &f);
 	}

@@ -138,7 +138,7 @@ static int find_policy(const char *name, struct target *target)
 	const struct ph_policy *policy;
 	struct ph_fault f = { .status = PH_EXIT_NO };
 
-	if (store_load(NULL, &set, &problems)) {
+	if (store_load_good(NULL, &set, &problems)) {
 		(void)fault(&f, 0, PH_EXIT_NO, "the policy files cannot be read");
 		return report_failure(&problems, &f);
 	}
@@ -160,6 +160,12 @@ static int find_policy(const char *name, struct target *target)
 		(void)fprintf(stderr, "porthold run: no policy is in force; porthold apply\n");
 		return PH_EXIT_NO;
 	}
+	if (policy->mode == PH_POLICY_AUDIT)
+		(void)fprintf(
+			stderr,
+			"porthold run: policy %s is in audit mode: the command is watched, and "
+			"refused nothing\n",
+			name);
 	target->id = policy_id(policy);
 	if (!policy->match.exe)
 		(void)snprintf(target->comm, sizeof(target->comm), "%s", policy->match.comm);

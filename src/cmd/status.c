@@ -267,20 +267,22 @@ static void print_policy(const json_t *policy)
 	const json_t *counters = json_object_get(policy, "counters");
 	json_int_t processes = json_integer_value(json_object_get(policy, "processes"));
 	json_int_t threads = json_integer_value(json_object_get(policy, "threads_only"));
+	const char *mode = json_string_value(json_object_get(policy, "mode"));
+	bool is_audit = !strcmp(mode, policy_mode_name(PH_POLICY_AUDIT));
 	size_t i;
 	json_t *rule;
 
 	(void)printf("\n%s (%s:%lld), %s, children %s\n",
 		     json_string_value(json_object_get(policy, "name")),
 		     json_string_value(json_object_get(policy, "file")),
-		     (long long)json_integer_value(json_object_get(policy, "line")),
-		     json_string_value(json_object_get(policy, "mode")),
+		     (long long)json_integer_value(json_object_get(policy, "line")), mode,
 		     json_string_value(json_object_get(policy, "children")));
 	print_match(json_object_get(policy, "match"));
-	(void)printf("confines %lld process%s now", (long long)processes,
-		     processes == 1 ? "" : "es");
+	(void)printf("%s %lld process%s now", is_audit ? "watches" : "confines",
+		     (long long)processes, processes == 1 ? "" : "es");
 	if (threads)
-		(void)printf(", and %lld threads of others (thread only)", (long long)threads);
+		(void)printf(", and %lld thread%s of others (thread only)", (long long)threads,
+			     threads == 1 ? "" : "s");
 	(void)putchar('\n');
 	if (json_object_get(policy, "overrules"))
 		(void)printf("    overrules %s, until the next boot or porthold stop\n",
@@ -557,7 +559,7 @@ int cmd_status(int argc, char **argv)
 		check |= option == 'c';
 	}
 	if (optind != argc)
-		return usage_error("status", "unexpected argument");
+		return usage_error("status", "unexpected argument %s", argv[optind]);
 	r = require_root("status");
 	if (r)
 		return r;

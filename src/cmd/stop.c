@@ -60,7 +60,7 @@ int cmd_stop(int argc, char **argv)
 	int r;
 
 	if (argc != 1)
-		return usage_error("stop", "takes no arguments");
+		return usage_error("stop", "unexpected argument %s", argv[1]);
 	r = require_root("stop");
 	if (r)
 		return r;

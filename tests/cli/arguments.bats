@@ -101,9 +101,11 @@ refuses() { # WORDS ARGUMENT...
 	refuses "expected [PORTS] NAME" 4040 myprocess other
 	complains 2 "expected NAME" porthold remove
 	complains 2 "expected NAME" porthold remove a b
-	complains 2 "no arguments" porthold stop now
-	complains 2 "unexpected argument" porthold status myprocess
-	complains 2 "unexpected argument" porthold events myprocess
+	for verb in confirm status events doctor selftest daemon stop; do
+		complains 2 "porthold $verb: unexpected argument other; see porthold $verb --help" \
+			porthold "$verb" other
+	done
+	complains 2 "leave out --config" porthold daemon --reload --config /dev/null
 }
 
 @test "an unknown verb" {
@@ -174,7 +176,7 @@ refuses() { # WORDS ARGUMENT...
 @test "learn: whom to watch, how long, and how to say it" {
 	complains 2 "expected --name NAME, or --policy POLICY" porthold learn
 	complains 2 "expected --name NAME, or --policy POLICY" porthold learn --name a --policy b
-	complains 2 "expected --name NAME, or --policy POLICY" porthold learn --name a more
+	complains 2 "unexpected argument more" porthold learn --name a more
 	complains 2 "bytes long, and the kernel keeps 15" porthold learn --name abcdefghijklmnop
 	complains 2 "exact, net or any" porthold learn --name a --addresses all
 	for time in "" 0 0s s 10x 10ms 1.5h -1s 31d 99999999; do

@@ -187,6 +187,30 @@ locks_out() { # PORT NAME
 		fail "$(cat "$BATS_TEST_TMPDIR/calls")"
 }
 
+@test "whom only an audit policy matches is watched, not confined" {
+	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/standing"
+	"$BATS_TEST_TMPDIR/standing" 100 3>&- &
+	sleeper=$!
+	within 10 grep -qx standing "/proc/$sleeper/comm"
+	run -0 porthold mode standing enforce
+	[[ $output == *"1 process confined now."* ]] || fail "$output"
+	run -0 porthold mode standing audit
+	[[ $output == *"0 processes confined now."* ]] || fail "$output"
+	[[ $(porthold status) == *"watches 1 process now"* ]] || fail "$(porthold status)"
+	run -0 --separate-stderr porthold run standing -- true
+	[[ $stderr == "porthold run: policy standing is in audit mode: the command is watched,"* ]]
+	run -0 porthold mode standing enforce
+	[[ $(porthold status) == *"confines 1 process now"* ]] || fail "$(porthold status)"
+	kill $sleeper
+}
+
+@test "a bad policy file does not block run of another policy" {
+	echo 'nonsense: [' >/run/porthold/policy.d/bad.yaml
+	run porthold run standing -- true
+	rm /run/porthold/policy.d/bad.yaml
+	[[ $status == 0 ]] || fail "status $status: $output"
+}
+
 @test "selftest: what it is refused is not among the events" {
 	told=$(porthold events --json | wc -l)
 	run -0 porthold selftest --json --door connect
