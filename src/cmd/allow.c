@@ -54,7 +54,7 @@ static int take_option(struct request *request, int option)
 	case '?':
 		return option_error("allow");
 	default:
-		return take_apply_option(&request->apply, option, optarg);
+		return take_apply_option("allow", &request->apply, option, optarg);
 	}
 }
 

@@ -70,7 +70,7 @@ static int take_option(struct request *request, int option)
 	case '?':
 		return option_error("apply");
 	default:
-		return take_apply_option(&request->apply, option, optarg);
+		return take_apply_option("apply", &request->apply, option, optarg);
 	}
 }
 

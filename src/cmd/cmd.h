@@ -56,7 +56,8 @@ enum ph_option {
 	}
 
 /* Takes one of PH_APPLY_OPTIONS or PH_EXISTING_OPTION: 0, or an exit status after a complaint. */
-int take_apply_option(struct ph_apply_options *options, int option, const char *value);
+int take_apply_option(const char *verb, struct ph_apply_options *options, int option,
+		      const char *value);
 
 /*
  * For verbs that have no others: getopt_long() until the arguments come, at optind. order is its

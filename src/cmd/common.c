@@ -34,7 +34,7 @@ int no_memory(const char *verb)
 	return PH_EXIT_IMPOSSIBLE;
 }
 
-static int take_backend(struct ph_apply_options *options, const char *value)
+static int take_backend(const char *verb, struct ph_apply_options *options, const char *value)
 {
 	static const char *const names[] = {
 		[PH_CHOICE_AUTO] = "auto",
@@ -49,13 +49,10 @@ static int take_backend(struct ph_apply_options *options, const char *value)
 		options->backend = i;
 		return 0;
 	}
-	(void)fprintf(stderr,
-		      "porthold: --backend %s: no such backend; auto, best, lsm or cgroup\n",
-		      value);
-	return PH_EXIT_USAGE;
+	return usage_error(verb, "--backend %s: no such backend: auto, best, lsm or cgroup", value);
 }
 
-static int take_existing(struct ph_apply_options *options, const char *value)
+static int take_existing(const char *verb, struct ph_apply_options *options, const char *value)
 {
 	static const char *const names[] = {
 		[PH_EXISTING_REPORT] = "report",
@@ -69,20 +66,20 @@ static int take_existing(struct ph_apply_options *options, const char *value)
 		options->existing = i;
 		return 0;
 	}
-	(void)fprintf(stderr, "porthold: --existing %s: report, keep or kill\n", value);
-	return PH_EXIT_USAGE;
+	return usage_error(verb, "--existing %s: report, keep or kill", value);
 }
 
-int take_apply_option(struct ph_apply_options *options, int option, const char *value)
+int take_apply_option(const char *verb, struct ph_apply_options *options, int option,
+		      const char *value)
 {
 	switch (option) {
 	case PH_OPTION_BACKEND:
-		return take_backend(options, value);
+		return take_backend(verb, options, value);
 	case PH_OPTION_ATTACH:
 		options->attach = value;
 		return 0;
 	case PH_OPTION_EXISTING:
-		return take_existing(options, value);
+		return take_existing(verb, options, value);
 	default:
 		options->accept = value;
 		return 0;
@@ -95,7 +92,8 @@ int take_apply_options(const char *verb, int argc, char **argv, const char *orde
 	int option, r;
 
 	while ((option = getopt_long(argc, argv, order, options, NULL)) != -1) {
-		r = option == '?' ? option_error(verb) : take_apply_option(ret, option, optarg);
+		r = option == '?' ? option_error(verb) :
+				    take_apply_option(verb, ret, option, optarg);
 		if (r)
 			return r;
 	}

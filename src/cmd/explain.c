@@ -516,7 +516,10 @@ static void print_subject(const json_t *facts)
 
 	if (pid)
 		(void)printf("process %lld, ", (long long)pid);
-	(void)printf("%s: %s\n", text_of(subject, "comm"),
+	(void)printf("%s", text_of(subject, "comm"));
+	if (*text_of(subject, "exe"))
+		(void)printf(" (%s)", text_of(subject, "exe"));
+	(void)printf(": %s\n",
 		     json_array_size(policies) ? "these policies match" : "no policy matches");
 	json_array_foreach(policies, i, object) {
 		(void)printf("  ");

@@ -98,7 +98,7 @@ static int take_option(struct request *request, int option)
 	case '?':
 		return option_error("learn");
 	default:
-		return take_apply_option(&request->apply, option, optarg);
+		return take_apply_option("learn", &request->apply, option, optarg);
 	}
 }
 

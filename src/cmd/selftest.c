@@ -135,7 +135,7 @@ static int parse_arguments(int argc, char **argv, struct selftest *test)
 		else if (option == PH_OPTION_OWN)
 			test->door = optarg;
 		else
-			r = take_apply_option(&test->apply, option, optarg);
+			r = take_apply_option("selftest", &test->apply, option, optarg);
 	}
 	if (r)
 		return r;

@@ -122,7 +122,7 @@ refuses() { # WORDS ARGUMENT...
 }
 
 @test "an option without its value, or with a bad one" {
-	complains 2 "no such backend" porthold allow --backend magic 4040 myprocess
+	complains 2 "porthold allow: --backend magic: no such backend" porthold allow --backend magic 4040 myprocess
 	run porthold allow 4040 myprocess --backend
 	[[ $status == 2 ]]
 	refuses "confine or leave" --children maybe 4040 myprocess

@@ -108,7 +108,7 @@ field() { # FLOW KEY
 @test "a program that is not there: matched by its path alone, and said" {
 	echo "  - {name: exe, match: {exe: $PWD/tool}, allow: [connect tcp 25]}" >>p.yaml
 	run -0 --separate-stderr explain --exe "$PWD/tool" connect tcp 10.0.0.1:25
-	[[ $output == *"exe (p.yaml:21), enforce"* ]]
+	[[ $output == "tool ($PWD/tool): these policies match"*"exe (p.yaml:21), enforce"* ]]
 	[[ $stderr == *"--exe $PWD/tool: No such file or directory; only policies that name this very path"* ]]
 	run -0 --separate-stderr explain --json --exe "$PWD/tool" connect tcp 10.0.0.1:25
 	[[ $(jq -r '.subject.exe_error' <<<"$output") == "No such file or directory" ]]
