@@ -56,7 +56,8 @@ struct daemon {
 	struct ph_reload_order order;
 	struct ph_reload_report report; /* the last one of an apply that was not put off */
 	char *said; /* its text */
-	uint64_t began; /* boot time of the last one */
+	uint64_t began; /* boot time of the last apply */
+	uint64_t asked; /* boot time of the last reload that waits for an answer; 0: none does */
 	bool wanted; /* another apply, once this one is done */
 	bool started;
 	bool stopping;
@@ -166,8 +167,8 @@ static const char *state_in_words(const struct daemon *d)
 	return d->settings_said ? "bad settings: the old ones hold\n" : "";
 }
 
-/* text (may be NULL) says what came of the policies. */
-static void tell_outcome(const struct daemon *d, int status, const char *text)
+/* Unless all was read before it was asked for. text (may be NULL) says what came of the policies. */
+static void tell_outcome(struct daemon *d, int status, const char *text)
 {
 	struct ph_outcome outcome = {
 		.began = d->began,
@@ -175,6 +176,9 @@ static void tell_outcome(const struct daemon *d, int status, const char *text)
 	};
 	int r = -ENOMEM;
 
+	if (!d->asked || d->began < d->asked)
+		return;
+	d->asked = 0;
 	if (asprintf(&outcome.text, "%s%s%s", d->settings_said ?: "", state_in_words(d),
 		     text ?: "") < 0)
 		outcome.text = NULL;
@@ -465,6 +469,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	struct daemon *d = user;
 
 	say_reloading();
+	d->asked = boot_now();
 	/* A file that was moved away, as log rotation does, is opened anew. */
 	denials_close(&d->denials);
 	if (d->disabled) {

@@ -2,8 +2,8 @@
 #ifndef PH_OUTCOME_H
 #define PH_OUTCOME_H
 /*
- * What came of the last time that the daemon read its settings and policies: left in a file for
- * whoever asks for a reload with SIGHUP and waits for one that began afterwards.
+ * What came of a reload: left in a file for whoever asked for it with SIGHUP, and waits for one that
+ * began afterwards.
  */
 #include <stdint.h>
 
