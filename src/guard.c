@@ -85,18 +85,10 @@ static int refuse(const struct ph_policy *policy, const char *what, struct ph_fa
 		     policy->name, what);
 }
 
-/* By name alone; in a part of the machine, a name may well be somebody else's. */
-static const char *guarded_by_name(const struct ph_match *match)
-{
-	if (match->exe || match->cgroup || match->unit || match->has_uid)
-		return NULL;
-	return comm_guarded(match->comm);
-}
-
 static int check_policy(const struct ph_policy *policy, const struct wards *wards,
 			struct ph_fault *f)
 {
-	const char *name = guarded_by_name(&policy->match);
+	const char *name = match_guarded(&policy->match);
 
 	if (policy->mode != PH_POLICY_ENFORCE)
 		return 0;

@@ -267,12 +267,12 @@ static int check_name(struct check *check, const struct ph_policy *policy)
 				   "policy %s: %s is the name of a thread of the kernel, which no "
 				   "policy confines",
 				   policy->name, match->comm);
-	if (policy->mode == PH_POLICY_ENFORCE && !match->cgroup && !match->unit &&
-	    comm_guarded(match->comm))
-		return WARN_POLICY(check, policy, "take another name, or add a cgroup to the match",
-				   "policy %s: apply will refuse to confine %s, which can lock you "
-				   "out of the machine",
-				   policy->name, match->comm);
+	if (policy->mode == PH_POLICY_ENFORCE && match_guarded(match))
+		return WARN_POLICY(
+			check, policy, "take another name, or add a cgroup to the match",
+			"policy %s: apply refuses to confine %s, but with --force: that can "
+			"lock you out of the machine",
+			policy->name, match->comm);
 	return check_interpreter(check, policy);
 }
 

@@ -224,6 +224,13 @@ const char *comm_guarded(const char *comm)
 	return NULL;
 }
 
+const char *match_guarded(const struct ph_match *match)
+{
+	if (match->exe || match->cgroup || match->unit || match->has_uid)
+		return NULL;
+	return comm_guarded(match->comm);
+}
+
 int uid_parse(const char *text, size_t len, uint32_t *ret, struct ph_text_error *error)
 {
 	struct ph_scanner scanner = { text, len, 0, error };

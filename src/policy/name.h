@@ -18,6 +18,9 @@ int unit_check(const char *text, size_t len, struct ph_text_error *error);
  */
 const char *comm_guarded(const char *comm);
 
+/* The same of what matches by name alone: in a part of the machine, a name may be somebody else's. */
+const char *match_guarded(const struct ph_match *match);
+
 int uid_parse(const char *text, size_t len, uint32_t *ret, struct ph_text_error *error);
 
 #endif

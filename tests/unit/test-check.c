@@ -115,9 +115,10 @@ static void test_names(void **state)
 	check_warning("    match: {exe: /usr/bin/perl}", "t.yaml:3:5: warning: policy p: perl is");
 	check_warning("    match: {comm: kworker}", "t.yaml:3:5: warning: policy p: kworker is");
 	check_warning("    match: {comm: jbd2}", "t.yaml:3:5: warning: policy p: jbd2 is the name");
-	check_warning("    match: {comm: sshd}", "t.yaml:3:5: warning: policy p: apply will");
+	check_warning("    match: {comm: sshd}", "t.yaml:3:5: warning: policy p: apply ref");
 	check_silence("    match: {comm: sshd}\n    mode: audit");
 	check_silence("    match: {comm: sshd, cgroup: /x}");
+	check_silence("    match: {comm: sshd, uid: 1000}");
 	check_silence("    match: {comm: bash, unit: x.service}");
 	check_silence("    match: {comm: bashful}");
 	check_silence("    match: {comm: kworkers}");
