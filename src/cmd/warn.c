@@ -45,12 +45,15 @@ void print_warnings(const struct ph_problems *problems)
 	struct ph_problems first = *problems;
 	cleanup_free char *text = NULL;
 
-	if (first.n > WARNINGS_SHOWN) {
+	if (first.n > WARNINGS_SHOWN)
 		first.n = WARNINGS_SHOWN;
-		first.n_left_out += problems->n - WARNINGS_SHOWN;
-	}
-	if (!problems_add_lines(&first, 0) && !problems_format(&first, &text))
-		(void)fputs(text, stderr);
+	first.n_left_out = 0;
+	if (problems_add_lines(&first, 0) || problems_format(&first, &text))
+		return;
+	(void)fputs(text, stderr);
+	if (problems->n_warnings > first.n)
+		(void)fprintf(stderr, "and %zu more warnings; porthold check tells them\n",
+			      problems->n_warnings - first.n);
 }
 
 void warn_of_policies(const struct ph_policy_set *set, const struct ph_policy_set *known,

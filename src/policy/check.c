@@ -563,36 +563,6 @@ static int compare_names(const void *a, const void *b)
 	return order ? order : (x > y) - (x < y);
 }
 
-/*
- * The first of a match that reaches out is warned about, unless one of the match settles DNS, or all
- * of them are known.
- */
-static int choose_warnings(struct names *names, size_t n)
-{
-	cleanup_free struct names **sorted = calloc(n + 1, sizeof(*sorted));
-
-	if (!sorted)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = &names[i];
-	qsort(sorted, n, sizeof(struct names *), compare_names);
-	for (size_t i = 0, end; i < n; i = end) {
-		struct names *first = NULL;
-		bool settled = false, known = true;
-
-		for (end = i; end < n && !compare_matches(sorted[i]->policy, sorted[end]->policy);
-		     end++) {
-			settled |= sorted[end]->settled;
-			known &= sorted[end]->is_known;
-			if (!first && sorted[end]->reaches_out)
-				first = sorted[end];
-		}
-		if (first)
-			first->warn = !settled && !known;
-	}
-	return 0;
-}
-
 static int warn_dns(struct check *check, const struct ph_policy *policy)
 {
 	char address[PH_ADDRESS_TEXT_MAX], remedy[200];
@@ -608,6 +578,67 @@ static int warn_dns(struct check *check, const struct ph_policy *policy)
 			   policy->name, address, check->resolvers->n > 1 ? " and others" : "");
 }
 
+/* Takes in what the policy, of which this is the resolved form, means for names. */
+static void learn_names(const struct check *check, const struct ph_policy *resolved,
+			struct names *names)
+{
+	names->reaches_out = reaches_out(resolved);
+	names->settled = speaks_of_dns(names->policy) || resolves_names(resolved, check->resolvers);
+}
+
+/* Of what is known that is only asked for what stands beside it. */
+static int learn_known_names(const struct check *check, struct names *names)
+{
+	cleanup_(policy_donep) struct ph_policy resolved = {};
+	int r = policy_resolve(names->policy, check->resolvers, &resolved);
+
+	if (!r)
+		learn_names(check, &resolved, names);
+	return r;
+}
+
+/*
+ * Of one match: the first that reaches out is warned about, unless one of them settles DNS, or all
+ * are known.
+ */
+static int choose_warning(const struct check *check, struct names **names, size_t n)
+{
+	struct names *first = NULL;
+	bool settled = false, known = true;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		known &= names[i]->is_known;
+	for (size_t i = 0; !r && !known && i < n; i++) {
+		if (names[i]->is_known)
+			r = learn_known_names(check, names[i]);
+		settled |= names[i]->settled;
+		if (!first && names[i]->reaches_out)
+			first = names[i];
+	}
+	if (first)
+		first->warn = !settled;
+	return r;
+}
+
+static int choose_warnings(const struct check *check, struct names *names, size_t n)
+{
+	cleanup_free struct names **sorted = calloc(n + 1, sizeof(*sorted));
+	int r = sorted ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !r && i < n; i++)
+		sorted[i] = &names[i];
+	if (!r)
+		qsort(sorted, n, sizeof(struct names *), compare_names);
+	for (size_t i = 0, end; !r && i < n; i = end) {
+		for (end = i + 1; end < n; end++)
+			if (compare_matches(sorted[i]->policy, sorted[end]->policy))
+				break;
+		r = choose_warning(check, sorted + i, end - i);
+	}
+	return r;
+}
+
 /* --- All of it */
 
 static bool is_known(const struct check *check, const struct ph_policy *policy)
@@ -618,30 +649,20 @@ static bool is_known(const struct check *check, const struct ph_policy *policy)
 	return same && policy_equal(same, policy);
 }
 
-/* What the policy itself says, whatever stands beside it. */
-static int check_alone(struct check *check, const struct ph_policy *policy,
-		       const struct ph_policy *resolved)
-{
-	int r = check_name(check, policy);
-
-	if (!r)
-		r = check_children(check, policy);
-	for (size_t i = 0; !r && i < policy->n_rules; i++)
-		r = check_except(check, policy, &policy->rules[i]);
-	return r ? r : check_shadows(check, policy, resolved);
-}
-
 static int check_policy(struct check *check, const struct ph_policy *policy, struct names *names)
 {
 	cleanup_(policy_donep) struct ph_policy resolved = {};
 	int r = policy_resolve(policy, check->resolvers, &resolved);
 
-	names->is_known = is_known(check, policy);
-	if (!r && !names->is_known)
-		r = check_alone(check, policy, &resolved);
-	names->policy = policy;
-	names->reaches_out = reaches_out(&resolved);
-	names->settled = speaks_of_dns(policy) || resolves_names(&resolved, check->resolvers);
+	if (!r)
+		r = check_name(check, policy);
+	if (!r)
+		r = check_children(check, policy);
+	for (size_t i = 0; !r && i < policy->n_rules; i++)
+		r = check_except(check, policy, &policy->rules[i]);
+	if (!r)
+		r = check_shadows(check, policy, &resolved);
+	learn_names(check, &resolved, names);
 	return r;
 }
 
@@ -651,12 +672,18 @@ int policy_set_check(const struct ph_policy_set *set, const struct ph_policy_set
 	cleanup_free struct names *names = calloc(set->n + 1, sizeof(*names));
 	struct check check = { .known = known, .resolvers = resolvers, .problems = problems };
 	int r = names ? 0 : -ENOMEM;
+	size_t n_new = 0;
 
+	for (size_t i = 0; !r && i < set->n; i++) {
+		names[i].policy = &set->policies[i];
+		names[i].is_known = is_known(&check, names[i].policy);
+		n_new += !names[i].is_known;
+		if (!names[i].is_known)
+			r = check_policy(&check, names[i].policy, &names[i]);
+	}
+	if (!r && n_new && resolvers->n)
+		r = choose_warnings(&check, names, set->n);
 	for (size_t i = 0; !r && i < set->n; i++)
-		r = check_policy(&check, &set->policies[i], &names[i]);
-	if (!r)
-		r = choose_warnings(names, set->n);
-	for (size_t i = 0; !r && resolvers->n && i < set->n; i++)
 		if (names[i].warn)
 			r = warn_dns(&check, names[i].policy);
 	return r;
