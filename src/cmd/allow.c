@@ -298,6 +298,28 @@ static int list_files(const char *name, struct ph_edits *ret)
 	return r;
 }
 
+/* Of a policy that people wrote only they take something away. */
+static int tell_where(const char *name)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+	const struct ph_policy *found = NULL;
+
+	if (!store_load_good(NULL, &set, &ignored))
+		found = policy_set_find(&set, name);
+	if (found)
+		(void)fprintf(stderr,
+			      "porthold remove: allow did not make %s: it stands in %s:%u; take it "
+			      "out there, and porthold apply\n",
+			      name, found->file, found->line);
+	else
+		(void)fprintf(stderr,
+			      "porthold remove: allow made no policy called %s; see porthold "
+			      "status\n",
+			      name);
+	return PH_EXIT_NO;
+}
+
 int cmd_remove(int argc, char **argv)
 {
 	cleanup_(edits_donep) struct ph_edits edits = {};
@@ -314,13 +336,8 @@ int cmd_remove(int argc, char **argv)
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
-	if (list_files(argv[optind], &edits) || !edits.n) {
-		(void)fprintf(stderr,
-			      "porthold remove: allow made no policy called %s; "
-			      "see porthold status\n",
-			      argv[optind]);
-		return PH_EXIT_NO;
-	}
+	if (list_files(argv[optind], &edits) || !edits.n)
+		return tell_where(argv[optind]);
 	r = replace_files(&edits, NULL, &apply, &applied);
 	if (!r)
 		print_applied(&applied);

@@ -211,6 +211,16 @@ locks_out() { # PORT NAME
 	[[ $status == 0 ]] || fail "status $status: $output"
 }
 
+@test "remove: a policy of a file says where it stands" {
+	printf 'porthold: 1\npolicies:\n  - {name: one, match: {comm: one}, allow: []}\n' \
+		>"$BATS_TEST_TMPDIR/other.yaml"
+	run -0 porthold apply "$BATS_TEST_TMPDIR/other.yaml"
+	complains 1 "allow did not make one: it stands in /run/porthold/policy.d/other.yaml:3" \
+		porthold remove one
+	rm /run/porthold/policy.d/other.yaml
+	run -0 porthold apply
+}
+
 @test "selftest: what it is refused is not among the events" {
 	told=$(porthold events --json | wc -l)
 	run -0 porthold selftest --json --door connect
