@@ -33,6 +33,7 @@
  */
 
 #define PH_ABI_VERSION 1u
+#define PH_PROGRAM_PREFIX "ph_" /* so begin the names of all programs of ours */
 #define PH_PIN_DIR "/sys/fs/bpf/porthold"
 
 #define PH_COMM_LEN 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
@@ -281,6 +282,7 @@ enum ph_front_bits {
 struct ph_front {
 	__u64 current; /* in force: enum ph_front_bits; 0: no generation is */
 	__u64 fallback; /* likewise, once the deadline of that has passed */
+	__u64 rewriters; /* not 0: there may be somebody who changes where packets go */
 	struct ph_header header[PH_SLOTS];
 	__u8 mirrored[PH_FILTER_PIDS]; /* 1: a thread with these bits may have a label in the mirror */
 	struct ph_filter filter[PH_SLOTS];
@@ -310,15 +312,26 @@ struct ph_told_file {
 };
 
 enum ph_sock_flag {
-	PH_SOCK_JUDGED = 1 << 0, /* LSM hooks judge this socket's calls */
-	PH_SOCK_EXEMPT = 1 << 1, /* open before the policy, and kept: --existing=keep */
+	PH_SOCK_EXEMPT = 1 << 0, /* open before the policy, and kept: --existing=keep */
+	PH_SOCK_ASKED = 1 << 1, /* port and word[] tell whom it was asked to reach */
+	PH_SOCK_ASKED_V6 = 1 << 2, /* as ph_address.v6 */
+	PH_SOCK_REWRITTEN = 1 << 3, /* it has been counted that it reaches another */
+};
+
+/* What a socket remembers of the calls before: see bpf/asked.bpf.h. */
+struct ph_sock_past {
+	__u16 flags; /* enum ph_sock_flag */
+	__u16 port;
+	__u32 by; /* the thread whose call the second line has yet to see; 0: none */
+	__u32 word[4]; /* as ph_address.word */
+	__u32 reached; /* of a datagram: a hash of where it went instead */
+	__u32 pad0;
 };
 
 struct ph_sock_label {
 	struct ph_ids policies;
 	struct ph_memos memos;
-	__u32 flags; /* enum ph_sock_flag */
-	__u32 pad0;
+	struct ph_sock_past past;
 };
 
 /*
@@ -352,6 +365,8 @@ enum ph_health {
 	PH_HEALTH_LABEL_FAILED, /* a label could not be stored: the live name decides */
 	PH_HEALTH_COUNTER_FAILED, /* a denial has no counter */
 	PH_HEALTH_CGROUP_LOST, /* a new cgroup found no room: its path brings it no policy */
+	PH_HEALTH_ERRORS,
+	PH_HEALTH_REWRITTEN = PH_HEALTH_ERRORS, /* sockets that reach another than they asked for */
 	PH_HEALTH_MAX,
 };
 
@@ -441,7 +456,7 @@ struct ph_state {
 _Static_assert(sizeof(struct ph_ports) == 24, "ph_ports");
 _Static_assert(sizeof(struct ph_grant) == 152, "ph_grant");
 _Static_assert(sizeof(struct ph_label) == 160, "ph_label");
-_Static_assert(sizeof(struct ph_sock_label) == 160, "ph_sock_label");
+_Static_assert(sizeof(struct ph_sock_label) == 184, "ph_sock_label");
 _Static_assert(__builtin_offsetof(struct ph_label, memos) ==
 		       __builtin_offsetof(struct ph_label, policies) + sizeof(struct ph_ids),
 	       "memos follow the ids");
@@ -453,6 +468,6 @@ _Static_assert(__builtin_offsetof(struct ph_sock_label, memos) ==
 	       "memos follow the ids");
 _Static_assert(sizeof(struct ph_event) == 160, "ph_event");
 _Static_assert(sizeof(struct ph_header) == 32, "ph_header");
-_Static_assert(sizeof(struct ph_front) == 80 + 65536 + 2 * 196608, "ph_front");
+_Static_assert(sizeof(struct ph_front) == 88 + 65536 + 2 * 196608, "ph_front");
 
 #endif

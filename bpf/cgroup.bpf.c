@@ -4,7 +4,7 @@
  * Beside the LSM hooks they are the second line: they judge what a labelled socket does, whoever
  * makes it do so.
  */
-#include "judge.bpf.h"
+#include "asked.bpf.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -16,7 +16,7 @@ enum cgroup_verdict {
 };
 
 /* At the caller, or at the socket where the caller has been judged before. */
-static __always_inline bool glance_at_user(struct glance *seen, struct bpf_sock *sk)
+static __always_inline bool glance_at_user(struct glance *seen, struct bpf_sock *sk, __u8 door)
 {
 	struct ph_sock_label *label;
 
@@ -25,7 +25,10 @@ static __always_inline bool glance_at_user(struct glance *seen, struct bpf_sock 
 	if (!sk)
 		return false;
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
-	return label && glance_at_socket(seen, label);
+	if (!label ||
+	    (door != PH_DOOR_BIND && confirm_asked(&label->past, door == PH_DOOR_CONNECT)))
+		return false;
+	return glance_at_socket(seen, label);
 }
 
 static __always_inline int verdict(const struct glance *seen, struct attempt *attempt)
@@ -85,15 +88,33 @@ static __always_inline void view_address(struct bpf_sock_addr *ctx, bool v6,
 	ph_address(address, v6 ? PH_AF_INET6 : PH_AF_INET, v4, word);
 }
 
+/* Here nobody else has judged; where the packets go may be changed later. */
+static __always_inline bool has_to_note(const struct attempt *attempt, struct bpf_sock *sk)
+{
+	return SETTING(ph_backend) == PH_BACKEND_CGROUP && may_be_rewritten() && sk &&
+	       (attempt->door == PH_DOOR_CONNECT || !sk->dst_port);
+}
+
 /* Of what asks for a remote address. */
 static __always_inline int verdict_on_remote(const struct glance *seen, struct attempt *attempt,
 					     struct bpf_sock_addr *ctx, bool v6)
 {
-	if (is_plainly_allowed(seen, &attempt->flow))
+	bool allowed = is_plainly_allowed(seen, &attempt->flow);
+	struct bpf_sock *sk = ctx->sk;
+	struct ph_sock_label *label;
+
+	if (allowed && !has_to_note(attempt, sk))
 		return CGROUP_PASS;
 	begin_addresses(attempt);
 	view_address(ctx, v6, &attempt->flow.remote);
-	return verdict(seen, attempt);
+	if (!allowed && verdict(seen, attempt) == CGROUP_REFUSE)
+		return CGROUP_REFUSE;
+	if (!sk || !has_to_note(attempt, sk))
+		return CGROUP_PASS;
+	label = bpf_sk_storage_get(&ph_socks, sk, NULL, PH_STORAGE_CREATE);
+	if (label)
+		note_asked(&label->past, &attempt->flow, 0);
+	return CGROUP_PASS;
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
@@ -101,7 +122,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
 	struct attempt attempt;
 	struct glance seen;
 
-	if (!glance_at_user(&seen, ctx->sk))
+	if (!glance_at_user(&seen, ctx->sk, PH_DOOR_CONNECT))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_CONNECT, ctx, &attempt.flow.remote_port);
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
@@ -113,7 +134,7 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
 	struct attempt attempt;
 	struct glance seen;
 
-	if (!glance_at_user(&seen, ctx->sk))
+	if (!glance_at_user(&seen, ctx->sk, PH_DOOR_BIND))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_BIND, ctx, &attempt.flow.local_port);
 	attempt.flow.question = PH_ASK_BIND;
@@ -130,7 +151,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool v6)
 	struct bpf_sock *sk = ctx->sk;
 	struct glance seen;
 
-	if (!glance_at_user(&seen, sk))
+	if (!glance_at_user(&seen, sk, PH_DOOR_SEND))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_SEND, ctx, &attempt.flow.remote_port);
 	if (sk)

@@ -126,9 +126,25 @@ static __always_inline int refuse(__u8 door)
 	return PH_PASS;
 }
 
-SEC("lsm/bpf")
-int BPF_PROG(ph_bpf)
+/* What may change where packets go: from now on sockets remember whom they were asked to reach. */
+static __always_inline void meet_rewriter(void)
 {
+	*(volatile __u64 *)&ph_front.rewriters = 1;
+}
+
+static __always_inline bool is_ours(const union bpf_attr *attr)
+{
+	return attr->prog_name[0] == PH_PROGRAM_PREFIX[0] &&
+	       attr->prog_name[1] == PH_PROGRAM_PREFIX[1] &&
+	       attr->prog_name[2] == PH_PROGRAM_PREFIX[2];
+}
+
+SEC("lsm/bpf")
+int BPF_PROG(ph_bpf, int command, union bpf_attr *attr)
+{
+	if (command == BPF_PROG_LOAD && attr->prog_type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR &&
+	    !is_ours(attr))
+		meet_rewriter();
 	return refuse(PH_DOOR_BPF);
 }
 
@@ -156,11 +172,27 @@ int BPF_PROG(ph_tun_queue)
 	return refuse(PH_DOOR_TUN);
 }
 
+/* The module of address translation, which all kinds of it need; its file may be a compressed one. */
+static __always_inline void meet_module(struct file *file)
+{
+	static const char nat[] = "nf_nat.";
+	char name[sizeof(nat)] = {};
+	__u32 differ = 0;
+
+	bpf_probe_read_kernel_str(name, sizeof(name),
+				  BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	for (__u32 i = 0; i < sizeof(nat) - 1; i++)
+		differ |= name[i] ^ nat[i];
+	if (!differ)
+		meet_rewriter();
+}
+
 SEC("lsm/kernel_read_file")
 int BPF_PROG(ph_read_module, struct file *file, enum kernel_read_file_id id)
 {
 	if (id != bpf_core_enum_value(enum kernel_read_file_id, READING_MODULE))
 		return PH_PASS;
+	meet_module(file);
 	return refuse(PH_DOOR_MODULE);
 }
 
@@ -169,6 +201,7 @@ int BPF_PROG(ph_load_module, enum kernel_load_data_id id)
 {
 	if (id != bpf_core_enum_value(enum kernel_load_data_id, LOADING_MODULE))
 		return PH_PASS;
+	meet_rewriter(); /* which module it is, nobody tells */
 	return refuse(PH_DOOR_MODULE);
 }
 

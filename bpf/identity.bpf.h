@@ -468,7 +468,7 @@ static __always_inline bool glance_at_socket(struct glance *seen, struct ph_sock
 {
 	__u64 front;
 
-	if (!label->policies.count || label->flags & PH_SOCK_EXEMPT)
+	if (!label->policies.count || label->past.flags & PH_SOCK_EXEMPT)
 		return false;
 	front = front_in_force();
 	seen->front = front;

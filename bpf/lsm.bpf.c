@@ -4,7 +4,7 @@
  * attempt, and returns the verdict. A program before ours that refuses ends the call there, so no
  * hook looks at what others have said.
  */
-#include "judge.bpf.h"
+#include "asked.bpf.h"
 #include "sockets.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -24,7 +24,7 @@ static __always_inline bool is_concerned(struct sock *sk, enum sock_pointer poin
 	return sk && !is_local_family(sk, pointer) && glance(seen);
 }
 
-/* --- Sockets that were open before a policy, and are kept: --existing=keep */
+/* --- What a socket remembers of calls before: that it is kept (--existing=keep), whom it asked for */
 
 /* Where there is no bpf_sock_from_file(): the kernel's own list of what is stored on a socket. */
 struct bpf_local_storage_data___list {
@@ -45,58 +45,95 @@ enum {
 	STORED_MAX = 8
 }; /* maps that store something on one socket */
 
-static __always_inline bool is_exempt_in_list(struct sock *sk)
+static __always_inline void find_in_list(struct sock *sk, struct ph_sock_past *ret)
 {
 	struct bpf_local_storage___list *storage = (void *)BPF_CORE_READ(sk, sk_bpf_storage);
 	struct hlist_node *node = BPF_CORE_READ(storage, list.first);
 	struct bpf_local_storage_elem___list *element;
 	struct ph_sock_label *label;
-	__u16 flags = 0;
 
 	for (__u32 i = 0; i < STORED_MAX && node; i++) {
 		element = (void *)node - bpf_core_field_offset(element->snode);
 		if (BPF_CORE_READ(element, sdata.smap) == (void *)&ph_socks) {
 			label = (void *)&element->sdata.data;
-			bpf_probe_read_kernel(&flags, sizeof(flags), &label->flags);
+			bpf_probe_read_kernel(ret, sizeof(*ret), &label->past);
 			break;
 		}
 		node = BPF_CORE_READ(node, next);
 	}
-	return flags & PH_SOCK_EXEMPT;
 }
 
-static __always_inline bool is_kept(const struct glance *seen, struct sock *sk,
-				    enum sock_pointer pointer)
+/* Whether sockets may remember anything that matters. */
+static __always_inline bool sockets_tell(const struct glance *seen)
+{
+	return seen->front & PH_FRONT_KEEP || may_be_rewritten();
+}
+
+static __always_inline void recall(struct sock *sk, enum sock_pointer pointer,
+				   struct ph_sock_past *ret)
 {
 	struct ph_sock_label *label;
 
-	if (!(seen->front & PH_FRONT_KEEP))
-		return false;
-	if (pointer == SOCK_OF_FILE && !SETTING(ph_has_sock_from_file))
-		return is_exempt_in_list(sk);
+	if (pointer == SOCK_OF_FILE && !SETTING(ph_has_sock_from_file)) {
+		find_in_list(sk, ret);
+		return;
+	}
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
-	return label && label->flags & PH_SOCK_EXEMPT;
+	if (label)
+		*ret = label->past;
 }
 
 /* A socket that gets another peer, or none, is no longer the one that was kept. */
-static __always_inline void end_keep(const struct glance *seen, struct sock *sk)
+static __always_inline void forget(const struct glance *seen, struct sock *sk)
 {
 	struct ph_sock_label *label;
 
-	if (!(seen->front & PH_FRONT_KEEP))
+	if (!sockets_tell(seen))
 		return;
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
 	if (label)
-		label->flags &= ~PH_SOCK_EXEMPT;
+		label->past.flags = 0;
+}
+
+/* Whom the caller may reach now; `changes`: the socket gets another peer. */
+static __always_inline void remember(const struct glance *seen, struct sock *sk,
+				     const struct attempt *attempt, bool changes)
+{
+	struct ph_sock_label *label;
+
+	if (!may_be_rewritten()) {
+		if (changes)
+			forget(seen, sk);
+		return;
+	}
+	label = bpf_sk_storage_get(&ph_socks, sk, NULL, PH_STORAGE_CREATE);
+	if (!label)
+		return;
+	if (changes)
+		label->past.flags = 0;
+	note_asked(&label->past, &attempt->flow, bpf_get_current_pid_tgid());
+}
+
+/* Whether it was open before the policies in force, and kept. */
+static __always_inline bool is_kept(const struct glance *seen, const struct ph_sock_past *past)
+{
+	return seen->front & PH_FRONT_KEEP && past->flags & PH_SOCK_EXEMPT;
 }
 
 /* Of what a socket is used for as it is. */
 static __always_inline int verdict_on_use(const struct glance *seen, struct attempt *attempt,
 					  struct sock *sk, enum sock_pointer pointer)
 {
-	if (is_plainly_allowed(seen, &attempt->flow) || is_kept(seen, sk, pointer))
+	struct ph_sock_past past = {};
+
+	if (is_plainly_allowed(seen, &attempt->flow))
+		return PH_PASS;
+	if (sockets_tell(seen))
+		recall(sk, pointer, &past);
+	if (is_kept(seen, &past))
 		return PH_PASS;
 	view_addresses(attempt, sk, pointer);
+	view_asked(&attempt->flow, &past, mask_elsewhere(&past, &attempt->flow));
 	return verdict(seen, attempt);
 }
 
@@ -145,7 +182,6 @@ int BPF_PROG(ph_post_create, struct socket *sock, int family, int type, int prot
 		return PH_NO_MEMORY;
 	}
 	label->policies = ids;
-	label->flags = PH_SOCK_JUDGED;
 	return PH_PASS;
 }
 
@@ -184,6 +220,7 @@ int BPF_PROG(ph_connect, struct socket *sock)
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct glance seen;
+	bool allowed;
 	int addrlen;
 
 	if (!is_concerned(sk, SOCK_TYPED, &seen))
@@ -196,19 +233,20 @@ int BPF_PROG(ph_connect, struct socket *sock)
 		return PH_INVALID;
 	case ADDRESS_NONE:
 	case ADDRESS_UNSPEC: /* dissolves a connection */
-		end_keep(&seen, sk);
+		forget(&seen, sk);
 		return PH_PASS;
 	}
 	/* A UDP connect sends nothing; each send is judged. */
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
-	if (!is_plainly_allowed(&seen, &attempt.flow)) {
-		begin_addresses(&attempt);
-		view_local(&attempt, sk, SOCK_TYPED);
-		view_remote_address(&attempt, address, addrlen);
-		if (judge_glance(&seen, &attempt))
-			return PH_DENY;
-	}
-	end_keep(&seen, sk);
+	allowed = is_plainly_allowed(&seen, &attempt.flow);
+	if (allowed && !sockets_tell(&seen))
+		return PH_PASS;
+	begin_addresses(&attempt);
+	view_local(&attempt, sk, SOCK_TYPED);
+	view_remote_address(&attempt, address, addrlen);
+	if (!allowed && judge_glance(&seen, &attempt))
+		return PH_DENY;
+	remember(&seen, sk, &attempt, true);
 	return PH_PASS;
 }
 
@@ -228,7 +266,7 @@ int BPF_PROG(ph_listen, struct socket *sock)
 		if (judge_glance(&seen, &attempt))
 			return PH_DENY;
 	}
-	end_keep(&seen, sk);
+	forget(&seen, sk);
 	return PH_PASS;
 }
 
@@ -250,35 +288,41 @@ int BPF_PROG(ph_accept, struct socket *sock, struct socket *new_sock)
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(ph_sendmsg, struct socket *sock)
 {
-	struct msghdr *msg;
+	struct ph_sock_past past = {};
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
-	bool changes, elsewhere;
+	bool connects, has_peer;
+	__u64 asks, changes;
 	struct glance seen;
 	int name;
 
 	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
-	msg = LATE_ARGUMENT(1);
 	view_socket(&attempt, PH_DOOR_SEND, sk, SOCK_TYPED);
-	name = view_message(&attempt, sk, msg);
+	has_peer = attempt.flow.remote_port;
+	name = view_message(&attempt, sk, LATE_ARGUMENT(1));
 	if (name == ADDRESS_SHORT)
 		return PH_INVALID;
-	changes = attempt.door == PH_DOOR_FASTOPEN;
+	connects = attempt.door == PH_DOOR_FASTOPEN;
+	changes = hide(connects, seen.front);
+	asks = hide(connects || (name != ADDRESS_NONE && !has_peer), seen.front);
 	if (!is_plainly_allowed(&seen, &attempt.flow)) {
+		if (sockets_tell(&seen))
+			recall(sk, SOCK_TYPED, &past);
 		/* A datagram may be named to somebody else than the peer that was kept. */
-		elsewhere = attempt.flow.udp && msg->msg_name && sk->__sk_common.skc_dport;
-		if (!changes && !elsewhere && is_kept(&seen, sk, SOCK_TYPED))
+		if (is_kept(&seen, &past) && !connects && (name == ADDRESS_NONE || !has_peer))
 			return PH_PASS;
-		if (name == ADDRESS_NONE)
+		if (name == ADDRESS_NONE) {
 			view_addresses(&attempt, sk, SOCK_TYPED);
-		else
+			view_asked(&attempt.flow, &past, mask_elsewhere(&past, &attempt.flow));
+		} else {
 			view_local(&attempt, sk, SOCK_TYPED);
+		}
 		if (judge_glance(&seen, &attempt))
 			return PH_DENY;
 	}
-	if (changes)
-		end_keep(&seen, sk);
+	if (asks)
+		remember(&seen, sk, &attempt, changes);
 	return PH_PASS;
 }
 

@@ -5,7 +5,7 @@
  * says may be wrapped (IPsec) or not there.
  */
 #define PH_PACKETS
-#include "judge.bpf.h"
+#include "asked.bpf.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -111,6 +111,51 @@ PH_SUBPROGRAM int view_packet(struct ph_flow *flow, struct __sk_buff *skb, bool 
 	return 0;
 }
 
+static __always_inline __u32 hash_peer(const struct ph_flow *flow)
+{
+	__u64 hash = flow->remote_port;
+
+	for (__u32 i = 0; i < 4; i++)
+		hash = ph_hash_word(hash, flow->remote.word[i]);
+	return hash;
+}
+
+/* A socket without a peer hears those alone to whom its last datagram went. */
+static __always_inline bool is_of_call(struct ph_sock_past *past, const struct ph_flow *flow,
+				       bool has_peer, bool out)
+{
+	if (has_peer)
+		return true;
+	if (out)
+		past->reached = hash_peer(flow);
+	return past->reached == hash_peer(flow);
+}
+
+static __always_inline void count_rewritten(struct ph_sock_past *past)
+{
+	if (past->flags & PH_SOCK_REWRITTEN)
+		return;
+	past->flags |= PH_SOCK_REWRITTEN;
+	count_health(PH_HEALTH_REWRITTEN);
+}
+
+/* The addresses of a packet, as far as they have to be known. */
+static __always_inline void view_peers(struct ph_flow *flow, struct ph_sock_past *past,
+				       struct __sk_buff *skb, struct bpf_sock *sk, bool out)
+{
+	bool has_peer = flow->remote_port;
+	__u64 elsewhere;
+
+	view_addresses(flow, sk);
+	if (!has_peer && view_packet(flow, skb, out))
+		flow->nowhere = 1;
+	elsewhere = mask_elsewhere(past, flow);
+	if (elsewhere && is_of_call(past, flow, has_peer, out)) {
+		view_asked(flow, past, elsewhere);
+		count_rewritten(past);
+	}
+}
+
 static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 {
 	struct ph_sock_label *label;
@@ -130,9 +175,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 	view_socket(&attempt, sk, out);
 	if (is_plainly_allowed(&seen, &attempt.flow))
 		return PACKET_PASS;
-	view_addresses(&attempt.flow, sk);
-	if (attempt.flow.remote_port == 0 && view_packet(&attempt.flow, skb, out))
-		attempt.flow.nowhere = 1;
+	view_peers(&attempt.flow, &label->past, skb, sk, out);
 	recognize_socket(&who, &seen);
 	return judge(&who, &attempt, memos_of(seen.ids)) ? PACKET_DROP : PACKET_PASS;
 }

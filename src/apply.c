@@ -13,9 +13,10 @@
 #include "kernel/bpffs.h"
 #include "kernel/decide.h"
 #include "kernel/generation.h"
+#include "kernel/maps.h"
 #include "kernel/places.h"
 #include "kernel/programs.h"
-#include "kernel/maps.h"
+#include "kernel/rewriters.h"
 #include "policy/pending.h"
 #include "policy/resolve.h"
 #include "sources.h"
@@ -230,6 +231,8 @@ static int tell_surroundings(const struct ph_kernel *kernel, const struct ph_ima
 	int r;
 
 	r = generation_current(kernel, &current);
+	if (!r)
+		r = rewriters_tell(kernel);
 	if (!r)
 		r = places_tell(kernel, image, current.slot);
 	if (!r && image->n_programs)

@@ -153,7 +153,7 @@ static json_t *health_json(const struct facts *facts)
 {
 	json_t *health = json_object();
 
-	for (unsigned i = 0; i < PH_HEALTH_MAX; i++)
+	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++)
 		(void)json_object_set_new(health, health_name(i),
 					  json_integer((json_int_t)health_read(&facts->kernel, i)));
 	return health;
@@ -214,13 +214,15 @@ static json_t *facts_json(const struct facts *facts)
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "in_force",
-			 1, "backend", backend_name(facts->state.backend), "generation",
+	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+			 "in_force", 1, "backend", backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
-			 "bad_files", (json_int_t)facts->bad_files, "trial", trial_json(facts),
-			 "canary", canary, "open_doors", doors_json(open), "policies", policies,
-			 "health", health_json(facts));
+			 "rewritten_sockets",
+			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN), "bad_files",
+			 (json_int_t)facts->bad_files, "trial", trial_json(facts), "canary", canary,
+			 "open_doors", doors_json(open), "policies", policies, "health",
+			 health_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -365,6 +367,7 @@ static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
 	json_int_t kept = json_integer_value(json_object_get(object, "kept_sockets"));
+	json_int_t rewritten = json_integer_value(json_object_get(object, "rewritten_sockets"));
 	json_t *list = json_object_get(object, "open_doors"), *entry;
 	size_t i;
 
@@ -377,6 +380,10 @@ static void print_text(const json_t *object)
 	print_canary(json_object_get(object, "canary"));
 	if (*covers)
 		(void)printf("covers only %s\n", covers);
+	if (rewritten)
+		(void)printf("reached another peer than they asked for, by a load balancer or NAT: "
+			     "%lld sockets\n",
+			     (long long)rewritten);
 	if (kept)
 		(void)printf("exempt until they close: %lld open sockets\n", (long long)kept);
 	if (json_array_size(list))

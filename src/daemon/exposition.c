@@ -180,9 +180,13 @@ static void write_errors(FILE *to, const struct ph_kernel *kernel)
 {
 	head(to, "porthold_kernel_errors_total", "counter",
 	     "Internal errors of the programs in the kernel; see porthold(8).");
-	for (unsigned i = 0; i < PH_HEALTH_MAX; i++)
+	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++)
 		(void)fprintf(to, "porthold_kernel_errors_total{kind=\"%s\"} %" PRIu64 "\n",
 			      health_name(i), health_read(kernel, i));
+	head(to, "porthold_rewritten_sockets_total", "counter",
+	     "Sockets that reach another peer than they asked for: a load balancer, or NAT.");
+	(void)fprintf(to, "porthold_rewritten_sockets_total %" PRIu64 "\n",
+		      health_read(kernel, PH_HEALTH_REWRITTEN));
 }
 
 static void write_kernel(FILE *to)

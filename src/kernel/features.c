@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abi.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP(struct btf *, btf__free);
@@ -32,7 +33,8 @@ static bool loads(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach,
 		    .attach_btf_id = btf_id);
-	cleanup_close int fd = bpf_prog_load(type, NULL, "GPL", insns, n, &options);
+	cleanup_close int fd =
+		bpf_prog_load(type, PH_PROGRAM_PREFIX "feature", "GPL", insns, n, &options);
 
 	return fd >= 0;
 }

@@ -8,6 +8,7 @@
 #include "kernel/places.h"
 #include "kernel/front.h"
 #include "kernel/programs.h"
+#include "kernel/rewriters.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/progress.h"
@@ -425,6 +426,8 @@ static int fill_slot(const struct ph_kernel *kernel, struct ph_front *front,
 	front->header[slot] = image->header;
 	if (!r)
 		r = places_tell(kernel, image, slot);
+	if (!r)
+		r = rewriters_tell(kernel);
 	if (!r && image->n_programs)
 		r = programs_tell(kernel, image, slot, &missing);
 	return r;

@@ -41,9 +41,9 @@ static int mark(int marks, const struct ph_socket *socket, bool keep)
 		return fd;
 	if (bpf_map_lookup_elem(marks, &fd, &label) && errno != ENOENT)
 		return -errno;
-	label.flags &= ~PH_SOCK_EXEMPT;
+	label.past.flags &= ~PH_SOCK_EXEMPT;
 	if (keep)
-		label.flags |= PH_SOCK_EXEMPT;
+		label.past.flags |= PH_SOCK_EXEMPT;
 	return bpf_map_update_elem(marks, &fd, &label, BPF_ANY) ? -errno : 0;
 }
 
@@ -80,7 +80,7 @@ static int count_one(pid_t pid, int fd, uint64_t inode, void *data)
 	uint64_t *more;
 
 	if (copy < 0 || bpf_map_lookup_elem(count->marks, &copy, &label) ||
-	    !(label.flags & PH_SOCK_EXEMPT))
+	    !(label.past.flags & PH_SOCK_EXEMPT))
 		return 0;
 	more = reallocarray(count->inodes, count->n + 1, sizeof(*more));
 	if (!more)
