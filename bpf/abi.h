@@ -288,7 +288,10 @@ struct ph_front {
 	struct ph_filter filter[PH_SLOTS];
 };
 
-/* On a task (task storage, and the mirror by pid) and on a socket. */
+/*
+ * On a task: in task storage, and in the mirror by pid. What stands before the memos stays where it is
+ * in every version: a newer one takes it over.
+ */
 struct ph_label {
 	__u64 generation; /* under which it was last matched */
 	struct ph_ids policies;
@@ -457,6 +460,8 @@ _Static_assert(sizeof(struct ph_ports) == 24, "ph_ports");
 _Static_assert(sizeof(struct ph_grant) == 152, "ph_grant");
 _Static_assert(sizeof(struct ph_label) == 160, "ph_label");
 _Static_assert(sizeof(struct ph_sock_label) == 184, "ph_sock_label");
+_Static_assert(__builtin_offsetof(struct ph_label, policies) == 8 && sizeof(struct ph_ids) == 72,
+	       "every version begins a label with these");
 _Static_assert(__builtin_offsetof(struct ph_label, memos) ==
 		       __builtin_offsetof(struct ph_label, policies) + sizeof(struct ph_ids),
 	       "memos follow the ids");

@@ -94,6 +94,8 @@ int pins_make(struct ph_fault *f)
 	if (!r)
 		r = make_directory(PH_PIN_DIR "/" PH_FRESH_DIR, f);
 	if (!r)
+		r = make_directory(PH_PIN_DIR "/" PH_OLD_DIR, f);
+	if (!r)
 		(void)pins_remove(PH_FRESH_DIR);
 	return r;
 }
@@ -143,7 +145,8 @@ static int remove_directory(const char *path)
 
 int pins_remove_all(void)
 {
-	static const char *const directories[] = { PH_LINKS_DIR, PH_FRESH_DIR, PH_MAPS_DIR };
+	static const char *const directories[] = { PH_LINKS_DIR, PH_OLD_DIR, PH_FRESH_DIR,
+						   PH_MAPS_DIR };
 	char path[PH_PATH_LEN];
 	int r = 0;
 

@@ -7,6 +7,7 @@
  *	/sys/fs/bpf/porthold/maps/NAME	every map of the programs
  *	/sys/fs/bpf/porthold/links/NAME	every attached program
  *	/sys/fs/bpf/porthold/fresh/NAME	what is about to take the place of one of these
+ *	/sys/fs/bpf/porthold/old/NAME-ID	a replaced program that others still rely on
  *
  * Functions return 0 or -errno with the fault filled.
  */
@@ -15,6 +16,7 @@
 #define PH_MAPS_DIR "maps"
 #define PH_LINKS_DIR "links"
 #define PH_FRESH_DIR "fresh"
+#define PH_OLD_DIR "old"
 
 /*
  * Makes sure that bpffs is mounted where every process and the next boot of this one find it:

@@ -36,6 +36,17 @@ int labels_claim(const struct ph_kernel *kernel, uint64_t id);
 /* For a front that is new, of whatever the mirror holds already. 0 or -errno. */
 int labels_adopt(const struct ph_kernel *kernel);
 
+/* Whether programs are being loaded over new maps of labels, which know nobody as yet. */
+bool labels_are_fresh(void);
+
+/*
+ * Takes the labels of the maps in use over into the fresh ones, to be made true by the next pass. Once
+ * before the new programs that keep labels are attached, so that these find them, and once after, for
+ * what the old ones did meanwhile; those are there all the time. Whoever forks and ends faster than a map
+ * can be read may yet be missed. 0 or -errno.
+ */
+int labels_carry(void);
+
 /*
  * Throws away the maps of labels, before programs are attached where none were: what is in them was
  * not kept true meanwhile, and the number of a thread that ended may be another's. 0 or -errno.

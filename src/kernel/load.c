@@ -16,6 +16,7 @@
 #include "kernel/attached.h"
 #include "kernel/bpffs.h"
 #include "kernel/compile.h"
+#include "kernel/labels.h"
 #include "kernel/maps.h"
 #include "lsm.skel.h"
 #include "packet.skel.h"
@@ -23,11 +24,13 @@
 #include "util/progress.h"
 
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 
 /* --- Objects: open, configure, load, attach */
 
 enum {
-	OBJECTS = 5
+	OBJECTS = 5,
+	KEEPERS = 2, /* the first of them keep labels, which the others judge by */
 };
 
 struct objects {
@@ -327,6 +330,84 @@ static int attach_object(struct bpf_object *object, const struct ph_plan *plan,
 	return r;
 }
 
+/* --- Labels, when their layout is another */
+
+/* It stays attached when the pin gets another, and after a crash. */
+static int keep_beside(const struct bpf_program *program)
+{
+	char path[PH_PATH_LEN], name[PH_PATH_LEN / 2];
+	cleanup_close int link = -1;
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	pin_path(path, sizeof(path), PH_LINKS_DIR, bpf_program__name(program));
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (bpf_obj_get_info_by_fd(link, &info, &size))
+		return -errno;
+	(void)snprintf(name, sizeof(name), "%s-%u", bpf_program__name(program), info.id);
+	pin_path(path, sizeof(path), PH_OLD_DIR, name);
+	return bpf_obj_pin(link, path) && errno != EEXIST ? -errno : 0;
+}
+
+static int keep_all_beside(struct bpf_object *object)
+{
+	struct bpf_program *program;
+	int r = 0;
+
+	if (!object)
+		return 0;
+	bpf_object__for_each_program(program, object)
+		if (!r)
+			r = keep_beside(program);
+	return r;
+}
+
+/* Twice: a fork can straddle the first pass. */
+static int label_anew(void)
+{
+	int r = 0;
+
+	for (int pass = 0; !r && pass < 2; pass++) {
+		cleanup_(labels_donep) struct ph_labels labels = {};
+
+		r = labels_pass(&labels);
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+static int carried(int r, struct ph_fault *f)
+{
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot take over the labels: %s",
+			     strerror(-r));
+	return 0;
+}
+
+/*
+ * Over new maps of labels, the old keepers go on beside the new ones until nobody judges by what they
+ * keep any more, and whoever takes another's place is attached after every task has its new label.
+ */
+static int attach_keepers(struct bpf_object *const all[OBJECTS], const struct ph_plan *plan,
+			  const struct ph_kernel *kernel, struct ph_fault *f)
+{
+	bool fresh = labels_are_fresh();
+	int r = fresh ? carried(labels_carry(), f) : 0;
+
+	for (int i = 0; !r && i < KEEPERS; i++) {
+		if (fresh)
+			r = carried(keep_all_beside(all[i]), f);
+		if (!r)
+			r = attach_object(all[i], plan, kernel, f);
+	}
+	if (!r && fresh)
+		r = carried(labels_carry(), f);
+	if (!r && fresh)
+		r = carried(label_anew(), f);
+	return r;
+}
+
 /* The order of loading and of attaching; NULL: the plan does not need it. */
 static void objects_list(const struct objects *objects, struct bpf_object *ret[OBJECTS])
 {
@@ -430,7 +511,9 @@ static int load_and_attach(struct objects *objects, const struct ph_plan *plan, 
 	objects_list(objects, all);
 	anew = is_outdated(all, plan);
 	r = load_objects(all, plan, anew, &kernel, f);
-	for (int i = 0; !r && i < OBJECTS; i++)
+	if (!r)
+		r = attach_keepers(all, plan, &kernel, f);
+	for (int i = KEEPERS; !r && i < OBJECTS; i++)
 		r = attach_object(all[i], plan, &kernel, f);
 	if (r)
 		return r;
@@ -499,7 +582,9 @@ static int removed(int r, struct ph_fault *f)
 
 int kernel_detach(struct ph_fault *f)
 {
-	return removed(pins_remove(PH_LINKS_DIR), f);
+	int r = pins_remove(PH_LINKS_DIR);
+
+	return removed(r ?: pins_remove(PH_OLD_DIR), f);
 }
 
 int kernel_remove(struct ph_fault *f)

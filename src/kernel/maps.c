@@ -139,6 +139,14 @@ bool map_is_derived(const char *name)
 	return false;
 }
 
+bool map_is_fresh(const char *name)
+{
+	char path[PH_PATH_LEN];
+
+	pin_path(path, sizeof(path), PH_FRESH_DIR, name);
+	return !access(path, F_OK);
+}
+
 static int check_version(struct ph_fault *f)
 {
 	struct ph_state state;
@@ -251,12 +259,15 @@ static int promote(const char *path, const char *name, const void *with)
 	return rename(path, target);
 }
 
+/* A crash before the state is promoted has the next attempt do the rest. */
 int maps_promote(void)
 {
-	static const bool state_last[] = { false, true };
-	int n = 0;
+	const bool state = true, others = false;
+	int n = pins_each(PH_FRESH_DIR, promote, &others);
 
-	for (int i = 0; n >= 0 && i < 2; i++)
-		n = pins_each(PH_FRESH_DIR, promote, &state_last[i]);
+	if (n >= 0)
+		n = pins_remove(PH_OLD_DIR);
+	if (n >= 0)
+		n = pins_each(PH_FRESH_DIR, promote, &state);
 	return n < 0 ? n : 0;
 }

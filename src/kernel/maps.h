@@ -10,7 +10,12 @@
  * old ones, the state last. A crash before that leaves the old version in charge, with fresh pins
  * that the next attempt throws away.
  *
- * So of struct ph_state every version keeps the fields where they are, and adds at its end.
+ * So of struct ph_state every version keeps the fields where they are, and adds at its end; so does
+ * struct ph_label, at the end or behind its ids.
+ *
+ * Labels of tasks are carried into a map of another layout (labels_carry()). Those of sockets are not:
+ * where struct ph_sock_label has changed, a socket that is open is one from before the policies. Calls
+ * on it are judged by who makes them, its packets no more, and what was kept is not.
  */
 #include <bpf/libbpf.h>
 
@@ -37,7 +42,13 @@ bool map_is_derived(const char *name);
 /* As kernel_open(), but a fresh map counts before one in use, and its version is not asked. */
 int maps_open_fresh(struct ph_kernel *ret, struct ph_fault *f);
 
-/* The fresh pins take the place of those in use. 0 or -errno. */
+/* Whether there is a fresh map of this name. */
+bool map_is_fresh(const char *name);
+
+/*
+ * The fresh pins take the place of those in use, and programs that were kept beside their successors
+ * go: with the maps that they kept. 0 or -errno.
+ */
 int maps_promote(void);
 
 #endif

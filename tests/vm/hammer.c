@@ -4,6 +4,9 @@
  *
  *	hammer serve PORT...			accepts and drops connections until it is killed
  *	hammer SECONDS THREADS ALLOWED DENIED	half the threads connect to each of the two ports
+ *	hammer rename NAME SECONDS ALLOWED DENIED
+ *						takes that name; its children, one after another, connect
+ *						to the one and to the other
  *
  * SIGTERM ends it before its time.
  *
@@ -19,7 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,20 +85,39 @@ static void end(int signal_number)
 	ended = signal_number;
 }
 
+static bool goes_on(const struct work *work)
+{
+	return !ended && time(NULL) < work->until;
+}
+
+static void note(struct work *work, int r)
+{
+	work->done++;
+	if (r == work->expect)
+		return;
+	work->wrong++;
+	work->last = r;
+}
+
 static void *hammer(void *argument)
 {
 	struct work *work = argument;
 
-	while (!ended && time(NULL) < work->until) {
-		int r = attempt(work->v6, work->port);
-
-		work->done++;
-		if (r == work->expect)
-			continue;
-		work->wrong++;
-		work->last = r;
-	}
+	while (goes_on(work))
+		note(work, attempt(work->v6, work->port));
 	return NULL;
+}
+
+static int attempt_of_child(const struct work *work)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(attempt(work->v6, work->port));
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
 }
 
 static int report(const struct work *works, unsigned n, int expect, const char *what)
@@ -137,6 +161,24 @@ static int run(unsigned seconds, unsigned threads, unsigned allowed, unsigned de
 	return report(works, threads, EPERM, "denied") || r;
 }
 
+static int run_children(const char *name, unsigned seconds, unsigned allowed, unsigned denied)
+{
+	time_t until = time(NULL) + seconds;
+	struct work works[] = {
+		{ .port = allowed, .expect = 0, .until = until },
+		{ .port = denied, .expect = EPERM, .until = until },
+	};
+	int r;
+
+	(void)signal(SIGTERM, end);
+	if (prctl(PR_SET_NAME, name))
+		return 2;
+	for (unsigned i = 0; goes_on(&works[0]); i++)
+		note(&works[i % 2], attempt_of_child(&works[i % 2]));
+	r = report(works, 2, 0, "allowed");
+	return report(works, 2, EPERM, "denied") || r;
+}
+
 static int listen_on(unsigned port)
 {
 	const int yes = 1;
@@ -176,8 +218,12 @@ int main(int argc, char **argv)
 {
 	if (argc > 2 && argc - 2 <= PORTS_MAX && !strcmp(argv[1], "serve"))
 		return serve(argc - 2, argv + 2);
+	if (argc == 6 && !strcmp(argv[1], "rename"))
+		return run_children(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]),
+				    (unsigned)atoi(argv[5]));
 	if (argc != 5 || atoi(argv[2]) < 2 || atoi(argv[2]) > THREADS_MAX) {
 		(void)fprintf(stderr, "usage: hammer SECONDS THREADS ALLOWED DENIED\n"
+				      "       hammer rename NAME SECONDS ALLOWED DENIED\n"
 				      "       hammer serve PORT...\n");
 		return 2;
 	}
