@@ -15,13 +15,30 @@ enum cgroup_verdict {
 	CGROUP_PASS = 1,
 };
 
+/* Whom nothing confines connects it: what was asked for before is over. */
+static __always_inline void end_asked(struct bpf_sock *sk)
+{
+	struct ph_sock_label *label;
+
+	if (!may_be_rewritten() || !sk)
+		return;
+	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
+	if (label)
+		label->past.flags = 0;
+}
+
 /* At the caller, or at the socket where the caller has been judged before. */
 static __always_inline bool glance_at_user(struct glance *seen, struct bpf_sock *sk, __u8 door)
 {
 	struct ph_sock_label *label;
 
-	if (SETTING(ph_backend) == PH_BACKEND_CGROUP)
-		return glance(seen);
+	if (SETTING(ph_backend) == PH_BACKEND_CGROUP) {
+		if (glance(seen))
+			return true;
+		if (door == PH_DOOR_CONNECT)
+			end_asked(sk);
+		return false;
+	}
 	if (!sk)
 		return false;
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);

@@ -95,12 +95,17 @@ static __always_inline void forget(const struct glance *seen, struct sock *sk)
 		label->past.flags = 0;
 }
 
-/* Whom the caller may reach now; `changes`: the socket gets another peer. */
+/*
+ * Whom the caller may reach now; `changes`: the socket gets another peer. A TCP socket that has one
+ * does not: the kernel answers before anybody else is asked.
+ */
 static __always_inline void remember(const struct glance *seen, struct sock *sk,
 				     const struct attempt *attempt, bool changes)
 {
 	struct ph_sock_label *label;
 
+	if (!attempt->flow.udp && sk->__sk_common.skc_state != STATE_CLOSE)
+		return;
 	if (!may_be_rewritten()) {
 		if (changes)
 			forget(seen, sk);

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Does what it reads, a line each, and says what came of it: "ok", a text, or the name of the errno.
 
-open SOCKET tcp|udp, connect SOCKET PORT, talk SOCKET (send, and the answer), sendto SOCKET PORT,
-hear SOCKET (a datagram, or "nothing"), port SOCKET (its own), share SOCKET (with a child that is
-called myprocess), child WORDS (what the child is to do), quit. All of it on 127.0.0.1.
+open SOCKET tcp|udp, connect SOCKET PORT, retry SOCKET PORT (connect, whatever comes of it),
+talk SOCKET (send, and the answer), sendto SOCKET PORT, hear SOCKET (a datagram, or "nothing"),
+port SOCKET (its own), share SOCKET (with a child that is called myprocess), child WORDS (what the
+child is to do), quit. All of it on 127.0.0.1.
 """
 
 import errno
@@ -55,6 +56,7 @@ ACTIONS = {
     "open": open_socket,
     "connect": lambda name, port: sockets[name].connect(("127.0.0.1", int(port))),
     "talk": talk,
+    "retry": lambda name, port: (sockets[name].connect_ex(("127.0.0.1", int(port))), None)[1],
     "sendto": lambda name, port: (sockets[name].sendto(b"hello", ("127.0.0.1", int(port))), None)[1],
     "hear": hear,
     "port": lambda name: str(sockets[name].getsockname()[1]),
