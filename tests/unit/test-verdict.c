@@ -540,6 +540,31 @@ static void test_raw_flows(void **state)
 	assert_true(decide_policy(&image, &image.grants[0], &flow));
 }
 
+/* A datagram whose peer cannot be read: what is granted anywhere is granted, what is to ::/0 is not. */
+static void test_unread_peer(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	struct ph_flow flow = {
+		.question = PH_ASK_TRAFFIC,
+		.kind = PH_SOCKET_UDP,
+		.udp = 1,
+		.remote.v6 = 1,
+		.local.v6 = 1,
+	};
+
+	make_set(&set,
+		 RULES("bind udp 4040", "bind udp 5050 from ::/0", "connect udp any to ::/0"));
+	compile(&set, &image);
+	for (flow.local_port = 4040; flow.local_port <= 5050; flow.local_port += 1010) {
+		flow.nowhere = 0;
+		assert_true(decide_policy(&image, &image.grants[0], &flow));
+		flow.nowhere = 1;
+		assert_int_equal(decide_policy(&image, &image.grants[0], &flow),
+				 flow.local_port == 4040);
+	}
+}
+
 static void test_spec_flows(void **state)
 {
 	struct ph_flow_spec spec = { .door = PH_FLOW_BIND, .local.port = 80 };
@@ -636,8 +661,8 @@ int main(void)
 		cmocka_unit_test(test_random),	    cmocka_unit_test(test_all_ports),
 		cmocka_unit_test(test_addresses),   cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_chosen_port), cmocka_unit_test(test_raw_flows),
-		cmocka_unit_test(test_spec_flows),  cmocka_unit_test(test_many_cidrs),
-		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_unread_peer), cmocka_unit_test(test_spec_flows),
+		cmocka_unit_test(test_many_cidrs),  cmocka_unit_test(test_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
