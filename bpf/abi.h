@@ -282,7 +282,7 @@ enum ph_front_bits {
 struct ph_front {
 	__u64 current; /* in force: enum ph_front_bits; 0: no generation is */
 	__u64 fallback; /* likewise, once the deadline of that has passed */
-	__u64 rewriters; /* not 0: there may be somebody who changes where packets go */
+	__u64 rewriters; /* not 0: there may be somebody who changes where connects go */
 	struct ph_header header[PH_SLOTS];
 	__u8 mirrored[PH_FILTER_PIDS]; /* 1: a thread with these bits may have a label in the mirror */
 	struct ph_filter filter[PH_SLOTS];
@@ -316,7 +316,7 @@ struct ph_told_file {
 
 enum ph_sock_flag {
 	PH_SOCK_EXEMPT = 1 << 0, /* open before the policy, and kept: --existing=keep */
-	PH_SOCK_ASKED = 1 << 1, /* port and word[] tell whom it was asked to reach */
+	PH_SOCK_ASKED = 1 << 1, /* TCP: port and word[] tell whom it was asked to reach */
 	PH_SOCK_ASKED_V6 = 1 << 2, /* as ph_address.v6 */
 	PH_SOCK_REWRITTEN = 1 << 3, /* it has been counted that it reaches another */
 };
@@ -327,8 +327,6 @@ struct ph_sock_past {
 	__u16 port;
 	__u32 by; /* the thread whose call the second line has yet to see; 0: none */
 	__u32 word[4]; /* as ph_address.word */
-	__u32 reached; /* of a datagram: a hash of where it went instead */
-	__u32 pad0;
 };
 
 struct ph_sock_label {
@@ -459,7 +457,7 @@ struct ph_state {
 _Static_assert(sizeof(struct ph_ports) == 24, "ph_ports");
 _Static_assert(sizeof(struct ph_grant) == 152, "ph_grant");
 _Static_assert(sizeof(struct ph_label) == 160, "ph_label");
-_Static_assert(sizeof(struct ph_sock_label) == 184, "ph_sock_label");
+_Static_assert(sizeof(struct ph_sock_label) == 176, "ph_sock_label");
 _Static_assert(__builtin_offsetof(struct ph_label, policies) == 8 && sizeof(struct ph_ids) == 72,
 	       "every version begins a label with these");
 _Static_assert(__builtin_offsetof(struct ph_label, memos) ==

@@ -42,8 +42,7 @@ static __always_inline bool glance_at_user(struct glance *seen, struct bpf_sock 
 	if (!sk)
 		return false;
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, 0);
-	if (!label ||
-	    (door != PH_DOOR_BIND && confirm_asked(&label->past, door == PH_DOOR_CONNECT)))
+	if (!label || (door == PH_DOOR_CONNECT && confirm_asked(&label->past)))
 		return false;
 	return glance_at_socket(seen, label);
 }
@@ -105,28 +104,28 @@ static __always_inline void view_address(struct bpf_sock_addr *ctx, bool v6,
 	ph_address(address, v6 ? PH_AF_INET6 : PH_AF_INET, v4, word);
 }
 
-/* Here nobody else has judged; where the packets go may be changed later. */
-static __always_inline bool has_to_note(const struct attempt *attempt, struct bpf_sock *sk)
+/* Here nobody else has judged; where it goes may be changed later. */
+static __always_inline bool has_to_note(const struct attempt *attempt)
 {
-	return SETTING(ph_backend) == PH_BACKEND_CGROUP && may_be_rewritten() && sk &&
-	       (attempt->door == PH_DOOR_CONNECT || !sk->dst_port);
+	return SETTING(ph_backend) == PH_BACKEND_CGROUP && attempt->door == PH_DOOR_CONNECT &&
+	       attempt->flow.kind == PH_SOCKET_TCP && may_be_rewritten();
 }
 
 /* Of what asks for a remote address. */
 static __always_inline int verdict_on_remote(const struct glance *seen, struct attempt *attempt,
-					     struct bpf_sock_addr *ctx, bool v6)
+					     struct bpf_sock_addr *ctx, struct bpf_sock *sk,
+					     bool v6)
 {
 	bool allowed = is_plainly_allowed(seen, &attempt->flow);
-	struct bpf_sock *sk = ctx->sk;
 	struct ph_sock_label *label;
 
-	if (allowed && !has_to_note(attempt, sk))
+	if (allowed && !has_to_note(attempt))
 		return CGROUP_PASS;
 	begin_addresses(attempt);
 	view_address(ctx, v6, &attempt->flow.remote);
 	if (!allowed && verdict(seen, attempt) == CGROUP_REFUSE)
 		return CGROUP_REFUSE;
-	if (!sk || !has_to_note(attempt, sk))
+	if (!sk || !has_to_note(attempt))
 		return CGROUP_PASS;
 	label = bpf_sk_storage_get(&ph_socks, sk, NULL, PH_STORAGE_CREATE);
 	if (label)
@@ -137,13 +136,14 @@ static __always_inline int verdict_on_remote(const struct glance *seen, struct a
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
 {
 	struct attempt attempt;
+	struct bpf_sock *sk = ctx->sk;
 	struct glance seen;
 
-	if (!glance_at_user(&seen, ctx->sk, PH_DOOR_CONNECT))
+	if (!glance_at_user(&seen, sk, PH_DOOR_CONNECT))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_CONNECT, ctx, &attempt.flow.remote_port);
 	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
-	return verdict_on_remote(&seen, &attempt, ctx, v6);
+	return verdict_on_remote(&seen, &attempt, ctx, sk, v6);
 }
 
 static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
@@ -174,7 +174,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool v6)
 	if (sk)
 		attempt.flow.local_port = sk->src_port;
 	attempt.flow.question = PH_ASK_TRAFFIC;
-	return verdict_on_remote(&seen, &attempt, ctx, v6);
+	return verdict_on_remote(&seen, &attempt, ctx, sk, v6);
 }
 
 SEC("cgroup/connect4")

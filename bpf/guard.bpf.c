@@ -126,12 +126,7 @@ static __always_inline int refuse(__u8 door)
 	return PH_PASS;
 }
 
-/* What may change where packets go: from now on sockets remember whom they were asked to reach. */
-static __always_inline void meet_rewriter(void)
-{
-	*(volatile __u64 *)&ph_front.rewriters = 1;
-}
-
+/* Ours do not change where anything goes. */
 static __always_inline bool is_ours(const union bpf_attr *attr)
 {
 	return attr->prog_name[0] == PH_PROGRAM_PREFIX[0] &&
@@ -142,10 +137,13 @@ static __always_inline bool is_ours(const union bpf_attr *attr)
 SEC("lsm/bpf")
 int BPF_PROG(ph_bpf, int command, union bpf_attr *attr)
 {
+	if (refuse(PH_DOOR_BPF))
+		return PH_DENY;
+	/* From now on sockets remember whom they were asked to reach. */
 	if (command == BPF_PROG_LOAD && attr->prog_type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR &&
 	    !is_ours(attr))
-		meet_rewriter();
-	return refuse(PH_DOOR_BPF);
+		*(volatile __u64 *)&ph_front.rewriters = 1;
+	return PH_PASS;
 }
 
 SEC("lsm/tun_dev_create")
@@ -172,27 +170,11 @@ int BPF_PROG(ph_tun_queue)
 	return refuse(PH_DOOR_TUN);
 }
 
-/* The module of address translation, which all kinds of it need; its file may be a compressed one. */
-static __always_inline void meet_module(struct file *file)
-{
-	static const char nat[] = "nf_nat.";
-	char name[sizeof(nat)] = {};
-	__u32 differ = 0;
-
-	bpf_probe_read_kernel_str(name, sizeof(name),
-				  BPF_CORE_READ(file, f_path.dentry, d_name.name));
-	for (__u32 i = 0; i < sizeof(nat) - 1; i++)
-		differ |= name[i] ^ nat[i];
-	if (!differ)
-		meet_rewriter();
-}
-
 SEC("lsm/kernel_read_file")
 int BPF_PROG(ph_read_module, struct file *file, enum kernel_read_file_id id)
 {
 	if (id != bpf_core_enum_value(enum kernel_read_file_id, READING_MODULE))
 		return PH_PASS;
-	meet_module(file);
 	return refuse(PH_DOOR_MODULE);
 }
 
@@ -201,7 +183,6 @@ int BPF_PROG(ph_load_module, enum kernel_load_data_id id)
 {
 	if (id != bpf_core_enum_value(enum kernel_load_data_id, LOADING_MODULE))
 		return PH_PASS;
-	meet_rewriter(); /* which module it is, nobody tells */
 	return refuse(PH_DOOR_MODULE);
 }
 

@@ -96,27 +96,23 @@ static __always_inline void forget(const struct glance *seen, struct sock *sk)
 }
 
 /*
- * Whom the caller may reach now; `changes`: the socket gets another peer. A TCP socket that has one
- * does not: the kernel answers before anybody else is asked.
+ * The same, when the first line has let the caller ask for a peer. A TCP socket that has one gets no
+ * other: the kernel answers before anybody else is asked.
  */
 static __always_inline void remember(const struct glance *seen, struct sock *sk,
-				     const struct attempt *attempt, bool changes)
+				     const struct attempt *attempt)
 {
 	struct ph_sock_label *label;
 
-	if (!attempt->flow.udp && sk->__sk_common.skc_state != STATE_CLOSE)
-		return;
-	if (!may_be_rewritten()) {
-		if (changes)
-			forget(seen, sk);
+	if (attempt->flow.kind != PH_SOCKET_TCP || !may_be_rewritten()) {
+		forget(seen, sk);
 		return;
 	}
-	label = bpf_sk_storage_get(&ph_socks, sk, NULL, PH_STORAGE_CREATE);
-	if (!label)
+	if (sk->__sk_common.skc_state != STATE_CLOSE)
 		return;
-	if (changes)
-		label->past.flags = 0;
-	note_asked(&label->past, &attempt->flow, bpf_get_current_pid_tgid());
+	label = bpf_sk_storage_get(&ph_socks, sk, NULL, PH_STORAGE_CREATE);
+	if (label)
+		note_asked(&label->past, &attempt->flow, bpf_get_current_pid_tgid());
 }
 
 /* Whether it was open before the policies in force, and kept. */
@@ -251,7 +247,7 @@ int BPF_PROG(ph_connect, struct socket *sock)
 	view_remote_address(&attempt, address, addrlen);
 	if (!allowed && judge_glance(&seen, &attempt))
 		return PH_DENY;
-	remember(&seen, sk, &attempt, true);
+	remember(&seen, sk, &attempt);
 	return PH_PASS;
 }
 
@@ -296,9 +292,9 @@ int BPF_PROG(ph_sendmsg, struct socket *sock)
 	struct ph_sock_past past = {};
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
-	bool connects, has_peer;
-	__u64 asks, changes;
+	bool has_peer;
 	struct glance seen;
+	__u64 connects;
 	int name;
 
 	if (!is_concerned(sk, SOCK_TYPED, &seen))
@@ -308,9 +304,7 @@ int BPF_PROG(ph_sendmsg, struct socket *sock)
 	name = view_message(&attempt, sk, LATE_ARGUMENT(1));
 	if (name == ADDRESS_SHORT)
 		return PH_INVALID;
-	connects = attempt.door == PH_DOOR_FASTOPEN;
-	changes = hide(connects, seen.front);
-	asks = hide(connects || (name != ADDRESS_NONE && !has_peer), seen.front);
+	connects = hide(attempt.door == PH_DOOR_FASTOPEN, seen.front);
 	if (!is_plainly_allowed(&seen, &attempt.flow)) {
 		if (sockets_tell(&seen))
 			recall(sk, SOCK_TYPED, &past);
@@ -326,8 +320,8 @@ int BPF_PROG(ph_sendmsg, struct socket *sock)
 		if (judge_glance(&seen, &attempt))
 			return PH_DENY;
 	}
-	if (asks)
-		remember(&seen, sk, &attempt, changes);
+	if (connects)
+		remember(&seen, sk, &attempt);
 	return PH_PASS;
 }
 

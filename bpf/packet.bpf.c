@@ -111,26 +111,6 @@ PH_SUBPROGRAM int view_packet(struct ph_flow *flow, struct __sk_buff *skb, bool 
 	return 0;
 }
 
-static __always_inline __u32 hash_peer(const struct ph_flow *flow)
-{
-	__u64 hash = flow->remote_port;
-
-	for (__u32 i = 0; i < 4; i++)
-		hash = ph_hash_word(hash, flow->remote.word[i]);
-	return hash;
-}
-
-/* A socket without a peer hears those alone to whom its last datagram went. */
-static __always_inline bool is_of_call(struct ph_sock_past *past, const struct ph_flow *flow,
-				       bool has_peer, bool out)
-{
-	if (has_peer)
-		return true;
-	if (out)
-		past->reached = hash_peer(flow);
-	return past->reached == hash_peer(flow);
-}
-
 static __always_inline void count_rewritten(struct ph_sock_past *past)
 {
 	if (past->flags & PH_SOCK_REWRITTEN)
@@ -143,14 +123,15 @@ static __always_inline void count_rewritten(struct ph_sock_past *past)
 static __always_inline void view_peers(struct ph_flow *flow, struct ph_sock_past *past,
 				       struct __sk_buff *skb, struct bpf_sock *sk, bool out)
 {
-	bool has_peer = flow->remote_port;
 	__u64 elsewhere;
 
 	view_addresses(flow, sk);
-	if (!has_peer && view_packet(flow, skb, out))
-		flow->nowhere = 1;
+	if (flow->remote_port == 0) {
+		flow->nowhere = view_packet(flow, skb, out) != 0;
+		return;
+	}
 	elsewhere = mask_elsewhere(past, flow);
-	if (elsewhere && is_of_call(past, flow, has_peer, out)) {
+	if (elsewhere) {
 		view_asked(flow, past, elsewhere);
 		count_rewritten(past);
 	}

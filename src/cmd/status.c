@@ -381,7 +381,7 @@ static void print_text(const json_t *object)
 	if (*covers)
 		(void)printf("covers only %s\n", covers);
 	if (rewritten)
-		(void)printf("reached another peer than they asked for, by a load balancer or NAT: "
+		(void)printf("reached another peer than they asked for, by a load balancer: "
 			     "%lld sockets\n",
 			     (long long)rewritten);
 	if (kept)

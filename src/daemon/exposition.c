@@ -184,7 +184,7 @@ static void write_errors(FILE *to, const struct ph_kernel *kernel)
 		(void)fprintf(to, "porthold_kernel_errors_total{kind=\"%s\"} %" PRIu64 "\n",
 			      health_name(i), health_read(kernel, i));
 	head(to, "porthold_rewritten_sockets_total", "counter",
-	     "Sockets that reach another peer than they asked for: a load balancer, or NAT.");
+	     "Sockets that reach another peer than they asked for: a load balancer.");
 	(void)fprintf(to, "porthold_rewritten_sockets_total %" PRIu64 "\n",
 		      health_read(kernel, PH_HEALTH_REWRITTEN));
 }

@@ -4,14 +4,11 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kernel/front.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP(struct ph_front *, front_close);
-
-#define NAT_MODULE "/sys/module/nf_nat" /* also when it is built in */
 
 static bool is_rewriter(__u32 id)
 {
@@ -26,8 +23,6 @@ static bool is_rewriter(__u32 id)
 
 static bool are_there(void)
 {
-	if (!access(NAT_MODULE, F_OK))
-		return true;
 	for (__u32 id = 0; !bpf_prog_get_next_id(id, &id);)
 		if (is_rewriter(id))
 			return true;

@@ -2,10 +2,10 @@
 #ifndef PH_REWRITERS_H
 #define PH_REWRITERS_H
 /*
- * Who may change where a packet goes after it has been judged: the programs of others on the address
- * hooks of cgroups, and address translation. While there may be such, sockets remember whom they were
- * asked to reach (bpf/asked.bpf.h). Those that come later the kernel side meets itself, where LSM
- * programs load; it never forgets that there was one.
+ * Who may change where a connect goes after it has been judged: the programs of others on the address
+ * hooks of cgroups. From then on sockets remember whom they were asked to reach (bpf/asked.bpf.h). Those
+ * that come later the kernel side meets itself, where LSM programs load; it never forgets that there
+ * was one.
  */
 #include "kernel/load.h"
 

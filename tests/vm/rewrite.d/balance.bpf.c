@@ -13,27 +13,10 @@ enum {
 	PASS = 1,
 };
 
-static __always_inline int replace_port(struct bpf_sock_addr *ctx, __u16 port, __u16 by)
-{
-	if (ctx->user_port == bpf_htons(port))
-		ctx->user_port = bpf_htons(by);
-	return PASS;
-}
-
 SEC("cgroup/connect4")
-int on_connect(struct bpf_sock_addr *ctx)
+int balance(struct bpf_sock_addr *ctx)
 {
-	return replace_port(ctx, SERVICE, BACKEND);
-}
-
-SEC("cgroup/sendmsg4")
-int on_sendmsg(struct bpf_sock_addr *ctx)
-{
-	return replace_port(ctx, SERVICE, BACKEND);
-}
-
-SEC("cgroup/recvmsg4")
-int on_recvmsg(struct bpf_sock_addr *ctx)
-{
-	return replace_port(ctx, BACKEND, SERVICE);
+	if (ctx->user_port == bpf_htons(SERVICE))
+		ctx->user_port = bpf_htons(BACKEND);
+	return PASS;
 }

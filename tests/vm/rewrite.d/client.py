@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Does what it reads, a line each, and says what came of it: "ok", a text, or the name of the errno.
 
-open SOCKET tcp|udp, connect SOCKET PORT, retry SOCKET PORT (connect, whatever comes of it),
-talk SOCKET (send, and the answer), sendto SOCKET PORT, hear SOCKET (a datagram, or "nothing"),
-port SOCKET (its own), share SOCKET (with a child that is called myprocess), child WORDS (what the
-child is to do), quit. All of it on 127.0.0.1.
+open SOCKET tcp|udp, connect SOCKET PORT [ADDRESS], retry SOCKET PORT (connect, whatever comes of it),
+dissolve SOCKET (connect to no family), fastopen SOCKET PORT, talk SOCKET (send, and the answer), share
+SOCKET (with a child that is called myprocess), child WORDS (what the child is to do), become PROGRAM
+SOCKET (execute it, to go on with this socket), load (a program for the address hooks), quit.
 """
 
+import ctypes
 import errno
 import os
 import socket
+import struct
 import sys
 
 sockets = {}
 child = None
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+SYS_BPF, PROG_LOAD, SOCK_ADDR, CONNECT4 = 321, 5, 18, 10
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def share(_):
@@ -34,17 +38,10 @@ def tell_child(*words):
     return child[1].readline().strip()
 
 
-def hear(name):
-    sockets[name].settimeout(2)
-    try:
-        return sockets[name].recv(100).decode()
-    except TimeoutError:
-        return "nothing"
-
-
 def talk(name):
+    sockets[name].settimeout(2)
     sockets[name].send(b"hello")
-    return hear(name)
+    return sockets[name].recv(100).decode()
 
 
 def open_socket(name, kind):
@@ -52,16 +49,53 @@ def open_socket(name, kind):
     sockets[name].settimeout(10)
 
 
+def connect(name, port, address="127.0.0.1"):
+    sockets[name].connect((address, int(port)))
+
+
+def retry(name, port):
+    sockets[name].connect_ex(("127.0.0.1", int(port)))
+
+
+def fastopen(name, port):
+    sockets[name].sendto(b"hello", socket.MSG_FASTOPEN, ("127.0.0.1", int(port)))
+
+
+def call(function, *arguments):
+    if function(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+
+def dissolve(name):
+    unspec = struct.pack("=H14x", socket.AF_UNSPEC)
+    call(libc.connect, sockets[name].fileno(), unspec, len(unspec))
+
+
+def load(*_):
+    """What the verifier would take, of one who may: "return 1" for connects to IPv4 addresses."""
+    code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0))
+    license = ctypes.create_string_buffer(b"GPL")
+    attributes = struct.pack("=IIQQIIQII16sII", SOCK_ADDR, 2, ctypes.addressof(code),
+                             ctypes.addressof(license), 0, 0, 0, 0, 0, b"other", 0, CONNECT4)
+    call(libc.syscall, SYS_BPF, PROG_LOAD, attributes, len(attributes))
+
+
+def become(program, name):
+    sockets[name].set_inheritable(True)
+    os.execv(program, [program, "-IS", __file__, name, str(sockets[name].fileno())])
+
+
 ACTIONS = {
     "open": open_socket,
-    "connect": lambda name, port: sockets[name].connect(("127.0.0.1", int(port))),
+    "connect": connect,
+    "retry": retry,
+    "dissolve": dissolve,
+    "fastopen": fastopen,
     "talk": talk,
-    "retry": lambda name, port: (sockets[name].connect_ex(("127.0.0.1", int(port))), None)[1],
-    "sendto": lambda name, port: (sockets[name].sendto(b"hello", ("127.0.0.1", int(port))), None)[1],
-    "hear": hear,
-    "port": lambda name: str(sockets[name].getsockname()[1]),
     "share": share,
     "child": tell_child,
+    "become": become,
+    "load": load,
 }
 
 
@@ -81,4 +115,7 @@ def serve(lines, out):
         print(answer(*line.split()), file=out, flush=True)
 
 
+if len(sys.argv) > 2:  # what become() left
+    sockets[sys.argv[1]] = socket.socket(fileno=int(sys.argv[2]))
+    print("ok", flush=True)
 serve(sys.stdin, sys.stdout)
