@@ -269,18 +269,6 @@ static bool table_fits(int fd, const struct table *table)
 	       info.max_entries == size_of(table) && sample_fits(fd, table);
 }
 
-/* The table that lies in the slot, or -errno; -ENOENT: none does. */
-static int open_table(const struct ph_kernel *kernel, enum ph_map_id outer, __u32 slot)
-{
-	__u32 id;
-	int fd;
-
-	if (bpf_map_lookup_elem(kernel->map[outer], &slot, &id))
-		return -errno;
-	fd = bpf_map_get_fd_by_id(id);
-	return fd < 0 ? -errno : fd;
-}
-
 int generation_check(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
 		     const char **ret_table)
 {
@@ -294,7 +282,7 @@ int generation_check(const struct ph_kernel *kernel, const struct ph_image *imag
 		return 1;
 	list_tables(image, tables);
 	for (size_t i = 0; i < TABLES; i++) {
-		cleanup_close int fd = open_table(kernel, tables[i].outer, slot);
+		cleanup_close int fd = kernel_table(kernel, tables[i].outer, slot);
 
 		*ret_table = tables[i].name;
 		if (fd < 0 && fd != -ENOENT)
@@ -323,7 +311,7 @@ static int wait_for_calls(const struct ph_kernel *kernel, __u32 slot, int table)
 static int put_in_force(const struct ph_kernel *kernel, struct ph_front *front,
 			const struct ph_header *header)
 {
-	cleanup_close int table = open_table(kernel, PH_MAP_INDEX, header->slot);
+	cleanup_close int table = kernel_table(kernel, PH_MAP_INDEX, header->slot);
 	int r;
 
 	if (table < 0)
@@ -378,8 +366,8 @@ bool generation_enforces(const struct ph_kernel *kernel, uint64_t id)
 
 	if (generation_current(kernel, &header))
 		return false;
-	index = open_table(kernel, PH_MAP_INDEX, header.slot);
-	grants = open_table(kernel, PH_MAP_GRANTS, header.slot);
+	index = kernel_table(kernel, PH_MAP_INDEX, header.slot);
+	grants = kernel_table(kernel, PH_MAP_GRANTS, header.slot);
 	return index >= 0 && grants >= 0 && !bpf_map_lookup_elem(index, &id, &place) &&
 	       !bpf_map_lookup_elem(grants, &place, &grant) && grant.mode == PH_MODE_ENFORCE;
 }
@@ -476,7 +464,7 @@ static int clear(const struct ph_kernel *kernel)
 		return -errno;
 	if (front_header(front, &front->current, &header))
 		return 0;
-	table = open_table(kernel, PH_MAP_INDEX, header.slot);
+	table = kernel_table(kernel, PH_MAP_INDEX, header.slot);
 	if (table < 0)
 		return table;
 	front_set(&front->current, 0);

@@ -57,6 +57,9 @@ void kernel_close(struct ph_kernel *kernel);
  */
 int kernel_open(struct ph_kernel *ret, struct ph_fault *f);
 
+/* A descriptor of the table that lies in the slot, or -errno; -ENOENT: none does. */
+int kernel_table(const struct ph_kernel *kernel, enum ph_map_id outer, __u32 slot);
+
 int kernel_state_read(const struct ph_kernel *kernel, struct ph_state *ret);
 int kernel_state_write(const struct ph_kernel *kernel, const struct ph_state *state);
 

@@ -231,6 +231,17 @@ int maps_open_fresh(struct ph_kernel *ret, struct ph_fault *f)
 	return open_all(ret, true, f);
 }
 
+int kernel_table(const struct ph_kernel *kernel, enum ph_map_id outer, __u32 slot)
+{
+	__u32 id;
+	int fd;
+
+	if (bpf_map_lookup_elem(kernel->map[outer], &slot, &id))
+		return -errno;
+	fd = bpf_map_get_fd_by_id(id);
+	return fd < 0 ? -errno : fd;
+}
+
 /* --- State */
 
 int kernel_state_read(const struct ph_kernel *kernel, struct ph_state *ret)

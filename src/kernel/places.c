@@ -101,17 +101,6 @@ static int tell_cgroup(const struct telling *telling, __u64 id, const char *path
 	return 0;
 }
 
-static int open_places(const struct ph_kernel *kernel, __u32 slot)
-{
-	__u32 id;
-	int fd;
-
-	if (bpf_map_lookup_elem(kernel->map[PH_MAP_PLACES], &slot, &id))
-		return -errno;
-	fd = bpf_map_get_fd_by_id(id);
-	return fd < 0 ? -errno : fd;
-}
-
 /* The id of a cgroup is the inode number of its directory. */
 static int tell_cgroups(const struct telling *telling)
 {
@@ -150,7 +139,7 @@ static int tell_users(const struct telling *telling)
 int places_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot)
 {
 	struct telling telling = { .kernel = kernel, .image = image };
-	cleanup_close int places = open_places(kernel, slot);
+	cleanup_close int places = kernel_table(kernel, PH_MAP_PLACES, slot);
 	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
 	int r = 0;
 

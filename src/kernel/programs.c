@@ -217,18 +217,14 @@ int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, 
 		  size_t *ret_missing)
 {
 	cleanup_free struct told *told = calloc(2 * image->n_programs + 1, sizeof(*told));
-	cleanup_close int table = -1;
+	cleanup_close int table = kernel_table(kernel, PH_MAP_FILES, slot);
 	size_t n = 0, missing = 0;
-	__u32 id;
 	int r;
 
 	if (!told)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(kernel->map[PH_MAP_FILES], &slot, &id))
-		return -errno;
-	table = bpf_map_get_fd_by_id(id);
 	if (table < 0)
-		return -errno;
+		return table;
 	r = tell_all(image, told, &n, &missing);
 	if (r)
 		return r;
