@@ -27,12 +27,19 @@
  * carries all that is granted there. Addresses are 4 bytes for IPv4 (and IPv4-mapped IPv6) and 16
  * for IPv6, in network order; the two never share a scope.
  *
+ * Confinement only narrows. What matches through no act of the process is the base layer, whose
+ * policies add up. What a confined process takes on by an act of its own is a further layer, and a
+ * call passes only if every layer grants it: see struct ph_ids.
+ *
+ * Labels by id. The policies that porthold keeps for itself have no trait: a process of its own asks
+ * for them by a secret that it left in the front (struct ph_claim).
+ *
  * Fail direction. A task that no policy matches passes, whatever goes wrong. For a confined task
  * whatever goes wrong is a denial: a full label, a missing table, a socket that cannot be labelled.
  * An event that cannot be written changes no verdict.
  */
 
-#define PH_ABI_VERSION 1u
+#define PH_ABI_VERSION 2u
 #define PH_PROGRAM_PREFIX "ph_" /* so begin the names of all programs of ours */
 #define PH_PIN_DIR "/sys/fs/bpf/porthold"
 
@@ -140,6 +147,7 @@ enum ph_grant_flag {
 	PH_GRANT_CGROUP = 1 << 2, /* only below the cgroup of ph_grant.cgroup */
 	PH_GRANT_UNIT = 1 << 3, /* only in the unit of ph_grant.unit */
 	PH_GRANT_LIVE = PH_GRANT_UID | PH_GRANT_CGROUP | PH_GRANT_UNIT,
+	PH_GRANT_BY_CGROUP = 1 << 4, /* a cgroup or a unit brings it */
 };
 
 /* What a process has that may bring a policy upon it: the top byte of a trait's last word. */
@@ -219,9 +227,23 @@ struct ph_trait {
 	__u64 word[PH_COMM_LEN / 8]; /* of a comm: its bytes, zeros behind the first NUL */
 };
 
+/*
+ * The layer of a policy among others: PH_LAYER_BASE, one more than the place of the first policy that
+ * came by the same act, or that of what a cgroup or a uid brings to a task which went there itself.
+ */
+enum ph_layer {
+	PH_LAYER_BASE = 0,
+	PH_LAYER_CGROUP = PH_LABEL_MAX + 1,
+	PH_LAYER_UID,
+	PH_LAYER_NEW = 15, /* of what is being added: it begins one */
+	PH_LAYER_BITS = 4,
+};
+
+/* Policies and their layers. The places behind the count are 0 in all of it. */
 struct ph_ids {
-	__u32 count; /* PH_LABEL_MAX + 1: more than a label holds, so all is denied */
-	__u32 pad0;
+	__u16 count; /* PH_LABEL_MAX + 1: more than a label holds, so all is denied */
+	__u16 held; /* a bit for each: it is not asked any more whether its conditions hold */
+	__u32 layers; /* PH_LAYER_BITS for each */
 	__u64 id[PH_LABEL_MAX];
 };
 
@@ -276,6 +298,17 @@ enum ph_front_bits {
 };
 
 /*
+ * Whoever binds a socket to this address and port is labelled with the policy, once. User space writes
+ * the id last, and the kernel takes it away first; 0: nobody is expected.
+ */
+struct ph_claim {
+	__u64 id;
+	__u32 address; /* IPv4, network order */
+	__u16 port; /* network order */
+	__u16 pad0;
+};
+
+/*
  * What stands before all tables, at an address that the programs know. User space writes to it where it
  * is mapped: one number at once, or what lies in a slot that no call comes upon.
  */
@@ -283,9 +316,17 @@ struct ph_front {
 	__u64 current; /* in force: enum ph_front_bits; 0: no generation is */
 	__u64 fallback; /* likewise, once the deadline of that has passed */
 	__u64 rewriters; /* not 0: there may be somebody who changes where connects go */
+	struct ph_claim claim;
 	struct ph_header header[PH_SLOTS];
 	__u8 mirrored[PH_FILTER_PIDS]; /* 1: a thread with these bits may have a label in the mirror */
 	struct ph_filter filter[PH_SLOTS];
+};
+
+/* What a confined task has got by an act of its own: what it brings from now on is a further layer. */
+enum ph_own {
+	PH_OWN_NAME = 1 << 0, /* its name or its program */
+	PH_OWN_CGROUP = 1 << 1,
+	PH_OWN_UID = 1 << 2,
 };
 
 /*
@@ -293,7 +334,9 @@ struct ph_front {
  * in every version: a newer one takes it over.
  */
 struct ph_label {
-	__u64 generation; /* under which it was last matched */
+	__u32 generation; /* under which it was last matched; its low half */
+	__u16 own; /* enum ph_own */
+	__u16 pad0;
 	struct ph_ids policies;
 	struct ph_memos memos;
 };
@@ -365,7 +408,8 @@ enum ph_health {
 	PH_HEALTH_STORAGE_BUSY, /* the mirror decided in place of the task storage */
 	PH_HEALTH_LABEL_FAILED, /* a label could not be stored: the live name decides */
 	PH_HEALTH_COUNTER_FAILED, /* a denial has no counter */
-	PH_HEALTH_CGROUP_LOST, /* a new cgroup found no room: its path brings it no policy */
+	PH_HEALTH_CGROUP_LOST, /* a new cgroup found no room: it is looked for at each call */
+	PH_HEALTH_AUDIT_LOST, /* too many policies matched: some that only watch do not */
 	PH_HEALTH_ERRORS,
 	PH_HEALTH_REWRITTEN = PH_HEALTH_ERRORS, /* sockets that reach another than they asked for */
 	PH_HEALTH_MAX,
@@ -471,6 +515,6 @@ _Static_assert(__builtin_offsetof(struct ph_sock_label, memos) ==
 	       "memos follow the ids");
 _Static_assert(sizeof(struct ph_event) == 160, "ph_event");
 _Static_assert(sizeof(struct ph_header) == 32, "ph_header");
-_Static_assert(sizeof(struct ph_front) == 88 + 65536 + 2 * 196608, "ph_front");
+_Static_assert(sizeof(struct ph_front) == 104 + 65536 + 2 * 196608, "ph_front");
 
 #endif

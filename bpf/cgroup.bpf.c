@@ -5,6 +5,7 @@
  * makes it do so.
  */
 #include "asked.bpf.h"
+#include "claim.bpf.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -151,6 +152,8 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
 	struct attempt attempt;
 	struct glance seen;
 
+	if (SETTING(ph_backend) == PH_BACKEND_CGROUP && !v6 && claim(ctx->user_ip4, ctx->user_port))
+		return CGROUP_PASS;
 	if (!glance_at_user(&seen, ctx->sk, PH_DOOR_BIND))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_BIND, ctx, &attempt.flow.local_port);

@@ -11,7 +11,7 @@
 #include "paths.bpf.h"
 
 enum {
-	CGROUP_STEPS = 24, /* a cgroup that lies deeper is in no policy's */
+	CGROUP_STEPS = 24, /* to the root, where the cgroup above is not known */
 };
 
 static const struct ph_cgroup unknown_cgroup;
@@ -37,8 +37,8 @@ static __always_inline void hash_level(struct ph_cgroup *entry, __u32 level, con
 }
 
 /*
- * Fills in the path, from the cgroup upwards. A cgroup so deep that the root is not reached stays
- * unknown.
+ * Fills in the path, from the cgroup upwards. One so deep that the root is not reached stays unknown, and
+ * is looked for at each call.
  */
 PH_SUBPROGRAM int hash_path(struct ph_cgroup *entry, struct cgroup *cgroup)
 {
@@ -66,6 +66,39 @@ PH_SUBPROGRAM int hash_path(struct ph_cgroup *entry, struct cgroup *cgroup)
 	return 0;
 }
 
+/*
+ * Below a cgroup that is known: its path goes on. Levels beyond PH_CGROUP_DEPTH change nothing: no policy
+ * names one that lies so deep.
+ */
+PH_FUNCTION int extend_path(struct ph_cgroup *entry, const struct ph_cgroup *above, __u64 name)
+{
+	__u64 path;
+	__u32 level;
+
+	if (!entry || !above || !above->ready)
+		return 0;
+	*entry = *above;
+	level = above->levels + 1;
+	entry->levels = level;
+	if (level > PH_CGROUP_DEPTH)
+		return 1;
+	barrier_var(level);
+	level &= PH_CGROUP_DEPTH; /* for the verifier */
+	path = above->hash[(level - 1) & PH_CGROUP_DEPTH];
+	hash_level(entry, level, (const char *)name);
+	entry->hash[level] = ph_hash_word(path, entry->hash[level]);
+	return 1;
+}
+
+/* Whoever is in it is looked at with care: it brings what the nearest known cgroup above it does. */
+static __always_inline void lose_cgroup(__u64 id)
+{
+	count_health(PH_HEALTH_CGROUP_LOST);
+	bpf_map_delete_elem(&ph_cgroups, &id);
+	*(volatile __u8 *)place_mark(0, id) = 1;
+	*(volatile __u8 *)place_mark(1, id) = 1;
+}
+
 /* The first half are paths, the second names. */
 static __always_inline struct ph_trait trait_of_hash(const struct ph_cgroup *cgroup, __u32 i)
 {
@@ -77,7 +110,7 @@ static __always_inline struct ph_trait trait_of_hash(const struct ph_cgroup *cgr
  * Appends what one trait brings; no two bring the same. Without a branch: the verifier would follow
  * both sides for each id.
  */
-static __always_inline void append_ids(struct ph_ids *ids, const struct ph_ids *brought)
+static __always_inline void append_brought(struct ph_ids *ids, const struct ph_ids *brought)
 {
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 count = ids->count, id = brought->id[i];
@@ -107,7 +140,7 @@ PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables
 	bpf_map_update_elem(places, &id, &none, PH_ANY);
 	ids = find_place(slot, id);
 	if (!ids) {
-		count_health(PH_HEALTH_CGROUP_LOST);
+		lose_cgroup(id);
 		return 0;
 	}
 	for (__u32 i = 0; i < 2 * (PH_CGROUP_DEPTH + 1); i++) {
@@ -115,7 +148,7 @@ PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables
 		const struct ph_ids *brought = bpf_map_lookup_elem(traits, &trait);
 
 		if (brought)
-			append_ids(ids, brought);
+			append_brought(ids, brought);
 	}
 	if (ids->count)
 		*(volatile __u8 *)place_mark(slot, id) = 1;

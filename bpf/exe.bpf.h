@@ -7,7 +7,7 @@
  * as the kernel numbers it. The path holds over another file in its place, the file over another
  * name for it.
  */
-#include "identity.bpf.h"
+#include "acts.bpf.h"
 #include "paths.bpf.h"
 
 enum {
@@ -58,13 +58,13 @@ static __always_inline __u64 hash_file(struct file *file)
 }
 
 /* In the trait table or, where only the kernel's own view of the file says it, in that of files. */
-PH_FUNCTION int add_by_program(struct ph_ids *ids, ph_tables slot, __u64 kind, __u64 value)
+PH_FUNCTION int add_by_program(struct fresh_label *fresh, ph_tables slot, __u64 kind, __u64 value)
 {
 	const struct ph_ids *brought = NULL;
 	struct ph_trait trait = ph_trait(kind, value);
 	void *files;
 
-	if (!ids)
+	if (!fresh)
 		return 0;
 	if (in_filter(slot, &trait))
 		brought = find_trait(slot, &trait);
@@ -73,7 +73,7 @@ PH_FUNCTION int add_by_program(struct ph_ids *ids, ph_tables slot, __u64 kind, _
 		brought = files ? bpf_map_lookup_elem(files, &trait) : NULL;
 	}
 	if (brought)
-		add_ids(ids, brought);
+		fresh->layer = add_ids(&fresh->policies, brought, fresh->layer, slot);
 	return 0;
 }
 
@@ -83,7 +83,7 @@ struct program {
 };
 
 /* What a program brings, alone or together with the name. */
-static __always_inline void add_program(struct ph_ids *ids, const struct ph_header *header,
+static __always_inline void add_program(struct fresh_label *fresh, const struct ph_header *header,
 					const struct program *program, const struct ph_trait *name)
 {
 	ph_tables slot;
@@ -91,24 +91,16 @@ static __always_inline void add_program(struct ph_ids *ids, const struct ph_head
 	if (!header || !(header->features & PH_FEATURE_EXE))
 		return;
 	slot = header->slot;
-	add_by_program(ids, slot, PH_TRAIT_PATH, program->path);
-	add_by_program(ids, slot, PH_TRAIT_FILE, program->file);
+	add_by_program(fresh, slot, PH_TRAIT_PATH, program->path);
+	add_by_program(fresh, slot, PH_TRAIT_FILE, program->file);
 	if (!(header->features & PH_FEATURE_NAMED_EXE))
 		return;
-	add_by_program(ids, slot, PH_TRAIT_NAMED_PATH, ph_with_name(program->path, name));
-	add_by_program(ids, slot, PH_TRAIT_NAMED_FILE, ph_with_name(program->file, name));
-}
-
-/* Whether a generation that is in force, or will be, asks for it. */
-static __always_inline bool asks_for(const struct ph_header *header, __u32 feature)
-{
-	const struct ph_header *next = next_header(header);
-
-	return (header->features | (next ? next->features : 0)) & feature;
+	add_by_program(fresh, slot, PH_TRAIT_NAMED_PATH, ph_with_name(program->path, name));
+	add_by_program(fresh, slot, PH_TRAIT_NAMED_FILE, ph_with_name(program->file, name));
 }
 
 /* Now and when the deadline has passed. */
-static __always_inline void add_by_exe(struct ph_ids *ids, const struct ph_header *header,
+static __always_inline void add_by_exe(struct fresh_label *fresh, const struct ph_header *header,
 				       struct file *file, const struct ph_trait *name)
 {
 	struct program program;
@@ -117,8 +109,8 @@ static __always_inline void add_by_exe(struct ph_ids *ids, const struct ph_heade
 		return;
 	program.path = hash_file_path(file);
 	program.file = hash_file(file);
-	add_program(ids, header, &program, name);
-	add_program(ids, next_header(header), &program, name);
+	add_program(fresh, header, &program, name);
+	add_program(fresh, next_header(header), &program, name);
 }
 
 /*
@@ -129,6 +121,48 @@ static __always_inline void must_not_run(void)
 {
 	count_health(PH_HEALTH_LABEL_FAILED);
 	bpf_send_signal(SIGNAL_KILL);
+}
+
+/*
+ * The label of a task that executes: of what it has, what stays with the program; and what the new name and
+ * the new program bring, which is one act, and one layer if what stays confines it. There is no way back
+ * from here but the end.
+ */
+PH_SUBPROGRAM int take_program(struct task_struct *task, const struct ph_label *label,
+			       struct file *file, const struct ph_header *header, bool confined)
+{
+	struct fresh_label fresh = { .generation = header->generation };
+	struct ph_trait name;
+	__u32 before;
+
+	clear_ids(&fresh.policies, header->generation);
+	if (label)
+		keep_known(&fresh, label, header, PH_GRANT_LEAVE);
+	fresh.own &= ~PH_OWN_NAME;
+	if (confined) {
+		fresh.own |= PH_OWN_NAME;
+		fresh.layer = PH_LAYER_NEW;
+	}
+	read_name(&name, task);
+	add_sticky(&fresh, header, &name);
+	before = fresh.policies.count;
+	add_by_exe(&fresh, header, file, &name);
+	if (renew_label(task, label, &fresh) && fresh.policies.count != before)
+		must_not_run();
+	return 0;
+}
+
+/* Whether an exec changes anything for the task, which has its new name. */
+static __always_inline bool is_program_of_note(struct task_struct *task,
+					       const struct ph_label *label,
+					       const struct ph_header *header)
+{
+	struct ph_trait name;
+
+	if (label || asks_for(header, PH_FEATURE_EXE))
+		return true;
+	read_name(&name, task);
+	return may_bring(header, &name);
 }
 
 #endif

@@ -18,22 +18,24 @@ enum {
 
 /* The label of the calling task's process and of its thread; false: it has none. */
 static __always_inline bool collect_labels(struct fresh_label *into, struct task_struct *task,
-					   struct task_struct *leader)
+					   struct task_struct *leader, ph_tables slot)
 {
 	struct ph_label *label = label_of(leader);
 
 	if (label) {
 		into->generation = label->generation;
+		into->own = label->own;
 		into->policies = label->policies;
 	}
 	if (task != leader) {
 		label = label_of(task);
 		if (label) {
-			add_ids(&into->policies, &label->policies);
+			merge_ids(&into->policies, &label->policies, slot);
 			into->generation = label->generation;
+			into->own |= label->own;
 		}
 	}
-	return into->policies.count;
+	return into->policies.count || into->own;
 }
 
 /* A child without its parent's label must not be. It has no pid yet: the mirror follows later. */
@@ -49,7 +51,7 @@ int BPF_PROG(ph_task_alloc, struct task_struct *child, unsigned long clone_flags
 			return PH_PASS;
 		leader = task;
 	}
-	if (!collect_labels(&label, task, leader))
+	if (!collect_labels(&label, task, leader, slot_of(front_in_force())))
 		return PH_PASS;
 	return store_label(child, &label) ? PH_NO_MEMORY : PH_PASS;
 }
@@ -64,42 +66,50 @@ int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
 	struct fresh_label label = {};
 
-	if (task == leader || !collect_labels(&label, task, leader))
+	if (task == leader ||
+	    !collect_labels(&label, task, leader, slot_of(front_in_force())))
 		return PH_PASS;
 	return set_label(task, &label) ? PH_NO_MEMORY : PH_PASS;
 }
 
-/*
- * The new program, and policies that let go of what a process executes, unless the new name or program
- * is theirs as well. There is no way back from here but the end.
- */
+/* What a process executes leaves the policies that say so, unless the new name or program is theirs as well. */
 SEC("lsm/bprm_committed_creds")
 int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task = current_task();
 	struct ph_label *label = label_of(task);
-	struct fresh_label fresh = {};
-	struct ph_trait name;
-	__u32 before;
+	bool confined;
 
-	if (!header || (!label && !asks_for(header, PH_FEATURE_EXE)))
+	if (!header || !is_program_of_note(task, label, header))
 		return PH_PASS;
-	fresh.generation = header->generation;
-	clear_ids(&fresh.policies, header->generation);
-	if (label)
-		keep_known(&fresh.policies, &label->policies, header, PH_GRANT_LEAVE);
-	read_name(&name, task);
-	add_sticky(&fresh.policies, header, &name);
-	before = fresh.policies.count;
-	add_by_exe(&fresh.policies, header, BPF_CORE_READ(bprm, file), &name);
-	if (!fresh.policies.count) {
-		if (label)
-			drop_label(task);
+	confined = stays_confined(label, header->slot);
+	take_program(task, label, BPF_CORE_READ(bprm, file), header, confined);
+	return PH_PASS;
+}
+
+/*
+ * A task that takes another real uid. Whoever was somebody's in a user namespace, or root, does so by its
+ * own right; of the others only a program that the administrator lets them run can, as sudo does: what
+ * their uid brings ends with it, and nothing else does.
+ */
+static __always_inline __u32 act_of_uid(const struct cred *old)
+{
+	bool by_program = old->uid.val != 0 && old->uid.val != old->euid.val;
+
+	return by_program && !old->user_ns->level ? ACT_PROGRAM_UID : ACT_UID;
+}
+
+SEC("lsm/task_fix_setuid")
+int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
+{
+	const struct ph_header *header = current_header();
+
+	if (!header || !asks_for(header, PH_FEATURE_UID) || new->uid.val == old->uid.val ||
+	    !is_confined(header->slot))
 		return PH_PASS;
-	}
-	if (set_label(task, &fresh) && fresh.policies.count != before)
-		must_not_run();
+	if (go_from(current_task(), current_task(), header, act_of_uid(old)))
+		return PH_NO_MEMORY;
 	return PH_PASS;
 }
 
@@ -186,58 +196,110 @@ int BPF_PROG(ph_load_module, enum kernel_load_data_id id)
 	return refuse(PH_DOOR_MODULE);
 }
 
-/* All that confines the target, be it by its uid or its cgroup. */
-static __always_inline void find_other(struct who *other, struct task_struct *target,
-				       const struct ph_header *header)
+/* All that confines the target now, be it by its uid or its cgroup. */
+PH_SUBPROGRAM int find_other(struct ph_ids *ids, struct task_struct *target, ph_tables slot)
 {
-	struct fresh_label label = {};
-
-	enter_generation(other, header);
-	look_at(other, target);
-	collect_labels(&label, target, target->group_leader);
-	other->policies = label.policies;
-	add_live(other);
-}
-
-/* Whether every policy that confines the caller confines the target too. */
-PH_FUNCTION int is_among(const struct ph_ids *ids, const struct ph_ids *others)
-{
-	__u64 missing = 0;
-
-	if (!ids || !others)
-		return 0;
-	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
-		__u64 known = ph_mask_equal(ids->id[i], 0);
-
-		for (__u32 j = 0; j < PH_LABEL_MAX; j++)
-			known |= ph_mask_equal(ids->id[i], others->id[j]);
-		missing |= ~known;
-	}
-	return !missing;
-}
-
-/* Has a stack of its own. */
-PH_SUBPROGRAM int is_confined_alike(const struct who *who, struct task_struct *target,
-				    ph_tables slot)
-{
+	struct ph_label *label = label_of(target->group_leader);
 	struct who other;
 
-	find_other(&other, target, header_at(slot));
-	return is_among(&who->policies, &other.policies);
+	enter_generation(&other, header_at(slot));
+	clear_ids(&other.policies, slot);
+	look_at(&other, target);
+	if (label) {
+		other.policies = label->policies;
+		other.own = label->own;
+	}
+	label = label_of(target);
+	if (label) {
+		merge_ids(&other.policies, &label->policies, slot);
+		other.own |= label->own;
+	}
+	add_live(&other);
+	return add_scoped(ids, &other);
+}
+
+/* For each policy of a set the bit of its layer. */
+static __always_inline __u64 layers_of(const struct ph_ids *ids)
+{
+	__u64 layers = 0;
+
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		layers |= 1ull << ph_layer_at(ids, i) & ~ph_mask_equal(ids->id[i], 0);
+	return layers;
+}
+
+/* The bit of the layer of `ids` that this policy is in; 0: it is in none. */
+static __always_inline __u64 layer_with(const struct ph_ids *ids, __u64 id)
+{
+	__u64 layer = 0;
+
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		layer |= 1ull << ph_layer_at(ids, i) & ph_mask_equal(ids->id[i], id);
+	return layer & ~ph_mask_equal(id, 0);
+}
+
+/*
+ * Whether others may do no more than these policies grant: for each layer there is one of the others that
+ * has no policy but of that layer.
+ */
+PH_FUNCTION int narrows(const struct ph_ids *others, const struct ph_ids *ids)
+{
+	__u64 covered = 0;
+
+	if (!others || !ids)
+		return 0;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 layer = ph_layer_at(others, i), within = ~0ull;
+
+		for (__u32 j = 0; j < PH_LABEL_MAX; j++) {
+			__u64 apart = ~ph_mask_equal(ph_layer_at(others, j), layer) |
+				      ph_mask_equal(others->id[j], 0);
+
+			within &= layer_with(ids, others->id[j]) | apart;
+		}
+		covered |= within & ~ph_mask_equal(others->id[i], 0);
+	}
+	return !(layers_of(ids) & ~covered);
+}
+
+/* What is in force, if it may confine the caller; else 0. It has a stack of its own. */
+PH_SUBPROGRAM __u64 glance_at_caller(void)
+{
+	struct glance seen;
+
+	return glance(&seen) ? seen.front : 0;
+}
+
+/* All that confines the caller now. */
+PH_SUBPROGRAM int find_caller(struct ph_ids *ids, ph_tables slot)
+{
+	struct who who;
+
+	return identify(&who, slot) ? add_scoped(ids, &who) : 0;
+}
+
+PH_SUBPROGRAM int is_confined_alike(struct task_struct *target, ph_tables slot)
+{
+	struct ph_ids ids, others;
+
+	clear_ids(&ids, slot);
+	clear_ids(&others, slot);
+	find_caller(&ids, slot);
+	find_other(&others, target, slot);
+	return narrows(&others, &ids);
 }
 
 /* Who may write another's memory may do with its sockets what it likes. */
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(ph_ptrace, struct task_struct *target, unsigned int mode)
 {
-	struct glance seen;
-	struct who who;
+	__u64 front;
 
-	if (!(mode & PTRACE_ATTACH) || !glance(&seen))
+	if (!(mode & PTRACE_ATTACH))
 		return PH_PASS;
-	recognize(&who, &seen);
-	if (!is_confined_alike(&who, target, slot_of(seen.front)) &&
-	    refuse_caller(PH_DOOR_PTRACE, slot_of(seen.front)))
+	front = glance_at_caller();
+	if (front && !is_confined_alike(target, slot_of(front)) &&
+	    refuse_caller(PH_DOOR_PTRACE, slot_of(front)))
 		return PH_DENY;
 	return PH_PASS;
 }

@@ -4,22 +4,55 @@
  * runs. Tracing programs: they observe and cannot refuse. Where the LSM hooks are there as well,
  * these keep the mirror, and the hooks do what may fail.
  */
+#include "acts.bpf.h"
 #include "cgroups.bpf.h"
 #include "exe.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 /*
- * Also the names of others: a write to /proc/PID/comm, and each exec. The name that goes counts
- * too: the task may have taken it before the policy came.
+ * The label of a task after a change of its name: what it has, what the name brings that it had, and, as
+ * a further layer if the caller is confined, what the new one does.
+ */
+PH_SUBPROGRAM int rename_to(struct task_struct *task, const struct ph_trait *name,
+			    const struct ph_trait *old, const struct ph_header *header,
+			    bool confined)
+{
+	struct ph_label *label = any_label_of(task);
+	struct fresh_label fresh = { .generation = header->generation };
+
+	clear_ids(&fresh.policies, header->generation);
+	if (label)
+		keep_known(&fresh, label, header, 0);
+	add_sticky(&fresh, header, old);
+	if (confined) {
+		fresh.own |= PH_OWN_NAME;
+		fresh.layer = PH_LAYER_NEW;
+	}
+	add_sticky(&fresh, header, name);
+	if (asks_for(header, PH_FEATURE_NAMED_EXE))
+		add_by_exe(&fresh, header, BPF_CORE_READ(task, mm, exe_file), name);
+	return renew_label(task, label, &fresh);
+}
+
+/* If the caller is confined, whom it moves is held to what confines that one now. */
+static __always_inline __u32 act_of_mover(const struct ph_header *header)
+{
+	return is_confined(header->slot) ? ACT_MOVE : ACT_MOVED;
+}
+
+/*
+ * Also the names of others: a write to /proc/PID/comm. The name that goes counts too: the task may have
+ * taken it before the policy came. In an exec the new name belongs to the new program, and is looked
+ * at with it.
  */
 SEC("tp_btf/task_rename")
 int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 {
 	const struct ph_header *header = current_header();
-	struct fresh_label fresh = {};
+	bool executes = BPF_CORE_READ_BITFIELD_PROBED(task, in_execve) && task == current_task();
 	struct ph_trait name = {}, old;
-	bool named;
+	struct glance seen;
 
 	if (!header)
 		return 0;
@@ -27,45 +60,72 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	bpf_probe_read_kernel_str(&name, sizeof(name), comm);
 	mask_name(&name);
 	read_name(&old, task);
-	named = asks_for(header, PH_FEATURE_NAMED_EXE);
-	if (!named && !any_label_of(task) && !may_bring(header, &name) && !may_bring(header, &old))
+	if (!glance(&seen) && !asks_for(header, PH_FEATURE_NAMED_EXE) && !any_label_of(task) &&
+	    !may_bring(header, &name) && !may_bring(header, &old))
 		return 0;
-	add_sticky(&fresh.policies, header, &old);
-	if (named)
-		add_by_exe(&fresh.policies, header, BPF_CORE_READ(task, mm, exe_file), &name);
-	relabel(task, &name, header, &fresh);
+	rename_to(task, executes ? &old : &name, &old, header, is_confined(header->slot));
 	return 0;
 }
 
-/* The child has its pid now, and has not run yet. */
+/*
+ * The mirror gets the label that a child has from its parent: that in task storage or, where there is none,
+ * that of the parent in the mirror. A thread of a labelled leader is confined by the leader's label.
+ */
+PH_SUBPROGRAM int mirror_child(struct task_struct *parent, struct task_struct *child,
+			       const struct ph_header *header)
+{
+	bool same_process = child->tgid == parent->tgid, by_leader = parent->pid == parent->tgid;
+	struct fresh_label fresh = { .generation = header->generation };
+	struct ph_label *label;
+
+	clear_ids(&fresh.policies, header->generation);
+	if (SETTING(ph_has_task_storage)) {
+		label = bpf_task_storage_get(&ph_labels, child, NULL, 0);
+		if (label)
+			keep_known(&fresh, label, header, 0);
+	} else if (!same_process || !by_leader) {
+		label = mirrored_label(parent->pid);
+		if (label)
+			keep_known(&fresh, label, header, 0);
+		label = same_process || by_leader ? NULL : mirrored_label(parent->tgid);
+		if (label)
+			keep_known(&fresh, label, header, 0);
+	}
+	if (!fresh.policies.count && !fresh.own)
+		return 0;
+	return mirror_label(child->pid, &fresh);
+}
+
+/*
+ * The child has its pid now, and has not run yet. Whoever had that pid before it has left nothing. It may
+ * have been made in another cgroup than its parent's.
+ */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 {
 	const struct ph_header *header = current_header();
-	struct fresh_label fresh = {};
-	struct ph_label *label;
-	bool same_process, by_leader;
 
+	unmirror(child->pid);
 	if (!header)
 		return 0;
-	same_process = child->tgid == parent->tgid;
-	by_leader = parent->pid == parent->tgid;
-	/* A thread of a labelled leader is confined by the leader's label. */
-	if (same_process && by_leader)
-		return 0;
-	fresh.generation = header->generation;
-	label = mirrored_label(parent->pid);
-	if (label)
-		keep_known(&fresh.policies, &label->policies, header, 0);
-	if (!same_process && !by_leader) {
-		label = mirrored_label(parent->tgid);
-		if (label)
-			keep_known(&fresh.policies, &label->policies, header, 0);
-	}
-	if (!fresh.policies.count)
-		return 0;
-	mirror_label(child->pid, &fresh);
+	mirror_child(parent, child, header);
+	if (asks_for(header, PH_FEATURE_CGROUP) && child->tgid != parent->tgid &&
+	    cgroup_of(child) != cgroup_of(parent))
+		go_from(child, parent, header, act_of_mover(header));
 	return 0;
+}
+
+/* The label of the process, in the mirror, and that of the thread which takes the leader's place. */
+PH_SUBPROGRAM int take_over(__u32 pid, const struct ph_label *label, const struct ph_header *header)
+{
+	struct fresh_label fresh = { .generation = header->generation };
+	struct ph_label *there = mirrored_label(pid);
+
+	clear_ids(&fresh.policies, header->generation);
+	if (there)
+		keep_known(&fresh, there, header, 0);
+	keep_known(&fresh, label, header, 0);
+	return mirror_label(pid, &fresh);
 }
 
 /*
@@ -76,43 +136,25 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
+	__u32 pid = task->pid, thread = old_pid;
 	struct ph_label *label, *old = NULL;
-	struct fresh_label fresh = {};
-	__u32 pid = task->pid, thread = old_pid, before;
-	struct ph_trait name;
+	bool confined;
 
 	if (!header)
 		return 0;
-	label = mirrored_label(pid);
 	if (thread != pid)
 		old = mirrored_label(thread);
-	if (SETTING(ph_has_task_storage)) {
-		if (old)
-			bpf_map_delete_elem(&ph_mirror, &thread);
+	if (old && !SETTING(ph_has_task_storage))
+		take_over(pid, old, header);
+	if (old)
+		unmirror(thread);
+	if (SETTING(ph_has_task_storage))
 		return 0;
-	}
-	/* One after the other: clang would compute with the pointers. */
-	if (!label) {
-		barrier_var(old);
-		if (!old && !asks_for(header, PH_FEATURE_EXE))
-			return 0;
-	}
-	read_name(&name, task);
-	fresh.generation = header->generation;
-	clear_ids(&fresh.policies, header->generation);
-	if (label)
-		keep_known(&fresh.policies, &label->policies, header, PH_GRANT_LEAVE);
-	if (old)
-		keep_known(&fresh.policies, &old->policies, header, PH_GRANT_LEAVE);
-	add_sticky(&fresh.policies, header, &name);
-	before = fresh.policies.count;
-	add_by_exe(&fresh.policies, header, BPF_CORE_READ(bprm, file), &name);
-	if (!fresh.policies.count)
-		bpf_map_delete_elem(&ph_mirror, &pid);
-	else if (mirror_label(pid, &fresh) && fresh.policies.count != before)
-		must_not_run();
-	if (old)
-		bpf_map_delete_elem(&ph_mirror, &thread);
+	label = mirrored_label(pid);
+	if (!is_program_of_note(task, label, header))
+		return 0;
+	confined = stays_confined(label, header->slot);
+	take_program(task, label, BPF_CORE_READ(bprm, file), header, confined);
 	return 0;
 }
 
@@ -123,9 +165,25 @@ int BPF_PROG(ph_exit, struct task_struct *task)
 	__u32 pid = task->pid, tgid = task->tgid;
 
 	if (pid != tgid)
-		bpf_map_delete_elem(&ph_mirror, &pid);
+		unmirror(pid);
 	if (task->signal->live.counter == 0)
-		bpf_map_delete_elem(&ph_mirror, &tgid);
+		unmirror(tgid);
+	return 0;
+}
+
+/*
+ * Before a task gets another cgroup: the tracepoint comes after it, when nobody knows any more where it
+ * was. On kernels that do not let this function be traced, leaving by its own act is an open door.
+ */
+SEC("fentry/cgroup_attach_task")
+int BPF_PROG(ph_move, struct cgroup *to, struct task_struct *task)
+{
+	const struct ph_header *header = current_header();
+
+	if (!header || !asks_for(header, PH_FEATURE_CGROUP) || !is_cgroup2(to) ||
+	    cgroup_of(task) == to)
+		return 0;
+	go_from(task, task, header, act_of_mover(header));
 	return 0;
 }
 
@@ -133,16 +191,19 @@ SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 {
 	const struct ph_header *header = current_header();
-	__u64 id = BPF_CORE_READ(cgroup, kn, id);
-	struct ph_cgroup *entry;
+	__u64 id = BPF_CORE_READ(cgroup, kn, id), above_id;
+	struct ph_cgroup *entry, *above;
 
 	if (!is_cgroup2(cgroup))
 		return 0;
+	above_id = BPF_CORE_READ(cgroup, self.parent, cgroup, kn, id);
 	bpf_map_update_elem(&ph_cgroups, &id, &unknown_cgroup, PH_ANY);
 	entry = bpf_map_lookup_elem(&ph_cgroups, &id);
-	hash_path(entry, cgroup);
+	above = bpf_map_lookup_elem(&ph_cgroups, &above_id);
+	if (!extend_path(entry, above, (__u64)BPF_CORE_READ(cgroup, kn, name)))
+		hash_path(entry, cgroup);
 	if (!entry || !entry->ready) {
-		count_health(PH_HEALTH_CGROUP_LOST);
+		lose_cgroup(id);
 		return 0;
 	}
 	if (!header)
@@ -165,20 +226,44 @@ int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 	return 0;
 }
 
-/* One record, if what sticks to the task or is asked anew at each call confines it now. */
-PH_SUBPROGRAM int tell_task(struct bpf_iter__task *ctx, const struct ph_header *header,
-			    const struct ph_ids *sticky)
+/*
+ * What a task's name or program brings now, and did not before, it has through no act of its own, unless
+ * it took these while it was confined.
+ */
+PH_SUBPROGRAM int label_running(struct task_struct *task, const struct ph_header *header)
 {
-	struct task_struct *task = ctx->task;
+	struct fresh_label fresh = { .generation = header->generation };
+	struct ph_label *label = any_label_of(task);
+	struct ph_trait name;
+
+	clear_ids(&fresh.policies, header->generation);
+	if (label)
+		keep_known(&fresh, label, header, 0);
+	if (!asks_for(header, PH_FEATURE_BY_UID | PH_FEATURE_BY_CGROUP) && !fresh.policies.count)
+		fresh.own = 0; /* nothing confines it, so nothing was its act */
+	fresh.layer = fresh.own & PH_OWN_NAME ? PH_LAYER_NEW : PH_LAYER_BASE;
+	read_name(&name, task);
+	add_sticky(&fresh, header, &name);
+	add_by_exe(&fresh, header, BPF_CORE_READ(task, mm, exe_file), &name);
+	return renew_label(task, label, &fresh);
+}
+
+/* One record, if what sticks to the task or is asked anew at each call confines it now. */
+PH_SUBPROGRAM int tell_task(struct bpf_iter__task *ctx, struct task_struct *task,
+			    const struct ph_header *header)
+{
+	struct ph_label *label = any_label_of(task);
 	struct ph_labelled record = {};
 	struct ph_trait name;
 	struct who who;
 
-	if (!task)
-		return 0;
 	enter_generation(&who, header);
+	clear_ids(&who.policies, header->generation);
 	look_at(&who, task);
-	who.policies = *sticky;
+	if (label) {
+		who.policies = label->policies;
+		who.own = label->own;
+	}
 	add_live(&who);
 	add_scoped(&record.policies, &who);
 	if (!record.policies.count)
@@ -197,14 +282,9 @@ int ph_label_tasks(struct bpf_iter__task *ctx)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task = ctx->task;
-	struct fresh_label fresh = {};
-	struct ph_trait name;
 
-	if (!task || !header)
+	if (!task || !header || has_ended(task))
 		return 0;
-	read_name(&name, task);
-	add_by_exe(&fresh.policies, header, BPF_CORE_READ(task, mm, exe_file), &name);
-	if (fresh.policies.count || any_label_of(task) || may_bring(header, &name))
-		relabel(task, &name, header, &fresh);
-	return tell_task(ctx, header, &fresh.policies);
+	label_running(task, header);
+	return tell_task(ctx, task, header);
 }

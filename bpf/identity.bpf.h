@@ -6,7 +6,9 @@
  * Who is calling: names and labels.
  *
  * A task is confined by the label on itself, by that on its thread-group leader, by the names of
- * both, and by its uid and its cgroup, which are looked at anew each time. Labels lie in task storage
+ * both, and by its uid and its cgroup, which are looked at anew each time. What a confined task does
+ * about any of these only narrows what it may: policies that come by an act of its own are a further
+ * layer, and those that it would leave so are held in its label. Labels lie in task storage
  * and, for programs that cannot read task storage and for the moments in which it is busy, in a mirror
  * by thread id.
  *
@@ -25,6 +27,19 @@ struct task_struct___storage {
 	void *bpf_storage;
 } __attribute__((preserve_access_index));
 
+enum {
+	TASK_EXITING = 0x4, /* PF_EXITING */
+	NAMESPACES_MAX = 33, /* of users, one in another: the kernel makes no more */
+};
+
+/* A label that is being put together: as struct ph_label, with nothing to remember yet. */
+struct fresh_label {
+	__u32 generation;
+	__u16 own;
+	__u16 layer; /* of what is being added */
+	struct ph_ids policies;
+};
+
 struct who {
 	__u64 generation;
 	__u64 cgroup; /* id; this and the uid only where some policy asks for them */
@@ -32,7 +47,16 @@ struct who {
 	__u32 features;
 	__u32 uid;
 	__u32 settled; /* the conditions held when the socket was labelled: they are not asked again */
-	struct ph_ids policies;
+	__u64 namespace; /* the task's user namespace, unless it is the first; only where uids are asked for */
+	union { /* what confines it, as a label would say it */
+		struct fresh_label label;
+		struct {
+			__u32 pad0;
+			__u16 own; /* enum ph_own */
+			__u16 pad1;
+			struct ph_ids policies;
+		};
+	};
 };
 
 static __always_inline struct task_struct *current_task(void)
@@ -82,19 +106,55 @@ static __always_inline void read_name(struct ph_trait *name, struct task_struct 
 	mask_name(name);
 }
 
-/*
- * Adds an id that is not there; 0 is none. A count beyond PH_LABEL_MAX says that one found no room.
- * Ids behind the count are 0, here and everywhere.
- */
-static __always_inline void add_id(struct ph_ids *ids, __u64 id)
-{
-	__u64 known = ph_mask_equal(id, 0), count = ids->count;
+/* --- Sets of policies and their layers. Without branches, of which the verifier would follow all. */
 
+/* Whether one grant is enough: the policies are all of one layer. */
+static __always_inline bool add_up(const struct ph_ids *ids)
+{
+	return !ids->layers || ids->count == 1;
+}
+
+/*
+ * Adds an id that is not there; 0 is none. With PH_LAYER_NEW it begins a layer, and the number of that is
+ * the answer. A count beyond PH_LABEL_MAX says that an id found no room.
+ */
+static __always_inline __u64 add_id(struct ph_ids *ids, __u64 id, __u64 layer, __u64 held)
+{
+	__u64 none = ph_mask_equal(id, 0), known = none, count = ids->count, added, begins;
+	__u64 holds = ids->held;
+
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 same = ph_mask_equal(ids->id[i], id) & ~none;
+
+		known |= same;
+		holds |= held << i & same;
+	}
+	added = ~known;
+	begins = ph_mask_equal(layer, PH_LAYER_NEW) & added;
+	layer = (layer & ~begins) | ((count + 1) & begins);
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
-		known |= ph_mask_equal(ids->id[i], id);
-	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
-		ids->id[i] |= id & ph_mask_equal(i, count) & ~known;
-	ids->count = count + (~known & 1);
+		ids->id[i] |= id & ph_mask_equal(i, count) & added;
+	/* Of what finds no room these bits are beyond the end. */
+	ids->layers |= (layer & added) << (PH_LAYER_BITS * count);
+	ids->held = holds | (held & added) << count;
+	ids->count = count + (added & 1);
+	return layer;
+}
+
+/* The numbers that the layers of one set have got in another, PH_LAYER_BITS for each. */
+typedef __u64 ph_layer_map;
+
+/* Adds an id of the layer `from` of another set; what is looked up at each call stays that. */
+static __always_inline ph_layer_map carry_id(struct ph_ids *ids, __u64 id, __u64 from, __u64 held,
+					     ph_layer_map map)
+{
+	__u64 shift = PH_LAYER_BITS * from, to = map >> shift & 15;
+	__u64 live = ph_mask_equal(from, PH_LAYER_CGROUP) | ph_mask_equal(from, PH_LAYER_UID);
+
+	to |= PH_LAYER_NEW & ph_mask_equal(to, 0) & ~ph_mask_equal(from, PH_LAYER_BASE);
+	to = (to & ~live) | (from & live);
+	to = add_id(ids, id, to, held);
+	return map | (to & ~ph_mask_equal(to, PH_LAYER_NEW)) << shift;
 }
 
 /* What did not fit elsewhere is not here either. */
@@ -111,38 +171,151 @@ static __always_inline void clear_ids(struct ph_ids *ids, __u64 unknown)
 {
 	__builtin_memset(ids, 0, sizeof(*ids));
 	ids->count = hide(0, unknown);
+	ids->held = hide(0, unknown);
+	ids->layers = hide(0, unknown);
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
 		ids->id[i] = hide(0, unknown);
 }
 
-PH_FUNCTION int add_ids(struct ph_ids *ids, const struct ph_ids *more)
+/* Whether the policy only watches; one that no table knows may be of the tables to come. */
+static __always_inline bool only_watches(ph_tables slot, __u64 id)
 {
-	if (!ids || !more)
-		return 0;
+	const struct ph_grant *grant = find_grant(slot, id);
+
+	return grant && grant->mode == PH_MODE_AUDIT;
+}
+
+/* Of the policies that got their place by taking it from another: there is one such layer. */
+#define LAYER_EVICTED (PH_LAYER_UID + 2)
+
+static __always_inline bool has_layer(const struct ph_ids *ids, __u64 layer)
+{
+	__u64 has = 0;
+
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
-		add_id(ids, more->id[i]);
-	mark_overfull(ids, more->count);
-	return 0;
+		has |= ph_mask_equal(ph_layer_at(ids, i), layer);
+	return has;
 }
 
 /*
- * Those of `from` that the tables still know; not those whose grant has a flag of `without`.
+ * Of a policy that found no room. One that only watches may be left out, and gives its place to one that
+ * does more: it may refuse nothing, be it by its number. The answer is the layer, as of add_id().
  */
-PH_FUNCTION int add_known(struct ph_ids *ids, const struct ph_ids *from, ph_tables slot,
-			  __u8 without)
+PH_FUNCTION int evict_for(struct ph_ids *ids, __u64 id, __u32 layer, ph_tables slot)
 {
+	if (!ids)
+		return layer;
+	count_health(PH_HEALTH_AUDIT_LOST);
+	if (only_watches(slot, id))
+		return layer;
+	if (layer == PH_LAYER_NEW)
+		layer = has_layer(ids, LAYER_EVICTED) ? PH_LAYER_NEW : LAYER_EVICTED;
+	for (__u32 i = 0; i < PH_LABEL_MAX && layer != PH_LAYER_NEW; i++) {
+		if (!only_watches(slot, ids->id[i]))
+			continue;
+		ids->id[i] = id;
+		ids->held &= ~(1 << i);
+		ids->layers &= ~(15u << (PH_LAYER_BITS * i));
+		ids->layers |= layer << (PH_LAYER_BITS * i);
+		return layer;
+	}
+	ids->count = PH_LABEL_MAX + 1;
+	return layer;
+}
+
+/* Not all of these found room. */
+PH_FUNCTION int make_room(struct ph_ids *ids, const struct ph_ids *more, __u32 layer,
+			  ph_tables slot)
+{
+	if (!ids || !more)
+		return layer;
+	ids->count = PH_LABEL_MAX;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 id = more->id[i], known = ph_mask_equal(id, 0);
+
+		for (__u32 j = 0; j < PH_LABEL_MAX; j++)
+			known |= ph_mask_equal(ids->id[j], id);
+		if (!known)
+			layer = evict_for(ids, id, layer & 15, slot);
+	}
+	mark_overfull(ids, more->count);
+	return layer;
+}
+
+static __always_inline bool lacks_room(const struct ph_ids *ids, const struct ph_ids *more)
+{
+	return ids->count > PH_LABEL_MAX || more->count > PH_LABEL_MAX;
+}
+
+PH_FUNCTION int append_ids(struct ph_ids *ids, const struct ph_ids *more, __u32 layer)
+{
+	__u64 number = layer;
+
+	if (!ids || !more)
+		return 0;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		number = add_id(ids, more->id[i], number, 0);
+	return number;
+}
+
+/* All in one layer, or in the base; the answer is its number, or PH_LAYER_NEW if nothing began it. */
+static __always_inline __u32 add_ids(struct ph_ids *ids, const struct ph_ids *more, __u32 layer,
+				     ph_tables slot)
+{
+	layer = append_ids(ids, more, layer);
+	return lacks_room(ids, more) ? make_room(ids, more, layer & 15, slot) : layer;
+}
+
+PH_FUNCTION int carry_ids(struct ph_ids *ids, const struct ph_ids *more)
+{
+	ph_layer_map map = 0;
+
+	if (!ids || !more)
+		return 0;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		map = carry_id(ids, more->id[i], ph_layer_at(more, i), more->held >> i & 1, map);
+	return 0;
+}
+
+/* Each in the layer that it has there. */
+static __always_inline void merge_ids(struct ph_ids *ids, const struct ph_ids *more, ph_tables slot)
+{
+	carry_ids(ids, more);
+	if (lacks_room(ids, more))
+		make_room(ids, more, PH_LAYER_NEW, slot);
+}
+
+/* The slots of the generation in force and, while that has a deadline, of the one that comes after. */
+enum {
+	SLOT_NEXT = 2, /* likewise */
+	SLOT_HAS_NEXT = 4,
+};
+
+static __always_inline const struct ph_grant *find_known(__u32 slots, __u64 id)
+{
+	const struct ph_grant *grant = find_grant(slots & PH_FRONT_SLOT, id);
+
+	if (grant || !(slots & SLOT_HAS_NEXT))
+		return grant;
+	return find_grant(slots / SLOT_NEXT & PH_FRONT_SLOT, id);
+}
+
+/* Those of `from` that the tables still know, in their layers; not those that have a flag of `without`. */
+PH_FUNCTION int add_known(struct ph_ids *ids, const struct ph_ids *from, __u32 slots, __u8 without)
+{
+	ph_layer_map map = 0;
+
 	if (!ids || !from)
 		return 0;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 id = from->id[i];
-		const struct ph_grant *grant = find_grant(slot, id);
+		const struct ph_grant *grant = find_known(slots, id);
 
 		if (!grant || grant->flags & without)
 			id = 0;
-		id = hide(id, slot);
-		add_id(ids, id);
+		id = hide(id, slots);
+		map = carry_id(ids, id, ph_layer_at(from, i), from->held >> i & 1, map);
 	}
-	mark_overfull(ids, from->count);
 	return 0;
 }
 
@@ -174,7 +347,7 @@ static __always_inline struct ph_label *label_of(struct task_struct *task)
 {
 	if (SETTING(ph_has_task_storage))
 		return stored_label(task);
-	return SETTING(ph_has_labels) ? mirrored_label(TASK_READ(task, pid)) : NULL;
+	return mirrored_label(TASK_READ(task, pid));
 }
 
 /* The same, also of a task that was labelled while the mirror was all there was. */
@@ -182,14 +355,8 @@ static __always_inline struct ph_label *any_label_of(struct task_struct *task)
 {
 	struct ph_label *label = label_of(task);
 
-	return label || !SETTING(ph_has_labels) ? label : mirrored_label(TASK_READ(task, pid));
+	return label ? label : mirrored_label(TASK_READ(task, pid));
 }
-
-/* A label that is being put together: as struct ph_label, with nothing to remember yet. */
-struct fresh_label {
-	__u64 generation;
-	struct ph_ids policies;
-};
 
 static const struct ph_label no_label;
 
@@ -203,10 +370,20 @@ static __always_inline void write_label(struct ph_label *label, const struct fre
 	for (__u32 i = 0; i < PH_MEMOS; i++)
 		*(volatile __u64 *)&label->memos.port[i] = 0;
 	*(volatile __u64 *)&label->memos.kinds = 0;
+	*(volatile __u32 *)&label->policies.layers = value->policies.layers;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
 		*(volatile __u64 *)&label->policies.id[i] = value->policies.id[i];
-	*(volatile __u32 *)&label->policies.count = value->policies.count;
-	*(volatile __u64 *)&label->generation = value->generation;
+	*(volatile __u16 *)&label->policies.held = value->policies.held;
+	*(volatile __u16 *)&label->policies.count = value->policies.count;
+	*(volatile __u16 *)&label->own = value->own;
+	*(volatile __u32 *)&label->generation = value->generation;
+}
+
+/* The mirror forgets a thread: where it has no mark there is nothing to look for. */
+static __always_inline void unmirror(__u32 pid)
+{
+	if (*(volatile __u8 *)mirror_mark(pid))
+		bpf_map_delete_elem(&ph_mirror, &pid);
 }
 
 static __always_inline int mirror_label(__u32 pid, const struct fresh_label *value)
@@ -243,25 +420,40 @@ static __always_inline int store_label(struct task_struct *task, const struct fr
 	return 0;
 }
 
+/*
+ * Whether nobody asks for the label of the task any more: the thread has ended, or, as that of a leader
+ * speaks for the process, the last thread has. Its entry in the mirror is, or was, taken away.
+ */
+static __always_inline bool has_ended(struct task_struct *task)
+{
+	if (TASK_READ(task, group_leader) == task)
+		return BPF_CORE_READ(task, signal, live.counter) == 0;
+	return TASK_READ(task, flags) & TASK_EXITING;
+}
+
+/*
+ * Of any task. One that ends meanwhile takes its entry of the mirror away before it is there; whoever
+ * gets its number next must not find it: so it is looked at once more.
+ */
 static __always_inline int set_label(struct task_struct *task, const struct fresh_label *value)
 {
-	int stored = store_label(task, value);
-	int mirrored = mirror_label(TASK_READ(task, pid), value);
+	__u32 pid = TASK_READ(task, pid);
+	int stored = store_label(task, value), mirrored = mirror_label(pid, value);
 
+	if (has_ended(task))
+		unmirror(pid);
 	return SETTING(ph_has_task_storage) ? stored : mirrored;
 }
 
 static __always_inline void drop_label(struct task_struct *task)
 {
-	__u32 pid = TASK_READ(task, pid);
-
 	if (SETTING(ph_has_task_storage))
 		bpf_task_storage_delete(&ph_labels, task);
-	bpf_map_delete_elem(&ph_mirror, &pid);
+	unmirror(TASK_READ(task, pid));
 }
 
-/* Adds the policies that a trait brings. */
-static __always_inline void add_by_trait(struct ph_ids *ids, const struct ph_header *header,
+/* Adds the policies that a trait brings, as the layer that is being added. */
+static __always_inline void add_by_trait(struct fresh_label *fresh, const struct ph_header *header,
 					 const struct ph_trait *trait)
 {
 	const struct ph_ids *brought;
@@ -270,29 +462,36 @@ static __always_inline void add_by_trait(struct ph_ids *ids, const struct ph_hea
 		return;
 	brought = find_trait(header->slot, trait);
 	if (brought)
-		add_ids(ids, brought);
+		fresh->layer = add_ids(&fresh->policies, brought, fresh->layer, header->slot);
+}
+
+static __always_inline __u32 slots_of(const struct ph_header *header)
+{
+	const struct ph_header *next = next_header(header);
+	__u32 slots = header->slot & PH_FRONT_SLOT;
+
+	return next ? slots | SLOT_HAS_NEXT | (next->slot & PH_FRONT_SLOT) * SLOT_NEXT : slots;
 }
 
 /* Those of a label that still hold, now or when the deadline has passed. */
-static __always_inline void keep_known(struct ph_ids *ids, const struct ph_ids *from,
+static __always_inline void keep_known(struct fresh_label *fresh, const struct ph_label *label,
 				       const struct ph_header *header, __u8 without)
 {
-	const struct ph_header *next = next_header(header);
-
-	add_known(ids, from, header->slot, without);
-	if (next)
-		add_known(ids, from, next->slot, without);
+	fresh->own |= label->own;
+	add_known(&fresh->policies, &label->policies, slots_of(header), without);
+	mark_overfull(&fresh->policies, label->policies.count);
+	mark_overfull(&fresh->policies, fresh->policies.count);
 }
 
 /* What a name brings, likewise. */
-static __always_inline void add_sticky(struct ph_ids *ids, const struct ph_header *header,
+static __always_inline void add_sticky(struct fresh_label *fresh, const struct ph_header *header,
 				       const struct ph_trait *name)
 {
 	const struct ph_header *next = next_header(header);
 
-	add_by_trait(ids, header, name);
+	add_by_trait(fresh, header, name);
 	if (next)
-		add_by_trait(ids, next, name);
+		add_by_trait(fresh, next, name);
 }
 
 /* Whether it may bring anything: all do while there are two tables to ask. */
@@ -301,22 +500,21 @@ static __always_inline bool may_bring(const struct ph_header *header, const stru
 	return header->deadline || in_filter(header->slot, name);
 }
 
-/*
- * Makes a task's label anew: what of it still holds, and what `name` matches. The result stays in
- * `fresh`, whether or not it can be stored. Nonzero: it could not.
- */
-PH_SUBPROGRAM int relabel(struct task_struct *task, const struct ph_trait *name,
-			  const struct ph_header *header, struct fresh_label *fresh)
+/* Whether a generation that is in force, or will be, asks for it. */
+static __always_inline bool asks_for(const struct ph_header *header, __u32 feature)
 {
-	struct ph_label *label = any_label_of(task);
+	const struct ph_header *next = next_header(header);
 
-	if (label)
-		keep_known(&fresh->policies, &label->policies, header, 0);
-	add_sticky(&fresh->policies, header, name);
-	fresh->generation = header->generation;
-	if (fresh->policies.count)
+	return (header->features | (next ? next->features : 0)) & feature;
+}
+
+/* Stores the label that was made anew of `old`, or of none. Nonzero: it could not be stored. */
+static __always_inline int renew_label(struct task_struct *task, const struct ph_label *old,
+				       const struct fresh_label *fresh)
+{
+	if (fresh->policies.count || (old && fresh->own))
 		return set_label(task, fresh);
-	if (label)
+	if (old)
 		drop_label(task);
 	return 0;
 }
@@ -347,6 +545,19 @@ static __always_inline __u32 uid_of_caller(struct task_struct *task)
 	return bpf_get_current_uid_gid();
 }
 
+/* The user namespace of a task, unless it is the first; a number. */
+static __always_inline __u64 namespace_of(struct task_struct *task)
+{
+	const struct user_namespace *namespace;
+
+	if (SETTING(ph_has_task_btf)) {
+		namespace = task->cred->user_ns;
+		return namespace->level ? (__u64) namespace : 0;
+	}
+	namespace = BPF_CORE_READ(task, cred, user_ns);
+	return BPF_CORE_READ(namespace, level) ? (__u64) namespace : 0;
+}
+
 /* What a uid or a cgroup alone brings; NULL: nothing. */
 static __always_inline struct ph_ids *brought_by_uid(ph_tables slot, __u32 uid)
 {
@@ -360,14 +571,14 @@ static __always_inline struct ph_ids *brought_by_cgroup(ph_tables slot, __u64 cg
 	return *(volatile __u8 *)place_mark(slot, cgroup) ? find_place(slot, cgroup) : NULL;
 }
 
-/* Whether the task's uid or its cgroup may bring a policy. */
+/* Whether the task's uid or its cgroup may bring a policy. Who owns its user namespace counts as well. */
 static __always_inline bool may_be_brought_live(__u64 front, struct task_struct *task)
 {
 	struct ph_trait uid;
 
 	if (front & PH_FRONT_UID) {
 		uid = ph_trait(PH_TRAIT_UID, uid_of_caller(task));
-		if (in_filter(slot_of(front), &uid))
+		if (in_filter(slot_of(front), &uid) || namespace_of(task))
 			return true;
 	}
 	return front & PH_FRONT_CGROUP &&
@@ -390,8 +601,6 @@ static __always_inline struct ph_label *glance_at_label(struct task_struct *task
 
 	if (SETTING(ph_has_task_storage))
 		return stored_label(task);
-	if (!SETTING(ph_has_labels))
-		return NULL;
 	pid_tgid = bpf_get_current_pid_tgid();
 	return mirrored_label(leader ? pid_tgid >> 32 : pid_tgid);
 }
@@ -416,7 +625,7 @@ static __always_inline bool glance_at_names(struct glance *seen, struct task_str
 		return true;
 	if (!label)
 		return may_match(slot, leader);
-	if (label->generation == generation_of(seen->front))
+	if (label->generation == (__u32)generation_of(seen->front))
 		seen->ids = &label->policies;
 	return true;
 }
@@ -426,15 +635,22 @@ PH_SUBPROGRAM struct ph_ids *brought_alone(__u64 front, struct task_struct *task
 {
 	struct ph_ids *by_uid = NULL, *by_cgroup = NULL;
 	struct glance seen = { .front = front };
+	__u64 cgroup;
 
 	if (glance_at_names(&seen, task))
 		return NULL;
-	if (front & PH_FRONT_UID)
+	if (front & PH_FRONT_UID) {
+		if (namespace_of(task))
+			return NULL;
 		by_uid = brought_by_uid(slot_of(front), uid_of_caller(task));
-	if (front & PH_FRONT_CGROUP)
-		by_cgroup = brought_by_cgroup(slot_of(front), bpf_get_current_cgroup_id());
-	if (by_uid && by_cgroup)
-		return NULL;
+	}
+	cgroup = bpf_get_current_cgroup_id();
+	if (front & PH_FRONT_CGROUP && *(volatile __u8 *)place_mark(slot_of(front), cgroup)) {
+		by_cgroup = find_place(slot_of(front), cgroup);
+		/* With the mark alone it is one that found no room, or looks like one that brings. */
+		if (!by_cgroup || by_uid)
+			return NULL;
+	}
 	return by_uid ? by_uid : by_cgroup;
 }
 
@@ -479,19 +695,145 @@ static __always_inline bool glance_at_socket(struct glance *seen, struct ph_sock
 
 /* --- What is asked anew at each call */
 
+/* As add_ids(). */
+static __always_inline __u32 add_brought(struct who *who, const struct ph_ids *brought, __u32 layer)
+{
+	return brought ? add_ids(&who->policies, brought, layer, who->slot) : layer;
+}
+
+/*
+ * The uid of who made a user namespace, which is its owner, and the namespace that it is in: 0 for the first
+ * of all, which is nobody's.
+ */
+static __always_inline __u64 namespace_above(__u64 namespace, __u32 *ret_owner)
+{
+	const struct user_namespace *at = (const struct user_namespace *)namespace;
+
+	*ret_owner = BPF_CORE_READ(at, owner.val);
+	return (__u64)BPF_CORE_READ(at, parent);
+}
+
+/* What the owners of the task's user namespaces bring: to be another's uid in them ends nothing. */
+PH_FUNCTION int add_by_owners(struct who *who, __u32 layer)
+{
+	const struct ph_ids *brought;
+	__u64 namespace, above;
+	__u32 owner;
+
+	if (!who)
+		return 0;
+	namespace = who->namespace;
+	for (__u32 i = 0; i < NAMESPACES_MAX && namespace; i++) {
+		above = namespace_above(namespace, &owner);
+		if (!above)
+			break;
+		brought = brought_by_uid(who->slot, owner);
+		if (brought)
+			layer = append_ids(&who->policies, brought, layer & 15);
+		namespace = above;
+	}
+	mark_overfull(&who->policies, who->policies.count);
+	return 0;
+}
+
+/* Newer kernels keep pointers to the cgroups above, others their ids. */
+struct cgroup___ids {
+	__u64 ancestor_ids[1];
+} __attribute__((preserve_access_index));
+
+struct cgroup___pointers {
+	struct cgroup *ancestors[1];
+} __attribute__((preserve_access_index));
+
+/* The id of the cgroup at this level above one; 0: there is none. */
+static __always_inline __u64 id_above(struct cgroup *cgroup, __u32 level)
+{
+	void *at = cgroup;
+	struct cgroup *above = NULL;
+	__u64 id = 0;
+
+	if (bpf_core_field_exists(struct cgroup___pointers, ancestors)) {
+		at += bpf_core_field_offset(struct cgroup___pointers, ancestors);
+		bpf_probe_read_kernel(&above, sizeof(above), at + level * sizeof(above));
+		return above ? BPF_CORE_READ(above, kn, id) : 0;
+	}
+	at += bpf_core_field_offset(struct cgroup___ids, ancestor_ids);
+	bpf_probe_read_kernel(&id, sizeof(id), at + level * sizeof(id));
+	return id;
+}
+
+static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp);
+}
+
+/*
+ * A cgroup that found no room in the tables: it is where the nearest one above it is that did. Policies
+ * name none that lies deeper than PH_CGROUP_DEPTH.
+ */
+PH_FUNCTION __u64 find_known_cgroup(__u64 address)
+{
+	struct cgroup *cgroup = (struct cgroup *)address;
+	__u32 level = BPF_CORE_READ(cgroup, level);
+	__u64 id;
+
+	for (__u32 i = 0; i <= PH_CGROUP_DEPTH; i++) {
+		__u32 at = PH_CGROUP_DEPTH - i;
+
+		if (at > level)
+			continue;
+		id = id_above(cgroup, at);
+		if (bpf_map_lookup_elem(&ph_cgroups, &id))
+			return id;
+	}
+	return 0;
+}
+
+static __always_inline void look_at_cgroup(struct who *who, struct task_struct *task)
+{
+	struct cgroup *cgroup = cgroup_of(task);
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+	who->cgroup = id;
+	if (!bpf_map_lookup_elem(&ph_cgroups, &id))
+		who->cgroup = find_known_cgroup((__u64)cgroup);
+}
+
+static __always_inline void look_at_uid(struct who *who, struct task_struct *task)
+{
+	who->uid = BPF_CORE_READ(task, cred, uid.val);
+	who->namespace = namespace_of(task);
+}
+
+/* What is asked of a task, be it the calling one or another. */
+static __always_inline void look_at(struct who *who, struct task_struct *task)
+{
+	if (who->features & PH_FEATURE_UID)
+		look_at_uid(who, task);
+	if (who->features & PH_FEATURE_CGROUP)
+		look_at_cgroup(who, task);
+}
+
+static __always_inline void add_by_uid(struct who *who, __u32 layer)
+{
+	if (!(who->features & PH_FEATURE_BY_UID))
+		return;
+	layer = add_brought(who, brought_by_uid(who->slot, who->uid), layer);
+	if (who->namespace)
+		add_by_owners(who, layer);
+}
+
+static __always_inline void add_by_cgroup(struct who *who, __u32 layer)
+{
+	if (who->features & PH_FEATURE_BY_CGROUP)
+		add_brought(who, brought_by_cgroup(who->slot, who->cgroup), layer);
+}
+
+/* In the base, unless the task went there itself. */
 static __always_inline void add_live(struct who *who)
 {
-	const struct ph_ids *brought = NULL;
-
-	if (who->features & PH_FEATURE_BY_UID)
-		brought = brought_by_uid(who->slot, who->uid);
-	if (brought)
-		add_ids(&who->policies, brought);
-	brought = NULL;
-	if (who->features & PH_FEATURE_BY_CGROUP)
-		brought = brought_by_cgroup(who->slot, who->cgroup);
-	if (brought)
-		add_ids(&who->policies, brought);
+	add_by_uid(who, who->own & PH_OWN_UID ? PH_LAYER_UID : PH_LAYER_BASE);
+	add_by_cgroup(who, who->own & PH_OWN_CGROUP ? PH_LAYER_CGROUP : PH_LAYER_BASE);
 }
 
 static __always_inline void enter_generation(struct who *who, const struct ph_header *header)
@@ -500,39 +842,43 @@ static __always_inline void enter_generation(struct who *who, const struct ph_he
 	who->slot = header->slot;
 	who->features = header->features;
 	who->cgroup = 0;
+	who->namespace = 0;
 	who->uid = 0;
+	who->own = 0;
 	who->settled = false;
 }
 
 /* Adds what the live name of a task matches. */
-static __always_inline void add_by_name(struct ph_ids *ids, struct task_struct *task,
-					const struct ph_header *header)
+static __always_inline void add_by_name(struct who *who, struct task_struct *task, __u32 layer)
 {
+	const struct ph_ids *brought;
 	struct ph_trait name;
 
 	read_name(&name, task);
-	add_by_trait(ids, header, &name);
+	if (!in_filter(who->slot, &name))
+		return;
+	brought = find_trait(who->slot, &name);
+	if (brought)
+		add_ids(&who->policies, brought, layer, who->slot);
 }
 
-/* What the label of a task and, unless that tells all, its name bring. */
-static __always_inline void add_by_task(struct ph_ids *ids, struct task_struct *task,
-					const struct ph_header *header)
+/*
+ * What the label of a task and, unless that tells all, its name bring. The name of a thread without a
+ * label in a process that has one would have brought the thread a label: it counts as its own act.
+ */
+static __always_inline void add_by_task(struct who *who, struct task_struct *task)
 {
 	struct ph_label *label = label_of(task);
+	__u32 layer = who->policies.count ? PH_LAYER_NEW : PH_LAYER_BASE;
 
-	if (label)
-		add_ids(ids, &label->policies);
-	if (!label || label->generation != header->generation)
-		add_by_name(ids, task, header);
-}
-
-/* What conditions ask of the caller. */
-static __always_inline void look_at_caller(struct who *who, struct task_struct *task)
-{
-	if (who->features & PH_FEATURE_UID)
-		who->uid = uid_of_caller(task);
-	if (who->features & PH_FEATURE_CGROUP)
-		who->cgroup = bpf_get_current_cgroup_id();
+	if (label) {
+		merge_ids(&who->policies, &label->policies, who->slot);
+		who->own |= label->own;
+		if (label->generation == (__u32)who->generation)
+			return;
+		layer = label->own & PH_OWN_NAME ? PH_LAYER_NEW : PH_LAYER_BASE;
+	}
+	add_by_name(who, task, layer);
 }
 
 /*
@@ -550,15 +896,15 @@ PH_FUNCTION int identify(struct who *who, ph_tables slot)
 	clear_ids(&who->policies, who->generation);
 	task = current_task();
 	leader = TASK_READ(task, group_leader);
-	look_at_caller(who, task);
-	add_by_task(&who->policies, leader, header);
+	look_at(who, task);
+	add_by_task(who, leader);
 	if (task != leader)
-		add_by_task(&who->policies, task, header);
+		add_by_task(who, task);
 	add_live(who);
 	return who->policies.count;
 }
 
-/* Whether the caller is in the cgroup of the grant, or below; a cgroup of unknown path may be it. */
+/* Whether a task in this cgroup is in that of the grant, or below; one of unknown path may be. */
 static __always_inline bool in_cgroup(const struct ph_cgroup *cgroup, const struct ph_grant *grant)
 {
 	__u32 level = grant->cgroup_level;
@@ -579,15 +925,34 @@ static __always_inline bool in_unit(const struct ph_cgroup *cgroup, const struct
 	return !(all_differ >> 63);
 }
 
+/* Whether the task's uid is this one, or that of somebody who owns a user namespace that it is in. */
+PH_FUNCTION int has_uid(__u64 namespace, __u32 of_task, __u32 uid)
+{
+	__u64 above;
+	__u32 owner;
+
+	if (of_task == uid)
+		return 1;
+	for (__u32 i = 0; i < NAMESPACES_MAX && namespace; i++) {
+		above = namespace_above(namespace, &owner);
+		if (!above)
+			break;
+		if (owner == uid)
+			return 1;
+		namespace = above;
+	}
+	return 0;
+}
+
 /* The conditions that are tested at each call. */
-static __always_inline bool in_scope(const struct who *who, const struct ph_grant *grant)
+static __always_inline bool in_scope(const struct who *who, const struct ph_grant *grant, bool held)
 {
 	__u64 id = who->cgroup; /* on the stack, where kernels before 6.2 want a key */
 	struct ph_cgroup *cgroup;
 
-	if (who->settled)
+	if (who->settled || held)
 		return true;
-	if (grant->flags & PH_GRANT_UID && grant->uid != who->uid)
+	if (grant->flags & PH_GRANT_UID && !has_uid(who->namespace, who->uid, grant->uid))
 		return false;
 	if (!(grant->flags & (PH_GRANT_CGROUP | PH_GRANT_UNIT)))
 		return true;
@@ -599,30 +964,44 @@ static __always_inline bool in_scope(const struct who *who, const struct ph_gran
 	return !(grant->flags & PH_GRANT_UNIT) || in_unit(cgroup, grant);
 }
 
+/* Whether the policy at this place among those of a task confines it now. */
+static __always_inline bool is_in_scope(const struct who *who, __u32 i, __u8 without)
+{
+	const struct ph_grant *grant = find_grant(who->slot, who->policies.id[i]);
+
+	return grant && !(grant->flags & without) && in_scope(who, grant, who->policies.held >> i & 1);
+}
+
 /* The policies of the caller whose conditions hold now: what a socket it makes is labelled with. */
 PH_FUNCTION int add_scoped(struct ph_ids *ids, const struct who *who)
 {
+	ph_layer_map map = 0;
+
 	if (!ids || !who)
 		return 0;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
-		__u64 id = who->policies.id[i];
-		const struct ph_grant *grant = find_grant(who->slot, id);
+		__u64 id = is_in_scope(who, i, 0) ? who->policies.id[i] : 0;
 
-		if (!grant || !in_scope(who, grant))
-			id = 0;
 		id = hide(id, who->generation);
-		add_id(ids, id);
+		map = carry_id(ids, id, ph_layer_at(&who->policies, i),
+			       who->policies.held >> i & 1, map);
 	}
-	return 0;
+	mark_overfull(ids, who->policies.count);
+	return ids->count;
 }
 
-/* The same of another task. */
-static __always_inline void look_at(struct who *who, struct task_struct *task)
+/* How many there are, but for those whose grant has a flag of `without`. */
+PH_FUNCTION int count_scoped(const struct who *who, __u8 without)
 {
-	if (who->features & PH_FEATURE_UID)
-		who->uid = BPF_CORE_READ(task, cred, uid.val);
-	if (who->features & PH_FEATURE_CGROUP)
-		who->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	__u64 count = 0;
+
+	if (!who)
+		return 0;
+	if (who->policies.count > PH_LABEL_MAX)
+		return who->policies.count;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		count = hide(count + is_in_scope(who, i, without), who->generation);
+	return count;
 }
 
 #endif

@@ -277,7 +277,7 @@ static __always_inline bool is_remembered(struct ph_memos *memos, __u64 generati
 static __always_inline bool is_plainly_allowed(const struct glance *seen,
 					       const struct ph_flow *flow)
 {
-	return seen->ids && seen->ids->count <= PH_LABEL_MAX &&
+	return seen->ids && seen->ids->count <= PH_LABEL_MAX && add_up(seen->ids) &&
 	       is_remembered(memos_of(seen->ids), generation_of(seen->front), flow);
 }
 
@@ -297,11 +297,17 @@ static __always_inline int weigh_grant(const struct ph_grant *grant, bool covers
 	return covers ? WEIGHT_COVERED : WEIGHT_MISSED;
 }
 
-/* Rules and policies only add up: what one grants is granted, unless its conditions change. */
-static __always_inline bool may_be_noted(const struct who *who, const struct ph_grant *grant)
+/* One grant is enough: of the policies none is watched alone, and all are of one layer. */
+static __always_inline bool one_grants(const struct who *who)
 {
 	return !(who->features & PH_FEATURE_AUDIT) && who->policies.count <= PH_LABEL_MAX &&
-	       (who->settled || !(grant->flags & PH_GRANT_LIVE));
+	       add_up(&who->policies);
+}
+
+/* What one grants is granted, unless its conditions change. */
+static __always_inline bool may_be_noted(const struct who *who, const struct ph_grant *grant)
+{
+	return one_grants(who) && (who->settled || !(grant->flags & PH_GRANT_LIVE));
 }
 
 /* The place of the first policy's grant is noted: the next call looks there first. */
@@ -323,8 +329,9 @@ static __always_inline const struct ph_grant *grant_of(const struct who *who,
 	return guess_grant(who->slot, id, *index);
 }
 
+/* The policy at this place among those of the caller. */
 PH_FUNCTION int weigh(const struct who *who, const struct attempt *attempt, struct ph_memos *memos,
-		      __u64 id)
+		      __u64 id, __u32 held)
 {
 	const struct ph_grant *grant;
 	__u32 memo;
@@ -332,12 +339,33 @@ PH_FUNCTION int weigh(const struct who *who, const struct attempt *attempt, stru
 	if (!who || !attempt)
 		return WEIGHT_NONE;
 	grant = grant_of(who, memos, id);
-	if (!grant || !in_scope(who, grant))
+	if (!grant || !in_scope(who, grant, held))
 		return WEIGHT_NONE;
 	memo = ph_covers_anywhere(who->slot, grant, &attempt->flow);
 	if (memo && memos && may_be_noted(who, grant))
 		note(memos, who->generation, memo);
 	return weigh_grant(grant, memo || ph_covers_there(who->slot, grant, &attempt->flow));
+}
+
+/* What the policies of a caller have said: a bit for each layer, and for each policy by its place. */
+struct opinions {
+	__u64 granting; /* layers */
+	__u64 refusing; /* policies */
+};
+
+/* The first policy that refuses in a layer where none grants; 0: there is none. */
+static __always_inline __u64 find_refusing(const struct ph_ids *ids,
+					   const struct opinions *opinions)
+{
+	__u64 refusing = 0;
+
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 grants = opinions->granting >> ph_layer_at(ids, i) & 1;
+		__u64 refuses = -(opinions->refusing >> i & ~grants & 1);
+
+		refusing |= ids->id[i] & refuses & ph_mask_equal(refusing, 0);
+	}
+	return refusing;
 }
 
 /*
@@ -347,7 +375,8 @@ PH_FUNCTION int weigh(const struct who *who, const struct attempt *attempt, stru
 PH_FUNCTION int judge(const struct who *who, const struct attempt *attempt, struct ph_memos *memos)
 {
 	struct finding finding = { .reason = PH_REASON_NO_RULE };
-	__u64 allowed = 0, missed = 0;
+	struct opinions opinions = {};
+	__u64 refusing;
 	__u32 count;
 
 	if (!who || !attempt)
@@ -358,14 +387,14 @@ PH_FUNCTION int judge(const struct who *who, const struct attempt *attempt, stru
 		if (i >= count)
 			break;
 		finding.policy = who->policies.id[i];
-		switch (weigh(who, attempt, memos, finding.policy)) {
+		switch (weigh(who, attempt, memos, finding.policy, who->policies.held >> i & 1)) {
 		case WEIGHT_COVERED:
-			if (!(who->features & PH_FEATURE_AUDIT) && count <= PH_LABEL_MAX)
+			if (one_grants(who))
 				return 0;
-			allowed = 1;
+			opinions.granting |= 1ull << ph_layer_at(&who->policies, i);
 			break;
 		case WEIGHT_MISSED:
-			missed |= finding.policy & ph_mask_equal(missed, 0); /* the first */
+			opinions.refusing |= 1ull << i;
 			break;
 		case WEIGHT_AUDIT_MISSED:
 			/*
@@ -378,15 +407,18 @@ PH_FUNCTION int judge(const struct who *who, const struct attempt *attempt, stru
 			record(attempt, &finding);
 			break;
 		}
-		allowed = hide(allowed, finding.policy);
-		missed = hide(missed, finding.policy);
+		opinions.granting = hide(opinions.granting, finding.policy);
+		opinions.refusing = hide(opinions.refusing, finding.policy);
 	}
 	finding.kind = PH_EVENT_DENY;
-	if (count > PH_LABEL_MAX)
+	refusing = find_refusing(&who->policies, &opinions);
+	if (count > PH_LABEL_MAX) {
 		finding.reason = PH_REASON_OVERFULL;
-	else if (!missed || allowed)
+		refusing = who->policies.id[0];
+	}
+	if (!refusing)
 		return 0;
-	finding.policy = missed;
+	finding.policy = refusing;
 	record(attempt, &finding);
 	return 1;
 }
@@ -408,7 +440,7 @@ static __always_inline void recognize(struct who *who, const struct glance *seen
 	}
 	recognize_socket(who, seen);
 	if (!who->settled)
-		look_at_caller(who, current_task());
+		look_at(who, current_task());
 }
 
 static __always_inline int judge_glance(const struct glance *seen, struct attempt *attempt)

@@ -5,6 +5,7 @@
  * hook looks at what others have said.
  */
 #include "asked.bpf.h"
+#include "claim.bpf.h"
 #include "sockets.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -186,6 +187,21 @@ int BPF_PROG(ph_post_create, struct socket *sock, int family, int type, int prot
 	return PH_PASS;
 }
 
+/* Somebody waits for a label: see bpf/claim.bpf.h. */
+static __always_inline bool is_claim(const struct socket_address *address, __s32 length)
+{
+	struct socket_address name;
+
+	return read_address(&name, address, length) == ADDRESS_TAKEN && name.family == PH_AF_INET &&
+	       claim(name.v4, name.port);
+}
+
+/* With a stack of its own, where that of the hook has no room for it. */
+PH_SUBPROGRAM int verdict_apart(const struct glance *seen, struct attempt *attempt)
+{
+	return verdict(seen, attempt);
+}
+
 SEC("lsm/socket_bind")
 int BPF_PROG(ph_bind, struct socket *sock)
 {
@@ -195,6 +211,9 @@ int BPF_PROG(ph_bind, struct socket *sock)
 	struct glance seen;
 	int addrlen;
 
+	if (*(volatile __u64 *)&ph_front.claim.id &&
+	    is_claim(LATE_ARGUMENT(1), (long)LATE_ARGUMENT(2)))
+		return PH_PASS;
 	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
 	address = LATE_ARGUMENT(1);
@@ -211,7 +230,7 @@ int BPF_PROG(ph_bind, struct socket *sock)
 	begin_addresses(&attempt);
 	view_peer(&attempt, sk, SOCK_TYPED);
 	view_bind_address(&attempt, address, addrlen);
-	return verdict(&seen, &attempt);
+	return verdict_apart(&seen, &attempt);
 }
 
 SEC("lsm/socket_connect")

@@ -75,7 +75,6 @@ const volatile bool ph_has_task_storage = false; /* callable from the programs o
 const volatile bool ph_has_task_btf = false; /* bpf_get_current_task_btf, likewise */
 const volatile bool ph_has_sock_from_file = false; /* bpf_sock_from_file */
 const volatile bool ph_has_spin_lock = false; /* bpf_spin_lock */
-const volatile bool ph_has_labels = false; /* labels are kept on this host at all */
 const volatile __u8 ph_backend = PH_BACKEND_NONE;
 
 #define SETTING(name)                                                                      \

@@ -106,6 +106,12 @@ static __always_inline void ph_address(struct ph_address *address, __u32 family,
 	address->v6 = keep & 1;
 }
 
+/* The layer of the policy at this place of a set: enum ph_layer. */
+static __always_inline __u64 ph_layer_at(const struct ph_ids *ids, __u32 i)
+{
+	return ids->layers >> (PH_LAYER_BITS * i) & ((1 << PH_LAYER_BITS) - 1);
+}
+
 static __always_inline __u64 ph_trait_hash(const struct ph_trait *trait)
 {
 	__u64 hash = trait->word[0] ^ trait->word[1] * 0x9e3779b97f4a7c15ull;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The child makes its stage while it is still free: a network of its own, a listener, a connection,
- * a datagram socket; that this works is the control. Then it takes the canary's name, and with it
- * the policy, and tries each door once.
+ * a datagram socket; that this works is the control. Then it takes the label of the canary's policy, and
+ * tries each door once.
  */
 #include "canary-doors.h"
 
@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -272,7 +271,8 @@ static void arm_timer(void)
 }
 
 /* Nothing here may take a lock: the caller may have had threads. */
-_Noreturn static void be_canary(enum ph_backend backend, const char *cgroup, int to)
+_Noreturn static void be_canary(enum ph_backend backend, const struct ph_claim_offer *offer,
+				const char *cgroup, int to)
 {
 	struct stage stage = { -1, -1, -1, -1 };
 	int r;
@@ -281,10 +281,11 @@ _Noreturn static void be_canary(enum ph_backend backend, const char *cgroup, int
 	r = cgroup ? enter_cgroup(cgroup) : 0;
 	if (!r)
 		r = make_stage(&stage);
+	if (!r)
+		r = claim_take(offer);
 	tell(to, DOORS, -r);
 	if (r)
 		_exit(1);
-	(void)prctl(PR_SET_NAME, PH_CANARY_NAME);
 	for (int i = 0; i < DOORS; i++)
 		if (is_tried(&doors[i], backend))
 			tell(to, i, doors[i].try(&stage));
@@ -346,7 +347,8 @@ static int judge(const struct results *results, enum ph_backend backend, size_t 
 }
 
 /* The child's end, or -errno. */
-static int start(enum ph_backend backend, const char *cgroup, pid_t *ret)
+static int start(enum ph_backend backend, const struct ph_claim_offer *offer, const char *cgroup,
+		 pid_t *ret)
 {
 	cleanup_close int from = -1, to = -1;
 	int ends[2];
@@ -359,16 +361,16 @@ static int start(enum ph_backend backend, const char *cgroup, pid_t *ret)
 	if (*ret < 0)
 		return -errno;
 	if (!*ret)
-		be_canary(backend, cgroup, to);
+		be_canary(backend, offer, cgroup, to);
 	return TAKE_FD(from);
 }
 
-int canary_try_doors(enum ph_backend backend, const char *cgroup, size_t *ret_refused, char *ret,
-		     size_t size)
+int canary_try_doors(enum ph_backend backend, const struct ph_claim_offer *offer,
+		     const char *cgroup, size_t *ret_refused, char *ret, size_t size)
 {
 	struct results results = {};
 	pid_t child = -1;
-	cleanup_close int from = start(backend, cgroup, &child);
+	cleanup_close int from = start(backend, offer, cgroup, &child);
 
 	if (from < 0) {
 		(void)snprintf(ret, size, "cannot start the canary: %s", strerror(-from));

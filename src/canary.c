@@ -16,6 +16,7 @@
 #include "kernel/attached.h"
 #include "kernel/counters.h"
 #include "kernel/generation.h"
+#include "kernel/labels.h"
 #include "policy/store.h"
 #include "trial.h"
 #include "util/cleanup.h"
@@ -24,29 +25,60 @@
 
 #define RESULT_PATH PH_RUN_DIR "/canary.json"
 
+DEFINE_CLEANUP_DONE(struct ph_claim_offer, claim_done);
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
-int canary_add_policy(struct ph_policy_set *set)
+/* The port at the addresses of this host that cannot be reached from elsewhere. */
+static int make_rule(bool connect, struct ph_rule *ret)
 {
-	struct ph_rule rule = { .kind = PH_RULE_PORTS, .connect = true, .bind = true };
-	cleanup_(policy_donep) struct ph_policy policy = { .name = strdup(PH_CANARY_NAME) };
-	int r;
+	static const struct ph_cidr loopback[] = {
+		{ .family = 4, .len = 8, .addr = { 127 } },
+		{ .family = 6, .len = 128, .addr = { [15] = 1 } },
+	};
+	struct ph_rule rule = { .kind = PH_RULE_PORTS, .connect = connect, .bind = !connect };
+	struct ph_cidrs *addresses = connect ? &rule.to : &rule.on;
 
-	memcpy(policy.match.comm, PH_CANARY_NAME, sizeof(PH_CANARY_NAME));
 	rule.ranges = calloc(1, sizeof(*rule.ranges));
-	if (!policy.name || !rule.ranges) {
+	addresses->v = malloc(sizeof(loopback));
+	if (!rule.ranges || !addresses->v) {
 		rule_done(&rule);
 		return -ENOMEM;
 	}
 	rule.n_ranges = 1;
 	rule.ranges[0] = (struct ph_range){ PH_CANARY_PORT, PH_CANARY_PORT };
-	r = policy_add_rule(&policy, &rule);
+	memcpy(addresses->v, loopback, sizeof(loopback));
+	addresses->n = sizeof(loopback) / sizeof(loopback[0]);
+	*ret = rule;
+	return 0;
+}
+
+static int add_rule(struct ph_policy *policy, bool connect)
+{
+	struct ph_rule rule;
+	int r = make_rule(connect, &rule);
+
+	if (r)
+		return r;
+	r = policy_add_rule(policy, &rule);
 	if (r)
 		rule_done(&rule);
+	return r;
+}
+
+int canary_add_policy(struct ph_policy_set *set)
+{
+	cleanup_(policy_donep) struct ph_policy policy = { .name = strdup(PH_CANARY_NAME),
+							   .match.run = true };
+	int r = policy.name ? 0 : -ENOMEM;
+
+	if (!r)
+		r = add_rule(&policy, true);
+	if (!r)
+		r = add_rule(&policy, false);
 	return r ? r : policy_set_add(set, &policy);
 }
 
@@ -191,16 +223,40 @@ static const char *make_cgroup(const struct ph_state *state, char ret[PH_PATH_LE
 	return ret;
 }
 
-static void check_doors(const struct subject *subject, struct ph_canary *canary)
+/* What canary_try_doors() answers, and 1 for a child that got no label. */
+static int send_canary(const struct subject *subject, const struct ph_claim_offer *offer,
+		       size_t *ret_refused, char *ret, size_t size)
 {
-	uint64_t before = count_refused(&subject->kernel), counted;
-	char path[PH_PATH_LEN * 2], amiss[160];
+	char path[PH_PATH_LEN * 2];
 	const char *cgroup = make_cgroup(&subject->state, path);
-	size_t refused = 0;
-	int r = canary_try_doors(subject->state.backend, cgroup, &refused, amiss, sizeof(amiss));
+	int r = canary_try_doors(subject->state.backend, offer, cgroup, ret_refused, ret, size);
 
 	if (cgroup)
 		(void)rmdir(cgroup);
+	if (claim_settle(&subject->kernel)) {
+		(void)snprintf(ret, size, "the canary's process was not labelled");
+		r = 1;
+	}
+	(void)labels_drop(&subject->kernel, PH_CANARY_ID);
+	return r;
+}
+
+static void check_doors(const struct subject *subject, struct ph_canary *canary)
+{
+	cleanup_(claim_donep) struct ph_claim_offer offer = PH_CLAIM_NULL;
+	uint64_t before, counted;
+	char amiss[160];
+	size_t refused = 0;
+	int r = claim_offer(&subject->kernel, PH_CANARY_ID, &offer);
+
+	if (r) {
+		fail(canary, PH_CANARY_DOORS, "the canary's label cannot be offered: %s",
+		     strerror(-r));
+		return;
+	}
+	/* No other canary is at work while the offer stands. */
+	before = count_refused(&subject->kernel);
+	r = send_canary(subject, &offer, &refused, amiss, sizeof(amiss));
 	if (r) {
 		fail(canary, PH_CANARY_DOORS, "%s", amiss);
 		return;

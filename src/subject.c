@@ -228,6 +228,8 @@ static bool is_program(const struct ph_subject *subject, const char *exe)
 static bool contradicts(const struct ph_subject *subject, const char *comm,
 			const struct ph_match *match)
 {
+	if (match->run)
+		return true;
 	if (*match->comm && strcmp(match->comm, comm))
 		return true;
 	if (match->exe && subject->exe && !is_program(subject, match->exe))

@@ -12,6 +12,8 @@
 
 #include "cmd/cmd.h"
 #include "answer.h"
+#include "kernel/decide.h"
+#include "kernel/labels.h"
 #include "policy/name.h"
 #include "policy/paths.h"
 #include "policy/resolve.h"
@@ -24,6 +26,7 @@
 #define RESOLV_CONF "/etc/resolv.conf"
 
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 
 struct request {
 	const char *name, *exe, *pid, *resolvers;
@@ -35,6 +38,7 @@ struct request {
 /* A policy that matches, or may. */
 struct matching {
 	size_t position; /* in the set */
+	unsigned layer; /* enum ph_layer: each has to grant */
 	char *condition; /* NULL: it does match */
 };
 
@@ -44,6 +48,7 @@ struct question {
 	struct ph_subject subject;
 	struct matching *matching;
 	size_t n_matching;
+	bool labelled; /* it is the kernel that says which they are */
 };
 
 static void question_done(struct question *question)
@@ -233,11 +238,41 @@ static int prepare(const struct request *request, struct question *question)
 	return report_failure(&problems, &f);
 }
 
+static void add_by_id(struct question *question, uint64_t id, unsigned layer)
+{
+	for (size_t i = 0; i < question->set.n; i++)
+		if (policy_id(&question->set.policies[i]) == id)
+			question->matching[question->n_matching++] =
+				(struct matching){ .position = i, .layer = layer };
+}
+
+/* What the kernel holds the process to now, if it does and these are the policies in force. */
+static bool find_labelled(struct question *question)
+{
+	cleanup_(labels_donep) struct ph_labels labels = {};
+
+	if (!question->subject.pid || labels_pass(&labels))
+		return false;
+	for (size_t i = 0; i < labels.n; i++) {
+		const struct ph_ids *ids = &labels.v[i].policies;
+
+		if ((pid_t)labels.v[i].pid != question->subject.pid)
+			continue;
+		for (unsigned j = 0; j < PH_LABEL_MAX; j++)
+			if (ids->id[j])
+				add_by_id(question, ids->id[j], ph_layer_at(ids, j));
+	}
+	return question->n_matching;
+}
+
 static int find_matching(struct question *question)
 {
-	question->matching = calloc(question->set.n + 1, sizeof(*question->matching));
+	question->matching = calloc(question->set.n + PH_LABEL_MAX, sizeof(*question->matching));
 	if (!question->matching)
 		return -ENOMEM;
+	question->labelled = find_labelled(question);
+	if (question->labelled)
+		return 0;
 	for (size_t i = 0; i < question->set.n; i++) {
 		struct matching *matching = &question->matching[question->n_matching];
 		int fit = subject_fits(&question->subject, question->subject.comm,
@@ -317,6 +352,7 @@ static json_t *matching_json(const struct question *question)
 
 		if (matching->condition)
 			set(object, "if", json_string(matching->condition));
+		set(object, "layer", json_integer(matching->layer));
 		(void)json_array_append_new(list, object);
 	}
 	return list;
@@ -346,35 +382,72 @@ static json_t *threads_json(const struct question *question)
 	return list;
 }
 
-/* What the enforcing policies say together. */
+/* What the enforcing policies say together; of layers there is a bit for each. */
 struct verdict {
 	size_t judges; /* how many there are */
 	size_t sure; /* how many of them certainly match */
-	bool sure_allows; /* one of these allows */
+	unsigned asked, granting; /* layers */
+	unsigned sure_asked, sure_granting; /* by those that certainly match */
 	const struct ph_policy *allowing;
+	const struct ph_policy *refusing; /* the first in a layer where none has granted so far */
+	unsigned refusing_layer;
 	const struct ph_rule *rule;
 	unsigned door;
 };
+
+static bool allows(const struct verdict *verdict)
+{
+	return !(verdict->asked & ~verdict->granting);
+}
+
+static bool surely_allows(const struct verdict *verdict)
+{
+	return !(verdict->sure_asked & ~verdict->sure_granting);
+}
 
 static const char *verdict_name(size_t judges, bool allows)
 {
 	return !judges ? "not confined" : allows ? "allow" : "deny";
 }
 
+static void add_grant(struct verdict *verdict, const struct matching *matching,
+		      const struct ph_policy *policy, const struct ph_answer *answer)
+{
+	unsigned layer = 1u << matching->layer;
+
+	if (!matching->condition)
+		verdict->sure_granting |= layer;
+	verdict->granting |= layer;
+	if (verdict->refusing && verdict->refusing_layer == matching->layer)
+		verdict->refusing = NULL;
+	if (verdict->allowing)
+		return;
+	verdict->allowing = policy;
+	verdict->rule = answer->rule;
+	verdict->door = answer->door;
+}
+
 static void add_answer(struct verdict *verdict, const struct matching *matching,
 		       const struct ph_policy *policy, const struct ph_answer *answer)
 {
+	unsigned layer = 1u << matching->layer;
+
 	/* Rules add up: the socket stops what no policy lets through there. */
 	if (!verdict->judges || (!verdict->allowing && verdict->door == PH_DOOR_SOCKET))
 		verdict->door = answer->door;
 	verdict->judges++;
 	verdict->sure += !matching->condition;
-	verdict->sure_allows |= answer->allows && !matching->condition;
-	if (!answer->allows || verdict->allowing)
+	verdict->asked |= layer;
+	if (!matching->condition)
+		verdict->sure_asked |= layer;
+	if (answer->allows) {
+		add_grant(verdict, matching, policy, answer);
 		return;
-	verdict->allowing = policy;
-	verdict->rule = answer->rule;
-	verdict->door = answer->door;
+	}
+	if (verdict->refusing || verdict->granting & layer)
+		return;
+	verdict->refusing = policy;
+	verdict->refusing_layer = matching->layer;
 }
 
 static void set_rule(json_t *object, const char *key, const struct ph_rule *rule)
@@ -405,8 +478,8 @@ static json_t *audit_json(const struct ph_policy *policy, const struct ph_answer
 static void set_verdict(json_t *object, const struct verdict *verdict,
 			const struct ph_flow_spec *flow)
 {
-	const char *name = verdict_name(verdict->judges, verdict->allowing);
-	const char *otherwise = verdict_name(verdict->sure, verdict->sure_allows);
+	const char *name = verdict_name(verdict->judges, allows(verdict));
+	const char *otherwise = verdict_name(verdict->sure, surely_allows(verdict));
 	cleanup_free char *missing = NULL;
 
 	set(object, "verdict", json_string(name));
@@ -417,7 +490,7 @@ static void set_verdict(json_t *object, const struct verdict *verdict,
 		return;
 	}
 	set(object, "door", json_string(door_name(verdict->door)));
-	if (verdict->allowing) {
+	if (allows(verdict)) {
 		set_policy(object, verdict->allowing);
 		set_rule(object, "rule", verdict->rule);
 		set(object, "reason",
@@ -426,6 +499,8 @@ static void set_verdict(json_t *object, const struct verdict *verdict,
 		return;
 	}
 	set(object, "reason", json_string("no rule covers it"));
+	if (verdict->allowing && verdict->refusing)
+		set_policy(object, verdict->refusing);
 	if (!flow_rule(flow, &missing))
 		set(object, "missing_rule", missing ? json_string(missing) : json_null());
 }
@@ -457,7 +532,7 @@ static int explain_flow(const struct question *question, const struct ph_flow_sp
 	set_verdict(object, &verdict, flow);
 	(void)json_object_set(object, "audit", audit);
 	(void)json_array_append(list, object);
-	*denied |= verdict.judges && !verdict.allowing;
+	*denied |= verdict.judges && !allows(&verdict);
 	return 0;
 }
 
@@ -507,6 +582,17 @@ static void print_policy(const json_t *object)
 		     (long long)json_integer_value(json_object_get(object, "line")));
 }
 
+/* A further layer is what a confined process took on itself: it narrows what the others grant. */
+static void print_layer(json_int_t layer)
+{
+	if (layer == PH_LAYER_CGROUP)
+		(void)printf(", a layer of its own by the cgroup that it went to");
+	else if (layer == PH_LAYER_UID)
+		(void)printf(", a layer of its own by the uid that it took");
+	else if (layer)
+		(void)printf(", layer %lld: it took that on itself", (long long)layer);
+}
+
 static void print_subject(const json_t *facts)
 {
 	const json_t *subject = json_object_get(facts, "subject"), *object;
@@ -527,6 +613,7 @@ static void print_subject(const json_t *facts)
 		(void)printf(", %s", text_of(object, "mode"));
 		if (*text_of(object, "if"))
 			(void)printf(", if %s", text_of(object, "if"));
+		print_layer(json_integer_value(json_object_get(object, "layer")));
 		(void)putchar('\n');
 	}
 	json_array_foreach(json_object_get(facts, "threads"), i, object) {
@@ -536,9 +623,8 @@ static void print_subject(const json_t *facts)
 		print_policy(object);
 		(void)putchar('\n');
 	}
-	if (pid)
-		(void)printf("  (what it was named before sticks, and shows only in porthold "
-			     "status)\n");
+	if (pid && !json_is_true(json_object_get(facts, "labelled")))
+		(void)printf("  (by what it is now; what holds it was not asked of the kernel)\n");
 }
 
 static void print_allowed(const json_t *flow)
@@ -561,10 +647,17 @@ static void print_flow(const json_t *flow)
 	size_t i;
 
 	(void)printf("\n%s: %s\n", text_of(flow, "flow"), verdict);
-	if (!strcmp(verdict, "allow"))
+	if (!strcmp(verdict, "allow")) {
 		print_allowed(flow);
-	else
-		(void)printf("  %s\n", text_of(flow, "reason"));
+	} else {
+		(void)printf("  %s", text_of(flow, "reason"));
+		if (*text_of(flow, "policy")) {
+			(void)printf(" in policy ");
+			print_policy(flow);
+			(void)printf(", which has to grant it as well");
+		}
+		(void)putchar('\n');
+	}
 	if (*text_of(flow, "door"))
 		(void)printf("  decided at the door %s\n", text_of(flow, "door"));
 	if (*text_of(flow, "otherwise"))
@@ -607,6 +700,7 @@ static int answer(const struct question *question, char *text, bool json)
 	set(facts, "subject", subject_json(&question->subject));
 	set(facts, "policies", matching_json(question));
 	set(facts, "threads", threads_json(question));
+	set(facts, "labelled", json_boolean(question->labelled));
 	(void)json_object_set(facts, "flows", flows);
 	print_facts(facts, json);
 	return denied ? PH_EXIT_NO : PH_EXIT_OK;

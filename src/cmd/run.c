@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * run: confined from the first instruction, whatever the name. This process takes the label of the
- * policy, which stays when it executes the command: by the name that the policy matches or, of one
- * that goes by the program, by its id. What a policy asks anew at each call must hold already.
+ * run: confined from the first instruction, whatever the name. A child takes the label of the policy by
+ * its id, and it stays when the child executes the command. What a policy asks anew at each call must
+ * hold already. This process waits, passes signals on, and takes away the policy that it made once
+ * nobody is under it any more; if it is killed, the command stays confined.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd/change.h"
+#include "kernel/claim.h"
 #include "kernel/labels.h"
 #include "policy/print.h"
 #include "policy/store.h"
@@ -25,6 +27,13 @@ DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+DEFINE_CLEANUP_DONE(struct ph_claim_offer, claim_done);
+
+enum {
+	EXIT_NOT_EXECUTABLE = 126, /* as the shells have it, and so env(1) and nohup(1) */
+	EXIT_NOT_FOUND = 127,
+	EXIT_SIGNAL = 128, /* and the number of the signal that ended the command */
+};
 
 struct request {
 	const char *what; /* ports, or the name of a policy */
@@ -35,12 +44,15 @@ struct request {
 /* What the command shall be under. */
 struct target {
 	uint64_t id; /* of the policy */
-	char comm[PH_COMM_MAX + 1]; /* a name that brings it; "": none does */
-	char *place; /* what else it asks of a process, in words */
+	char *path; /* of the policy file, if it was made for this; NULL */
+	char *place; /* what it asks of a process, in words */
+	int lock; /* until the command is under the policy, so that nobody takes that away */
 };
 
 static void target_done(struct target *target)
 {
+	fd_close(target->lock);
+	free(target->path);
 	free(target->place);
 }
 
@@ -75,37 +87,44 @@ static void name_ports(const char *ports, char ret[PH_COMM_MAX + 1])
 	(void)snprintf(ret, PH_COMM_MAX + 1, "run-%08x", hash);
 }
 
-/* Puts a policy for these ports in force, under a name that nothing else has. */
-static int confine_ports(const struct request *request, struct target *target)
+/* A policy for these ports that nobody is under but whom this puts there. */
+static int make_policy(const struct request *request, struct ph_policy *ret)
 {
 	struct ph_rule rule = { .kind = PH_RULE_PORTS, .connect = true, .bind = true };
-	cleanup_(policy_donep) struct ph_policy policy = {};
-	cleanup_free char *path = NULL;
-	cleanup_close int lock = -1;
-	struct ph_applied applied;
 	struct ph_text_error error;
-	struct ph_fault f = {};
-	bool dns;
-	int r;
+	char name[PH_COMM_MAX + 1];
 
 	if (ports_parse(request->what, strlen(request->what), &rule.ranges, &rule.n_ranges, &error))
 		return report_text_error("run", request->what, &error);
-	name_ports(request->what, target->comm);
-	(void)snprintf(policy.match.comm, sizeof(policy.match.comm), "%s", target->comm);
-	policy.name = strdup(target->comm);
-	if (!policy.name || policy_add_rule(&policy, &rule) ||
-	    store_path(PH_RUN_POLICIES, target->comm, &path)) {
-		rule_done(&rule);
+	name_ports(request->what, name);
+	ret->match.run = true;
+	ret->name = strdup(name);
+	ret->line = PH_ONE_POLICY_LINE;
+	if (ret->name && !policy_add_rule(ret, &rule))
+		return PH_EXIT_OK;
+	rule_done(&rule);
+	return no_memory("run");
+}
+
+static int confine_ports(const struct request *request, struct target *target)
+{
+	cleanup_(policy_donep) struct ph_policy policy = {};
+	struct ph_applied applied;
+	struct ph_fault f = {};
+	bool dns;
+	int r = make_policy(request, &policy);
+
+	if (r)
+		return r;
+	target->lock = apply_lock(&f);
+	if (target->lock < 0)
+		return report_failure(NULL, &f);
+	if (store_path(PH_RUN_POLICIES, policy.name, &target->path))
 		return no_memory("run");
-	}
-	policy.file = path;
-	policy.line = PH_ONE_POLICY_LINE;
+	policy.file = target->path;
 	target->id = policy_id(&policy);
 	dns = ports_allow_dns(&policy);
-	lock = apply_lock(&f);
-	if (lock < 0)
-		return report_failure(NULL, &f);
-	r = replace_policy(path, &policy, &request->apply, &applied);
+	r = replace_policy(target->path, &policy, &request->apply, &applied);
 	if (!r && applied.changed && !dns)
 		(void)fprintf(
 			stderr,
@@ -167,8 +186,6 @@ static int find_policy(const char *name, struct target *target)
 			"refused nothing\n",
 			name);
 	target->id = policy_id(policy);
-	if (!policy->match.exe)
-		(void)snprintf(target->comm, sizeof(target->comm), "%s", policy->match.comm);
 	return format_place(&policy->match, &target->place) ? no_memory("run") : 0;
 }
 
@@ -180,8 +197,8 @@ enum witnessed {
 	WITNESSED_NO_LABELS, /* the host keeps none */
 };
 
-/* Whether the process is under the policy now, with all that the policy asks at each call. */
-static enum witnessed look_at(pid_t pid, uint64_t id)
+/* Whether a process is under the policy now, with all that the policy asks at each call; 0: any. */
+static enum witnessed look_for(pid_t pid, uint64_t id)
 {
 	cleanup_(labels_donep) struct ph_labels labels = {};
 	int r = labels_pass(&labels);
@@ -189,62 +206,136 @@ static enum witnessed look_at(pid_t pid, uint64_t id)
 	if (r)
 		return r == -ENOENT ? WITNESSED_NO_LABELS : WITNESSED_NONE;
 	for (size_t i = 0; i < labels.n; i++)
-		if ((pid_t)labels.v[i].pid == pid && label_holds(&labels.v[i], id))
+		if ((!pid || (pid_t)labels.v[i].pid == pid) && label_holds(&labels.v[i], id))
 			return WITNESSED_LABEL;
 	return WITNESSED_NONE;
 }
 
-/* Waits for the word that this process has its label; a confined process could not ask. */
-static pid_t start_witness(int said[2], uint64_t id)
+/* --- The child */
+
+struct child {
+	pid_t pid;
+	int from; /* what it says */
+	int to; /* a byte: it shall execute the command */
+};
+
+static void child_done(struct child *child)
 {
-	pid_t self = getpid(), witness;
+	fd_close(child->from);
+	fd_close(child->to);
+}
+
+DEFINE_CLEANUP_DONE(struct child, child_done);
+
+/* Says 0 when it has taken the label, and the errno if it cannot execute the command. */
+_Noreturn static void be_child(char **command, const struct ph_claim_offer *offer, int from, int to,
+			       const sigset_t *signals)
+{
+	int said = -claim_take(offer);
 	char byte;
 
-	if (pipe2(said, O_CLOEXEC))
-		return -1;
-	witness = fork();
-	if (witness)
-		return witness;
-	(void)close(said[1]);
-	_exit(read(said[0], &byte, 1) == 1 ? look_at(self, id) : WITNESSED_NONE);
+	(void)sigprocmask(SIG_SETMASK, signals, NULL);
+	if (write(to, &said, sizeof(said)) != sizeof(said) || read(from, &byte, 1) != 1)
+		_exit(PH_EXIT_IMPOSSIBLE);
+	(void)execvp(command[0], command);
+	said = errno;
+	(void)!write(to, &said, sizeof(said));
+	_exit(said == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
-/* By the name that the policy matches, or by its id. 0 or -errno. */
-static int take_label(const struct target *target)
+static int start_child(char **command, const struct ph_claim_offer *offer, const sigset_t *signals,
+		       struct child *ret)
+{
+	int up[2], down[2];
+
+	if (pipe2(up, O_CLOEXEC))
+		return -errno;
+	if (pipe2(down, O_CLOEXEC)) {
+		fd_close(up[0]);
+		fd_close(up[1]);
+		return -errno;
+	}
+	*ret = (struct child){ .pid = fork(), .from = up[0], .to = down[1] };
+	if (!ret->pid) {
+		(void)close(down[1]);
+		be_child(command, offer, down[0], up[1], signals);
+	}
+	fd_close(up[1]);
+	fd_close(down[0]);
+	return ret->pid < 0 ? -errno : 0;
+}
+
+/* What the child says: 0 or its errno; -ECHILD: it ended. */
+static int hear(const struct child *child)
+{
+	int said;
+
+	return read(child->from, &said, sizeof(said)) == sizeof(said) ? said : -ECHILD;
+}
+
+/* What the child came to be seen with, or -errno. */
+static int label_child(const struct target *target, char **command, const sigset_t *signals,
+		       struct child *child)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
-	int r;
+	cleanup_(claim_donep) struct ph_claim_offer offer = PH_CLAIM_NULL;
+	int r = kernel_open(&kernel, &(struct ph_fault){});
 
-	if (*target->comm)
-		return prctl(PR_SET_NAME, target->comm) ? -errno : 0;
-	r = kernel_open(&kernel, &(struct ph_fault){});
-	return r ? r : labels_claim(&kernel, target->id);
+	if (!r)
+		r = claim_offer(&kernel, target->id, &offer);
+	if (r)
+		return r;
+	r = start_child(command, &offer, signals, child);
+	if (!r)
+		r = hear(child);
+	if (claim_settle(&kernel) || r)
+		return r ? -abs(r) : WITNESSED_NONE;
+	return look_for(child->pid, target->id);
 }
 
-/* What the witness has seen, or -errno. */
-static int take_label_and_look(const struct target *target)
-{
-	int said[2] = { -1, -1 }, status = 0, r;
-	pid_t witness = start_witness(said, target->id);
+/* --- Until the command ends */
 
-	if (witness < 0)
-		return -errno;
-	r = take_label(target);
-	if (!r && write(said[1], "", 1) != 1)
-		r = -errno;
-	fd_close(said[0]);
-	fd_close(said[1]);
-	if (waitpid(witness, &status, 0) != witness || !WIFEXITED(status))
-		return r ? r : -ECHILD;
-	return r ? r : WEXITSTATUS(status);
+/* What a terminal sends to both is not sent again. */
+static void pass_on(const siginfo_t *signal, pid_t pid)
+{
+	if (signal->si_code != SI_KERNEL)
+		(void)kill(pid, signal->si_signo);
+}
+
+static int status_of(int ended)
+{
+	return WIFSIGNALED(ended) ? EXIT_SIGNAL + WTERMSIG(ended) : WEXITSTATUS(ended);
+}
+
+/* The exit status of the child, however it ends. */
+static int wait_for(pid_t pid, const sigset_t *signals)
+{
+	siginfo_t signal;
+	int ended;
+
+	for (;;) {
+		if (waitpid(pid, &ended, WNOHANG) == pid)
+			return status_of(ended);
+		if (sigwaitinfo(signals, &signal) > 0 && signal.si_signo != SIGCHLD)
+			pass_on(&signal, pid);
+	}
+}
+
+static void block_signals(sigset_t *ret, sigset_t *ret_before)
+{
+	static const int passed_on[] = { SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
+					 SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD };
+
+	(void)sigemptyset(ret);
+	for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
+		(void)sigaddset(ret, passed_on[i]);
+	(void)sigprocmask(SIG_BLOCK, ret, ret_before);
 }
 
 static int complain(const struct request *request, const struct target *target, int result)
 {
 	(void)fprintf(stderr, "porthold run: %s is not run: ", request->command[0]);
-	if (result == -EBUSY)
-		(void)fprintf(stderr, "another policy holds this process already\n");
-	else if (result < 0)
+	if (result < 0)
 		(void)fprintf(stderr, "cannot take the label: %s\n", strerror(-result));
 	else if (result == WITNESSED_NO_LABELS)
 		(void)fprintf(stderr, "this host keeps no labels, see porthold doctor\n");
@@ -261,18 +352,52 @@ static int complain(const struct request *request, const struct target *target, 
 	return result < 0 ? PH_EXIT_IMPOSSIBLE : PH_EXIT_REFUSED;
 }
 
-static int execute(const struct request *request, const struct target *target)
+/* The byte lets the child execute the command; its end of the pipe closes when it does. */
+static void let_go(const struct child *child, const char *command)
 {
-	int result = take_label_and_look(target);
+	int said = write(child->to, "", 1) == 1 ? hear(child) : -ECHILD;
 
-	if (result != WITNESSED_LABEL)
-		return complain(request, target, result);
-	(void)execvp(request->command[0], request->command);
-	(void)fprintf(stderr, "porthold run: %s: %s\n", request->command[0], strerror(errno));
-	return PH_EXIT_IMPOSSIBLE;
+	if (said > 0)
+		(void)fprintf(stderr, "porthold run: %s: %s\n", command, strerror(said));
 }
 
-/* The witness could not tell whose label it sees. */
+static int execute(const struct request *request, struct target *target)
+{
+	cleanup_(child_donep) struct child child = { .from = -1, .to = -1 };
+	sigset_t signals, before;
+	int result, status;
+
+	block_signals(&signals, &before);
+	result = label_child(target, request->command, &before, &child);
+	fd_close(target->lock);
+	target->lock = -1;
+	if (result == WITNESSED_LABEL)
+		let_go(&child, request->command[0]);
+	fd_close(child.to);
+	child.to = -1;
+	status = child.pid > 0 ? wait_for(child.pid, &signals) : 0;
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return result == WITNESSED_LABEL ? status : complain(request, target, result);
+}
+
+/* Takes the policy away, unless somebody else is under it, and be it a child that outlives the command. */
+static void tidy(const struct target *target)
+{
+	struct ph_apply_options options = {};
+	struct ph_applied applied;
+	cleanup_close int lock = -1;
+	struct ph_fault f = {};
+
+	if (!target->path)
+		return;
+	lock = apply_lock(&f);
+	if (lock < 0)
+		(void)report_failure(NULL, &f);
+	else if (look_for(0, target->id) == WITNESSED_NONE)
+		(void)replace_policy(target->path, NULL, &options, &applied);
+}
+
+/* The child's number is looked for among those of the whole machine. */
 static int require_pid(void)
 {
 	if (labels_know_pid())
@@ -284,7 +409,7 @@ static int require_pid(void)
 
 int cmd_run(int argc, char **argv)
 {
-	cleanup_(target_donep) struct target target = {};
+	cleanup_(target_donep) struct target target = { .lock = -1 };
 	struct request request = {};
 	int r = parse_arguments(argc, argv, &request);
 
@@ -296,5 +421,8 @@ int cmd_run(int argc, char **argv)
 		r = confine_ports(&request, &target);
 	else if (!r)
 		r = find_policy(request.what, &target);
-	return r ? r : execute(&request, &target);
+	if (!r)
+		r = execute(&request, &target);
+	tidy(&target);
+	return r;
 }

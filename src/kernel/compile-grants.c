@@ -91,6 +91,8 @@ static void make_conditions(const struct ph_policy *policy, struct ph_grant *gra
 		grant->flags |= PH_GRANT_CGROUP;
 		grant->cgroup = cgroup_path_hash(match->cgroup, &grant->cgroup_level);
 	}
+	if (primary == PH_TRAIT_CGROUP || primary == PH_TRAIT_UNIT)
+		grant->flags |= PH_GRANT_BY_CGROUP;
 	if (match->unit && primary != PH_TRAIT_UNIT) {
 		grant->flags |= PH_GRANT_UNIT;
 		grant->unit = component_hash(match->unit, strlen(match->unit));

@@ -77,6 +77,8 @@ uint64_t policy_id(const struct ph_policy *policy)
 	hash = hash_text(hash, match->cgroup);
 	hash = hash_text(hash, match->unit);
 	hash = hash_more(hash, &match->uid, match->has_uid ? sizeof(match->uid) : 0);
+	if (match->run)
+		hash = hash_text(hash, "run");
 	return hash > PH_CANARY_ID ? hash : hash + PH_CANARY_ID + 1;
 }
 

@@ -185,16 +185,18 @@ int traits_make(struct ph_image *image, const struct member *members, size_t n,
 		struct ph_problems *problems)
 {
 	cleanup_free struct bringer *bringers = calloc(n + 1, sizeof(*bringers));
+	size_t n_bringers = 0;
 
 	if (!bringers)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		bringers[i] = (struct bringer){
-			.trait = trait_of(&members[i].policy->match),
-			.id = members[i].id,
-			.policy = members[i].policy,
-		};
-	if (n)
-		qsort(bringers, n, sizeof(*bringers), compare_bringers);
-	return make_table(image, bringers, n, problems);
+		if (!members[i].policy->match.run)
+			bringers[n_bringers++] = (struct bringer){
+				.trait = trait_of(&members[i].policy->match),
+				.id = members[i].id,
+				.policy = members[i].policy,
+			};
+	if (n_bringers)
+		qsort(bringers, n_bringers, sizeof(*bringers), compare_bringers);
+	return make_table(image, bringers, n_bringers, problems);
 }

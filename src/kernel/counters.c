@@ -111,6 +111,7 @@ const char *health_name(enum ph_health health)
 		[PH_HEALTH_LABEL_FAILED] = "label_failed",
 		[PH_HEALTH_COUNTER_FAILED] = "counter_failed",
 		[PH_HEALTH_CGROUP_LOST] = "cgroup_lost",
+		[PH_HEALTH_AUDIT_LOST] = "audit_lost",
 		[PH_HEALTH_REWRITTEN] = "rewritten",
 	};
 

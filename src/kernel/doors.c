@@ -20,6 +20,11 @@ static bool by_tracing(enum ph_backend backend, const struct ph_features *featur
 	return features->tracing_programs;
 }
 
+static bool by_cgroup_moves(enum ph_backend backend, const struct ph_features *features)
+{
+	return features->cgroup_moves;
+}
+
 /* A fork whose label cannot be kept is refused: only the LSM hook over task storage can. */
 static bool by_task_storage(enum ph_backend backend, const struct ph_features *features)
 {
@@ -53,6 +58,10 @@ const struct ph_promise ph_promises[] = {
 	{ "bpf", "BPF programs and maps, the policy's own among them", by_lsm, false },
 	{ "module", "loading kernel modules", by_lsm, false },
 	{ "pins", "removing the pins that hold the policy in the kernel", by_lsm, false },
+	{ "cgroup-move", "a process that leaves its cgroup leaves what that brought it",
+	  by_cgroup_moves, false },
+	{ "uid-change", "a process that takes another uid leaves what that brought it", by_lsm,
+	  false },
 };
 
 const size_t ph_promises_n = sizeof(ph_promises) / sizeof(ph_promises[0]);

@@ -54,6 +54,22 @@ static bool calls(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_
 	return loads(type, attach, btf_id, insns, 3);
 }
 
+/* Loading a program says nothing of whether the function may be traced: that shows when it is attached. */
+static bool traces(const struct btf *btf, const char *function)
+{
+	const struct bpf_insn insns[] = { RETURN_(0), EXIT_ };
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY,
+		    .attach_btf_id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC));
+	cleanup_close int program = -1, link = -1;
+
+	if ((int)options.attach_btf_id <= 0)
+		return false;
+	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, PH_PROGRAM_PREFIX "feature", "GPL", insns, 2,
+				&options);
+	link = program < 0 ? -1 : bpf_raw_tracepoint_open(NULL, program);
+	return link >= 0;
+}
+
 static void probe_typed(struct ph_features *features)
 {
 	cleanup_(btf__freep) struct btf *btf = btf__load_vmlinux_btf();
@@ -78,6 +94,7 @@ static void probe_typed(struct ph_features *features)
 		features->tracing_programs =
 			returns(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, rename, 0);
 	features->splice_sends = btf__find_by_name_kind(btf, "splice_to_socket", BTF_KIND_FUNC) > 0;
+	features->cgroup_moves = features->tracing_programs && traces(btf, "cgroup_attach_task");
 	features->socket_from_file = features->lsm_task_btf;
 }
 

@@ -15,6 +15,7 @@
 DEFINE_CLEANUP(struct ph_front *, front_close);
 
 #define PASS_PIN "ph_label_tasks"
+#define EXIT_PIN "ph_exit"
 #define LABELS_PIN "ph_labels"
 #define MIRROR_PIN "ph_mirror"
 #define FIRST_PID_NAMESPACE 0xeffffffcu /* its inode: PROC_PID_INIT_INO in linux/proc_ns.h */
@@ -84,21 +85,6 @@ bool labels_know_pid(void)
 	return !stat("/proc/self/ns/pid", &namespace) && namespace.st_ino == FIRST_PID_NAMESPACE;
 }
 
-/* The pass takes an entry of the mirror for the label of a task that has no other. */
-int labels_claim(const struct ph_kernel *kernel, uint64_t id)
-{
-	struct ph_label label = { .policies = { .count = 1, .id = { id } } };
-	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
-	uint32_t pid = getpid();
-
-	if (!front)
-		return -errno;
-	__atomic_store_n(&front->mirrored[pid % PH_FILTER_PIDS], 1, __ATOMIC_RELEASE);
-	if (!bpf_map_update_elem(kernel->map[PH_MAP_MIRROR], &pid, &label, BPF_NOEXIST))
-		return 0;
-	return errno == EEXIST ? -EBUSY : -errno;
-}
-
 /* Of any thread: the old programs, which know another front, label more until they are replaced. */
 int labels_adopt(const struct ph_kernel *kernel)
 {
@@ -128,6 +114,7 @@ struct carry {
 	int from;
 	int to;
 	size_t news; /* labels that were carried in this pass */
+	uint64_t id; /* to be dropped */
 };
 
 typedef int (*carry_function)(struct carry *carry, const struct carried *one);
@@ -221,6 +208,25 @@ static int drop_ended(struct carry *carry, const struct carried *one)
 	if (errno != ENOENT)
 		return -errno;
 	return bpf_map_delete_elem(carry->to, &one->pid) && errno != ENOENT ? -errno : 0;
+}
+
+/* Whoever has this label alone. */
+static int drop_if_alone(struct carry *carry, const struct carried *one)
+{
+	if (one->label.policies.count != 1 || one->label.policies.id[0] != carry->id)
+		return 0;
+	return bpf_map_delete_elem(carry->from, &one->pid) && errno != ENOENT ? -errno : 0;
+}
+
+int labels_drop(const struct ph_kernel *kernel, uint64_t id)
+{
+	struct carry carry = { .from = kernel->map[PH_MAP_MIRROR], .id = id };
+	char path[PH_PATH_LEN];
+
+	pin_path(path, sizeof(path), PH_LINKS_DIR, EXIT_PIN);
+	if (!access(path, F_OK))
+		return 0;
+	return each_label(&carry, carry.from, drop_if_alone);
 }
 
 bool labels_are_fresh(void)

@@ -27,11 +27,10 @@ bool label_holds(const struct ph_labelled *label, uint64_t id);
 bool labels_know_pid(void);
 
 /*
- * Puts the calling process, of which nothing is labelled yet, under the policy of this id: true with
- * the next pass. For policies that no name brings, and where labels_know_pid(). 0; -EBUSY: it has a
- * label; other -errno.
+ * Takes the labels of this policy alone out of the mirror, where no program does when a task ends: on a
+ * kernel without tracing programs. Of a policy whose processes have all ended. 0 or -errno.
  */
-int labels_claim(const struct ph_kernel *kernel, uint64_t id);
+int labels_drop(const struct ph_kernel *kernel, uint64_t id);
 
 /* For a front that is new, of whatever the mirror holds already. 0 or -errno. */
 int labels_adopt(const struct ph_kernel *kernel);

@@ -70,7 +70,6 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 		(skeleton)->rodata->ph_has_task_btf = (typed);                                  \
 		(skeleton)->rodata->ph_has_spin_lock = (lock);                                  \
 		(skeleton)->rodata->ph_has_sock_from_file = (plan)->features->socket_from_file; \
-		(skeleton)->rodata->ph_has_labels = (plan)->features->tracing_programs;         \
 		(skeleton)->rodata->ph_backend = (plan)->backend;                               \
 	} while (0)
 
@@ -114,6 +113,7 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 		CONFIGURE(objects->identity, plan,
 			  features->task_storage && plan->backend == PH_BACKEND_LSM,
 			  features->lsm_task_btf, features->lsm_spin_lock);
+		bpf_program__set_autoload(objects->identity->progs.ph_move, features->cgroup_moves);
 	}
 	objects->cgroup = cgroup_bpf__open();
 	objects->packet = packet_bpf__open();

@@ -82,6 +82,11 @@ static int put(const struct telling *telling, __u64 key, const struct ph_ids *br
 	return bpf_map_update_elem(telling->places, &key, &place, BPF_ANY) ? -errno : 0;
 }
 
+static void mark_place(const struct telling *telling, __u64 id)
+{
+	__atomic_store_n(&telling->filter->place[id % PH_FILTER_PLACES], 1, __ATOMIC_RELEASE);
+}
+
 static int tell_cgroup(const struct telling *telling, __u64 id, const char *path)
 {
 	struct ph_cgroup cgroup;
@@ -89,15 +94,20 @@ static int tell_cgroup(const struct telling *telling, __u64 id, const char *path
 	int r;
 
 	cgroup_describe(path, &cgroup);
-	if (bpf_map_update_elem(telling->kernel->map[PH_MAP_CGROUPS], &id, &cgroup, BPF_ANY))
-		return -errno;
+	if (bpf_map_update_elem(telling->kernel->map[PH_MAP_CGROUPS], &id, &cgroup, BPF_ANY)) {
+		if (errno != E2BIG)
+			return -errno;
+		/* Found no room: the kernel looks for the nearest above it at each call. */
+		mark_place(telling, id);
+		return 0;
+	}
 	cgroup_brings(telling->image, &cgroup, &brought);
 	if (!brought.count)
 		return 0;
 	r = put(telling, id, &brought);
 	if (r)
 		return r;
-	__atomic_store_n(&telling->filter->place[id % PH_FILTER_PLACES], 1, __ATOMIC_RELEASE);
+	mark_place(telling, id);
 	return 0;
 }
 

@@ -241,25 +241,29 @@ static bool in_scope(pid_t pid, const struct ph_grant *grant)
 	return !(grant->flags & PH_GRANT_UNIT) || is_in_unit(&cgroup, grant);
 }
 
-/* As judge() in bpf/judge.bpf.h: the policy that refuses, or 0. */
+/* As judge() in bpf/judge.bpf.h: the first policy that refuses in a layer where none grants, or 0. */
 static uint64_t refusing(const struct search *search, const struct ph_socket *socket)
 {
 	const struct ph_ids *ids = &search->task->policies;
-	uint64_t missed = 0;
+	unsigned granting = 0, refusing = 0;
 
 	if (ids->count > PH_LABEL_MAX)
 		return ids->id[0];
-	for (__u32 i = 0; i < ids->count; i++) {
+	for (unsigned i = 0; i < ids->count; i++) {
 		const struct ph_grant *grant = image_find_grant(search->image, ids->id[i]);
 
-		if (!grant || grant->mode == PH_MODE_AUDIT || !in_scope(socket->pid, grant))
+		if (!grant || grant->mode == PH_MODE_AUDIT ||
+		    (!(ids->held >> i & 1) && !in_scope(socket->pid, grant)))
 			continue;
 		if (decide_policy(search->image, grant, &socket->flow))
-			return 0;
-		if (!missed)
-			missed = grant->id;
+			granting |= 1u << ph_layer_at(ids, i);
+		else
+			refusing |= 1u << i;
 	}
-	return missed;
+	for (unsigned i = 0; i < ids->count; i++)
+		if (refusing >> i & 1 && !(granting >> ph_layer_at(ids, i) & 1))
+			return ids->id[i];
+	return 0;
 }
 
 static int add_socket(struct search *search, const struct ph_socket *socket)

@@ -548,6 +548,8 @@ static int compare_matches(const struct ph_policy *x, const struct ph_policy *y)
 	if (!order)
 		order = compare_texts(a->unit, b->unit);
 	if (!order)
+		order = a->run - b->run;
+	if (!order)
 		order = a->has_uid - b->has_uid;
 	if (!order)
 		order = (a->uid > b->uid) - (a->uid < b->uid);

@@ -319,13 +319,30 @@ static int parse_uid(struct parser *parser, const struct ph_yaml_item *value, vo
 	return 0;
 }
 
+/* It stands alone: what run starts is labelled by the policy's id, whatever it is otherwise. */
+static int parse_run(struct parser *parser, const struct ph_yaml_item *value, void *object)
+{
+	static const char remedy[] = "write run: true, and nothing else in the match";
+	struct ph_policy *policy = object;
+	bool fits;
+	int r;
+
+	r = want(parser, value, PH_YAML_SCALAR, "run", remedy, &fits);
+	if (r < 0 || !fits)
+		return r;
+	policy->match.run = true;
+	if (value->len == strlen("true") && !memcmp(value->text, "true", value->len))
+		return 0;
+	return note(parser, &value->place, remedy, "run says true or is left out");
+}
+
 static const struct field match_fields[] = {
 	{ "comm", parse_comm, NULL, NULL },	{ "exe", parse_exe, NULL, NULL },
 	{ "cgroup", parse_cgroup, NULL, NULL }, { "unit", parse_unit, NULL, NULL },
-	{ "uid", parse_uid, NULL, NULL },
+	{ "uid", parse_uid, NULL, NULL },	{ "run", parse_run, NULL, NULL },
 };
 
-static bool is_empty(const struct ph_match *match)
+static bool asks_for_nothing(const struct ph_match *match)
 {
 	return !match->comm[0] && !match->exe && !match->cgroup && !match->unit && !match->has_uid;
 }
@@ -344,11 +361,14 @@ static int parse_match(struct parser *parser, const struct ph_yaml_item *value, 
 		return r;
 	r = parse_mapping(parser, value, match_fields,
 			  sizeof(match_fields) / sizeof(match_fields[0]), "match", policy);
-	if (r == 0 && is_empty(&policy->match) && n_errors == parser->source.problems->n_errors)
-		r = note(parser, &value->place,
-			 "name at least one of comm, exe, cgroup, unit and uid",
-			 "match is empty, which would confine every process");
-	return r;
+	if (r || n_errors != parser->source.problems->n_errors ||
+	    policy->match.run == asks_for_nothing(&policy->match))
+		return r;
+	if (policy->match.run)
+		return note(parser, &value->place, "leave run: out, or all the others",
+			    "run matches what porthold run starts, and nothing else goes with it");
+	return note(parser, &value->place, "name at least one of comm, exe, cgroup, unit and uid",
+		    "match is empty, which would confine every process");
 }
 
 /* --- a policy */

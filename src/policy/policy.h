@@ -126,13 +126,17 @@ struct ph_expect {
 	unsigned line, column;
 };
 
-/* Whom a policy confines: everything given must hold; at least one thing is given. */
+/*
+ * Whom a policy confines: everything given must hold; at least one thing is given. `run` stands alone: no
+ * process has it by itself.
+ */
 struct ph_match {
 	char comm[PH_COMM_MAX + 1]; /* "": not given */
 	char *exe; /* absolute path, or NULL */
 	char *cgroup; /* absolute path below the cgroup2 root, or NULL */
 	char *unit; /* unit name with its suffix, or NULL */
 	bool has_uid;
+	bool run; /* what `porthold run` starts under it */
 	uint32_t uid;
 };
 

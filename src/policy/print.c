@@ -79,6 +79,8 @@ static void print_match(FILE *stream, const struct ph_match *match)
 	}
 	if (match->has_uid)
 		(void)fprintf(stream, "%suid: %u", separator, match->uid);
+	if (match->run)
+		(void)fputs("run: true", stream);
 	(void)fputs("}\n", stream);
 }
 

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_ACTS_BPF_H
+#define PH_ACTS_BPF_H
+
+/*
+ * What a confined task takes on by an act of its own is a further layer, and what it would leave by one is
+ * held in its label. Names and programs are taken on at rename and exec; cgroups and uids are gone to
+ * here: before the task goes, its label is made anew from what confines it where it is.
+ */
+#include "identity.bpf.h"
+
+/* The label of a task or, where it has none, that of its process; NULL: neither has one. */
+static __always_inline const struct ph_label *label_to_renew(struct task_struct *task)
+{
+	const struct ph_label *label = any_label_of(task);
+
+	return label ? label : any_label_of(task->group_leader);
+}
+
+/*
+ * Whether the policies of this label that stay with what the calling task executes, or what its cgroup and
+ * its uid bring, confine it now. The label may be NULL.
+ */
+PH_FUNCTION int stays_confined(const struct ph_label *label, ph_tables slot)
+{
+	struct who who;
+
+	enter_generation(&who, header_at(slot));
+	clear_ids(&who.policies, who.generation);
+	look_at(&who, current_task());
+	if (label) {
+		who.policies = label->policies;
+		if (count_scoped(&who, PH_GRANT_LEAVE))
+			return 1;
+		clear_ids(&who.policies, who.generation);
+	}
+	add_live(&who);
+	return count_scoped(&who, 0);
+}
+
+/* Whether anything confines the calling task now. */
+PH_FUNCTION int is_confined(ph_tables slot)
+{
+	struct who who;
+
+	return identify(&who, slot) ? count_scoped(&who, 0) : 0;
+}
+
+/* What a task is about to change. */
+enum act {
+	ACT_MOVE, /* its cgroup */
+	ACT_UID, /* its uid, by its own right */
+	ACT_PROGRAM_UID, /* its uid, by that of a program that the administrator lets it run */
+	ACT_MOVED, /* its cgroup, and somebody whom nothing confines does it */
+};
+
+static __always_inline __u32 conditions_of(enum act act)
+{
+	return act == ACT_UID || act == ACT_PROGRAM_UID ? PH_GRANT_UID :
+							  PH_GRANT_CGROUP | PH_GRANT_UNIT;
+}
+
+static __always_inline __u32 layer_of(enum act act)
+{
+	return act == ACT_UID || act == ACT_PROGRAM_UID ? PH_LAYER_UID : PH_LAYER_CGROUP;
+}
+
+static __always_inline __u32 own_of(enum act act)
+{
+	return act == ACT_UID || act == ACT_PROGRAM_UID ? PH_OWN_UID : PH_OWN_CGROUP;
+}
+
+/* What becomes of one policy of a label. */
+enum fate {
+	FATE_GONE,
+	FATE_STAYS, /* as it is */
+	FATE_HELD, /* its conditions held: they are asked no more */
+	FATE_ASKED, /* its conditions are asked, as if it had never been held */
+	FATE_AWAITED, /* its conditions do not hold; once they do, that is an act of the task's own */
+};
+
+PH_FUNCTION int fate_of(const struct who *who, __u64 id, __u32 held, __u32 act, __u32 slots)
+{
+	const struct ph_grant *grant;
+	__u32 asks;
+
+	if (!who)
+		return FATE_GONE;
+	grant = find_known(slots, id);
+	if (!grant || (act == ACT_MOVED && grant->flags & PH_GRANT_BY_CGROUP))
+		return FATE_GONE;
+	asks = grant->flags & conditions_of(act);
+	if (!asks)
+		return FATE_STAYS;
+	if (act == ACT_MOVED)
+		return FATE_ASKED;
+	if (!in_scope(who, grant, held))
+		return FATE_AWAITED;
+	return act == ACT_PROGRAM_UID ? FATE_STAYS : FATE_HELD;
+}
+
+/* In a label that is made anew: of what the last such act brought, and is no more looked up. */
+#define LAYER_LEFT (PH_LAYER_UID + 1)
+
+/*
+ * The policies that a task has had, by their fate: `who` is where it is, and gets them. What was awaited and
+ * has come is of the layer of what the last such act brought, which is the answer; whoever is moved by
+ * others has all in the base.
+ */
+PH_FUNCTION int settle_fates(struct who *who, const struct ph_label *had, __u32 act, __u32 slots)
+{
+	__u64 live = layer_of(act), left = act == ACT_MOVED ? PH_LAYER_BASE : LAYER_LEFT;
+	ph_layer_map map = 0;
+
+	if (!had || !who)
+		return PH_LAYER_NEW;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 id = had->policies.id[i], held = had->policies.held >> i & 1;
+		__u64 layer = ph_layer_at(&had->policies, i), leaves = ph_mask_equal(layer, live);
+		__u64 fate = hide(fate_of(who, id, held, act, slots), who->generation);
+		__u64 awaited = ph_mask_equal(fate, FATE_AWAITED);
+
+		id &= ~ph_mask_equal(fate, FATE_GONE);
+		held |= ph_mask_equal(fate, FATE_HELD) & 1;
+		held &= ~(awaited | ph_mask_equal(fate, FATE_ASKED));
+		layer = (layer & ~leaves) | (left & leaves);
+		layer = (layer & ~awaited) | (live & awaited);
+		map = carry_id(&who->policies, id, layer, held, map);
+	}
+	mark_overfull(&who->policies, had->policies.count);
+	return (map >> PH_LAYER_BITS * LAYER_LEFT & 15) ?: PH_LAYER_NEW;
+}
+
+/* What the cgroup or the uid that the task leaves brings: in the base, or of the last such act. */
+static __always_inline void hold_brought(struct who *who, __u32 act, __u32 left)
+{
+	__u32 layer = who->own & own_of(act) ? left : PH_LAYER_BASE;
+
+	if (act == ACT_MOVE)
+		add_by_cgroup(who, layer);
+	if (act == ACT_UID)
+		add_by_uid(who, layer);
+}
+
+/*
+ * The label of a task that is about to go elsewhere, from the one that it has had, if any: `from` is where
+ * it is, be it its parent that is there. Nonzero: it could not be stored.
+ */
+PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from,
+			  const struct ph_header *header, __u32 act)
+{
+	const struct ph_label *had = label_to_renew(task);
+	__u32 left = PH_LAYER_NEW;
+	struct who who;
+
+	if (act == ACT_MOVED && !had)
+		return 0;
+	enter_generation(&who, header);
+	clear_ids(&who.policies, header->generation);
+	look_at(&who, from);
+	if (had) {
+		who.own = had->own;
+		left = settle_fates(&who, had, act, slots_of(header)) & 15;
+	}
+	hold_brought(&who, act, left);
+	if (act == ACT_MOVED)
+		who.own &= ~PH_OWN_CGROUP;
+	else
+		who.own |= own_of(act);
+	if (!who.policies.count && !had)
+		return 0; /* nothing confines it */
+	who.label.generation = header->generation;
+	return set_label(task, &who.label);
+}
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel/claim.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "kernel/front.h"
+#include "policy/store.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+DEFINE_CLEANUP(struct ph_front *, front_close);
+
+#define LOCK_PATH PH_RUN_DIR "/claim.lock"
+
+static int lock_offers(void)
+{
+	cleanup_close int fd = lock_file_open(LOCK_PATH);
+
+	if (fd < 0)
+		return fd;
+	while (flock(fd, LOCK_EX))
+		if (errno != EINTR)
+			return -errno;
+	return TAKE_FD(fd);
+}
+
+/* 48 bits that nobody can guess in the moment that the offer stands. */
+static int make_secret(struct ph_claim_offer *offer)
+{
+	if (getrandom(&offer->address, sizeof(offer->address), 0) != sizeof(offer->address) ||
+	    getrandom(&offer->port, sizeof(offer->port), 0) != sizeof(offer->port))
+		return -errno;
+	return 0;
+}
+
+int claim_offer(const struct ph_kernel *kernel, uint64_t id, struct ph_claim_offer *ret)
+{
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	struct ph_claim_offer offer = PH_CLAIM_NULL;
+	int r;
+
+	if (!front)
+		return -errno;
+	offer.lock = lock_offers();
+	r = offer.lock < 0 ? offer.lock : make_secret(&offer);
+	if (r) {
+		claim_done(&offer);
+		return r;
+	}
+	__atomic_store_n(&front->claim.id, 0, __ATOMIC_SEQ_CST);
+	front->claim.address = offer.address;
+	front->claim.port = offer.port;
+	__atomic_store_n(&front->claim.id, id, __ATOMIC_SEQ_CST);
+	*ret = offer;
+	return 0;
+}
+
+/* What becomes of the bind does not matter: the hook has seen it. */
+int claim_take(const struct ph_claim_offer *offer)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = offer->port,
+				       .sin_addr = { offer->address } };
+	cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	(void)bind(fd, (struct sockaddr *)&address, sizeof(address));
+	return 0;
+}
+
+int claim_settle(const struct ph_kernel *kernel)
+{
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+
+	if (!front)
+		return -errno;
+	return __atomic_exchange_n(&front->claim.id, 0, __ATOMIC_SEQ_CST) ? -ESRCH : 0;
+}
+
+void claim_done(struct ph_claim_offer *offer)
+{
+	fd_close(offer->lock);
+	offer->lock = -1;
+}
