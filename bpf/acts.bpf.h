@@ -14,7 +14,7 @@ static __always_inline const struct ph_label *label_to_renew(struct task_struct 
 {
 	const struct ph_label *label = any_label_of(task);
 
-	return label ? label : any_label_of(task->group_leader);
+	return label ? label : any_label_of(TASK_READ(task, group_leader));
 }
 
 /*

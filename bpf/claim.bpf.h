@@ -3,9 +3,10 @@
 #define PH_CLAIM_BPF_H
 
 /*
- * Labels by id. Whoever binds a socket to the address and port that user space has left in the front is
- * labelled with the policy there: as a further layer if it is confined. Only a process of porthold knows
- * these, for a moment, and the first to come is the only one. The bind itself goes on as it would.
+ * Labels by id. Whoever shows the kernel the secret that user space has left in the front, an address and a
+ * port, is labelled with the policy there: as a further layer if it is confined. Only a process of porthold knows
+ * these, for a moment, and the first to come is the only one. The call itself goes on as it would.
+ * The LSM hooks see it where an option of a socket is asked for that nobody has, the others at bind.
  */
 #include "acts.bpf.h"
 
@@ -39,17 +40,18 @@ PH_FUNCTION int take_claim(ph_tables slot, __u32 layer)
 	return 0;
 }
 
-/* True: the bind was the claim, and is nothing else. */
+/* True: the call was the claim, and is nothing else. */
 static __always_inline bool claim(__u32 address, __u16 port)
 {
-	__u64 front;
+	struct glance seen;
+	__u32 layer;
 
 	if (!is_claimed(address, port))
 		return false;
-	front = front_in_force();
-	if (front)
-		take_claim(slot_of(front),
-			   is_confined(slot_of(front)) ? PH_LAYER_NEW : PH_LAYER_BASE);
+	layer = glance(&seen) ? PH_LAYER_NEW : PH_LAYER_BASE;
+	seen.front = front_in_force();
+	if (seen.front)
+		take_claim(slot_of(seen.front), layer);
 	return true;
 }
 

@@ -66,8 +66,7 @@ int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
 	struct fresh_label label = {};
 
-	if (task == leader ||
-	    !collect_labels(&label, task, leader, slot_of(front_in_force())))
+	if (task == leader || !collect_labels(&label, task, leader, slot_of(front_in_force())))
 		return PH_PASS;
 	return set_label(task, &label) ? PH_NO_MEMORY : PH_PASS;
 }
@@ -196,26 +195,17 @@ int BPF_PROG(ph_load_module, enum kernel_load_data_id id)
 	return refuse(PH_DOOR_MODULE);
 }
 
-/* All that confines the target now, be it by its uid or its cgroup. */
-PH_SUBPROGRAM int find_other(struct ph_ids *ids, struct task_struct *target, ph_tables slot)
+/* Those whose conditions do not hold now leave their places empty. */
+PH_FUNCTION int leave_in_scope(struct who *who)
 {
-	struct ph_label *label = label_of(target->group_leader);
-	struct who other;
+	if (!who)
+		return 0;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 id = is_in_scope(who, i, 0) ? who->policies.id[i] : 0;
 
-	enter_generation(&other, header_at(slot));
-	clear_ids(&other.policies, slot);
-	look_at(&other, target);
-	if (label) {
-		other.policies = label->policies;
-		other.own = label->own;
+		who->policies.id[i] = hide(id, who->generation);
 	}
-	label = label_of(target);
-	if (label) {
-		merge_ids(&other.policies, &label->policies, slot);
-		other.own |= label->own;
-	}
-	add_live(&other);
-	return add_scoped(ids, &other);
+	return 0;
 }
 
 /* For each policy of a set the bit of its layer. */
@@ -262,6 +252,29 @@ PH_FUNCTION int narrows(const struct ph_ids *others, const struct ph_ids *ids)
 	return !(layers_of(ids) & ~covered);
 }
 
+/* Whether all that confines the target now leaves it no more than these policies grant. */
+PH_SUBPROGRAM int is_narrower(struct task_struct *target, const struct ph_ids *ids, ph_tables slot)
+{
+	struct ph_label *label = label_of(target->group_leader);
+	struct who other;
+
+	enter_generation(&other, header_at(slot));
+	clear_ids(&other.policies, slot);
+	look_at(&other, target);
+	if (label) {
+		other.policies = label->policies;
+		other.own = label->own;
+	}
+	label = label_of(target);
+	if (label) {
+		merge_ids(&other.policies, &label->policies, slot);
+		other.own |= label->own;
+	}
+	add_live(&other);
+	leave_in_scope(&other);
+	return narrows(&other.policies, ids);
+}
+
 /* What is in force, if it may confine the caller; else 0. It has a stack of its own. */
 PH_SUBPROGRAM __u64 glance_at_caller(void)
 {
@@ -270,23 +283,43 @@ PH_SUBPROGRAM __u64 glance_at_caller(void)
 	return glance(&seen) ? seen.front : 0;
 }
 
-/* All that confines the caller now. */
-PH_SUBPROGRAM int find_caller(struct ph_ids *ids, ph_tables slot)
+PH_SUBPROGRAM int grants_no_more(struct task_struct *target, ph_tables slot)
 {
 	struct who who;
 
-	return identify(&who, slot) ? add_scoped(ids, &who) : 0;
+	identify(&who, slot);
+	leave_in_scope(&who);
+	return is_narrower(target, &who.policies, slot);
 }
 
-PH_SUBPROGRAM int is_confined_alike(struct task_struct *target, ph_tables slot)
+static __always_inline __u64 differ(const struct ph_ids *a, const struct ph_ids *b)
 {
-	struct ph_ids ids, others;
+	__u64 differs = a->layers ^ b->layers;
 
-	clear_ids(&ids, slot);
-	clear_ids(&others, slot);
-	find_caller(&ids, slot);
-	find_other(&others, target, slot);
-	return narrows(&others, &ids);
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		differs |= a->id[i] ^ b->id[i];
+	return differs;
+}
+
+/* Whether the target has the caller's label, uid and cgroup. */
+PH_SUBPROGRAM int is_like_caller(struct task_struct *target, ph_tables slot)
+{
+	struct task_struct *task = current_task();
+	struct ph_label *label = label_of(TASK_READ(task, group_leader));
+	struct ph_label *other = label_of(target->group_leader);
+
+	if (!label != !other || (label && other && differ(&label->policies, &other->policies)))
+		return 0;
+	return BPF_CORE_READ(task, cred, uid.val) == BPF_CORE_READ(target, cred, uid.val) &&
+	       cgroup_of(task) == cgroup_of(target);
+}
+
+/* Where functions are verified with their callers, the verifier has no patience for more than the likeness. */
+static __always_inline bool is_confined_alike(struct task_struct *target, ph_tables slot)
+{
+	if (SETTING(ph_has_functions))
+		return grants_no_more(target, slot);
+	return is_like_caller(target, slot);
 }
 
 /* Who may write another's memory may do with its sockets what it likes. */

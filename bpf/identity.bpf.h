@@ -40,24 +40,41 @@ struct fresh_label {
 	struct ph_ids policies;
 };
 
+enum who_bits {
+	WHO_SLOT = 30, /* the bit that says which */
+	WHO_SETTLED =
+		1
+		<< 29, /* the conditions held when the socket was labelled: they are not asked again */
+};
+
+/* Small, since several of them are on the stack of one call. */
 struct who {
-	__u64 generation;
 	__u64 cgroup; /* id; this and the uid only where some policy asks for them */
-	ph_tables slot;
-	__u32 features;
+	__u32 features; /* of the generation; and enum who_bits */
 	__u32 uid;
-	__u32 settled; /* the conditions held when the socket was labelled: they are not asked again */
-	__u64 namespace; /* the task's user namespace, unless it is the first; only where uids are asked for */
+	__u32 owner; /* of the user namespace that it is in; else the uid */
+	__u32 pad0;
 	union { /* what confines it, as a label would say it */
 		struct fresh_label label;
 		struct {
-			__u32 pad0;
+			__u32 generation; /* its low half */
 			__u16 own; /* enum ph_own */
 			__u16 pad1;
 			struct ph_ids policies;
 		};
 	};
 };
+
+static __always_inline ph_tables slot_of_who(const struct who *who)
+{
+	return who->features >> WHO_SLOT & PH_FRONT_SLOT;
+}
+
+/* The verifier would keep apart all that has been asked so far. */
+static __always_inline bool has_feature(const struct who *who, __u64 feature)
+{
+	return hide(who->features, who->generation) & feature;
+}
 
 static __always_inline struct task_struct *current_task(void)
 {
@@ -242,9 +259,21 @@ PH_FUNCTION int make_room(struct ph_ids *ids, const struct ph_ids *more, __u32 l
 	return layer;
 }
 
-static __always_inline bool lacks_room(const struct ph_ids *ids, const struct ph_ids *more)
+/*
+ * If not all of these have found room. Where functions are verified with their callers that costs more than
+ * the verifier allows: there, those that only watch count like the others.
+ */
+static __always_inline __u32 crowd_out(struct ph_ids *ids, const struct ph_ids *more, __u32 layer,
+				       ph_tables slot)
 {
-	return ids->count > PH_LABEL_MAX || more->count > PH_LABEL_MAX;
+	if (!SETTING(ph_has_functions)) {
+		mark_overfull(ids, more->count);
+		mark_overfull(ids, ids->count);
+		return layer;
+	}
+	if (ids->count <= PH_LABEL_MAX && more->count <= PH_LABEL_MAX)
+		return layer;
+	return make_room(ids, more, layer & 15, slot);
 }
 
 PH_FUNCTION int append_ids(struct ph_ids *ids, const struct ph_ids *more, __u32 layer)
@@ -263,7 +292,7 @@ static __always_inline __u32 add_ids(struct ph_ids *ids, const struct ph_ids *mo
 				     ph_tables slot)
 {
 	layer = append_ids(ids, more, layer);
-	return lacks_room(ids, more) ? make_room(ids, more, layer & 15, slot) : layer;
+	return crowd_out(ids, more, layer, slot);
 }
 
 PH_FUNCTION int carry_ids(struct ph_ids *ids, const struct ph_ids *more)
@@ -281,8 +310,7 @@ PH_FUNCTION int carry_ids(struct ph_ids *ids, const struct ph_ids *more)
 static __always_inline void merge_ids(struct ph_ids *ids, const struct ph_ids *more, ph_tables slot)
 {
 	carry_ids(ids, more);
-	if (lacks_room(ids, more))
-		make_room(ids, more, PH_LAYER_NEW, slot);
+	crowd_out(ids, more, PH_LAYER_NEW, slot);
 }
 
 /* The slots of the generation in force and, while that has a deadline, of the one that comes after. */
@@ -698,42 +726,26 @@ static __always_inline bool glance_at_socket(struct glance *seen, struct ph_sock
 /* As add_ids(). */
 static __always_inline __u32 add_brought(struct who *who, const struct ph_ids *brought, __u32 layer)
 {
-	return brought ? add_ids(&who->policies, brought, layer, who->slot) : layer;
+	return brought ? add_ids(&who->policies, brought, layer, slot_of_who(who)) : layer;
 }
 
 /*
- * The uid of who made a user namespace, which is its owner, and the namespace that it is in: 0 for the first
- * of all, which is nobody's.
+ * The uid of whoever made the outermost of the user namespaces that this one is in: as another's uid in
+ * what a user made, a task is still that user's. In the first namespace it is the uid itself.
  */
-static __always_inline __u64 namespace_above(__u64 namespace, __u32 *ret_owner)
+PH_FUNCTION __u32 owner_of(__u64 namespace, __u32 uid)
 {
-	const struct user_namespace *at = (const struct user_namespace *)namespace;
+	const struct user_namespace *at = (const struct user_namespace *)namespace, *above;
 
-	*ret_owner = BPF_CORE_READ(at, owner.val);
-	return (__u64)BPF_CORE_READ(at, parent);
-}
-
-/* What the owners of the task's user namespaces bring: to be another's uid in them ends nothing. */
-PH_FUNCTION int add_by_owners(struct who *who, __u32 layer)
-{
-	const struct ph_ids *brought;
-	__u64 namespace, above;
-	__u32 owner;
-
-	if (!who)
-		return 0;
-	namespace = who->namespace;
-	for (__u32 i = 0; i < NAMESPACES_MAX && namespace; i++) {
-		above = namespace_above(namespace, &owner);
-		if (!above)
+	if (!BPF_CORE_READ(at, level))
+		return uid;
+	for (__u32 i = 0; i < NAMESPACES_MAX; i++) {
+		above = BPF_CORE_READ(at, parent);
+		if (!above || !BPF_CORE_READ(above, level))
 			break;
-		brought = brought_by_uid(who->slot, owner);
-		if (brought)
-			layer = append_ids(&who->policies, brought, layer & 15);
-		namespace = above;
+		at = above;
 	}
-	mark_overfull(&who->policies, who->policies.count);
-	return 0;
+	return BPF_CORE_READ(at, owner.val);
 }
 
 /* Newer kernels keep pointers to the cgroups above, others their ids. */
@@ -768,15 +780,17 @@ static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
 }
 
 /*
- * A cgroup that found no room in the tables: it is where the nearest one above it is that did. Policies
- * name none that lies deeper than PH_CGROUP_DEPTH.
+ * The id of a cgroup. One that found no room in the tables is where the nearest one above it is that did:
+ * policies name none that lies deeper than PH_CGROUP_DEPTH.
  */
 PH_FUNCTION __u64 find_known_cgroup(__u64 address)
 {
 	struct cgroup *cgroup = (struct cgroup *)address;
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
 	__u32 level = BPF_CORE_READ(cgroup, level);
-	__u64 id;
 
+	if (bpf_map_lookup_elem(&ph_cgroups, &id))
+		return id;
 	for (__u32 i = 0; i <= PH_CGROUP_DEPTH; i++) {
 		__u32 at = PH_CGROUP_DEPTH - i;
 
@@ -791,75 +805,86 @@ PH_FUNCTION __u64 find_known_cgroup(__u64 address)
 
 static __always_inline void look_at_cgroup(struct who *who, struct task_struct *task)
 {
-	struct cgroup *cgroup = cgroup_of(task);
-	__u64 id = BPF_CORE_READ(cgroup, kn, id);
-
-	who->cgroup = id;
-	if (!bpf_map_lookup_elem(&ph_cgroups, &id))
-		who->cgroup = find_known_cgroup((__u64)cgroup);
+	who->cgroup = find_known_cgroup((__u64)cgroup_of(task));
 }
 
 static __always_inline void look_at_uid(struct who *who, struct task_struct *task)
 {
 	who->uid = BPF_CORE_READ(task, cred, uid.val);
-	who->namespace = namespace_of(task);
+	who->owner = owner_of((__u64)BPF_CORE_READ(task, cred, user_ns), who->uid);
 }
 
 /* What is asked of a task, be it the calling one or another. */
 static __always_inline void look_at(struct who *who, struct task_struct *task)
 {
-	if (who->features & PH_FEATURE_UID)
+	if (has_feature(who, PH_FEATURE_UID))
 		look_at_uid(who, task);
-	if (who->features & PH_FEATURE_CGROUP)
+	if (has_feature(who, PH_FEATURE_CGROUP))
 		look_at_cgroup(who, task);
+}
+
+/* With a stack of its own. */
+PH_FUNCTION int look_at_caller(struct who *who)
+{
+	if (who)
+		look_at(who, current_task());
+	return 0;
 }
 
 static __always_inline void add_by_uid(struct who *who, __u32 layer)
 {
-	if (!(who->features & PH_FEATURE_BY_UID))
+	if (!has_feature(who, PH_FEATURE_BY_UID))
 		return;
-	layer = add_brought(who, brought_by_uid(who->slot, who->uid), layer);
-	if (who->namespace)
-		add_by_owners(who, layer);
+	layer = add_brought(who, brought_by_uid(slot_of_who(who), who->uid), layer);
+	if (who->owner != who->uid)
+		add_brought(who, brought_by_uid(slot_of_who(who), who->owner), layer);
 }
 
 static __always_inline void add_by_cgroup(struct who *who, __u32 layer)
 {
-	if (who->features & PH_FEATURE_BY_CGROUP)
-		add_brought(who, brought_by_cgroup(who->slot, who->cgroup), layer);
+	if (has_feature(who, PH_FEATURE_BY_CGROUP))
+		add_brought(who, brought_by_cgroup(slot_of_who(who), who->cgroup), layer);
+}
+
+/* This layer, or the base. Without a branch. */
+static __always_inline __u32 layer_if(__u64 own, __u32 layer)
+{
+	return layer & ~ph_mask_equal(own, 0);
 }
 
 /* In the base, unless the task went there itself. */
 static __always_inline void add_live(struct who *who)
 {
-	add_by_uid(who, who->own & PH_OWN_UID ? PH_LAYER_UID : PH_LAYER_BASE);
-	add_by_cgroup(who, who->own & PH_OWN_CGROUP ? PH_LAYER_CGROUP : PH_LAYER_BASE);
+	add_by_uid(who, layer_if(who->own & PH_OWN_UID, PH_LAYER_UID));
+	add_by_cgroup(who, layer_if(who->own & PH_OWN_CGROUP, PH_LAYER_CGROUP));
 }
 
 static __always_inline void enter_generation(struct who *who, const struct ph_header *header)
 {
-	who->generation = header->generation;
-	who->slot = header->slot;
-	who->features = header->features;
-	who->cgroup = 0;
-	who->namespace = 0;
-	who->uid = 0;
-	who->own = 0;
-	who->settled = false;
+	__u64 unknown = header->generation;
+
+	who->generation = unknown;
+	who->features = header->features | (header->slot & PH_FRONT_SLOT) << WHO_SLOT;
+	who->cgroup = hide(0, unknown);
+	who->owner = hide(0, unknown);
+	who->uid = hide(0, unknown);
+	who->label.layer = hide(0, unknown);
+	who->own = hide(0, unknown);
 }
 
 /* Adds what the live name of a task matches. */
-static __always_inline void add_by_name(struct who *who, struct task_struct *task, __u32 layer)
+PH_SUBPROGRAM int add_by_name(struct who *who, struct task_struct *task, __u32 layer)
 {
 	const struct ph_ids *brought;
 	struct ph_trait name;
 
 	read_name(&name, task);
-	if (!in_filter(who->slot, &name))
-		return;
-	brought = find_trait(who->slot, &name);
+	if (!in_filter(slot_of_who(who), &name))
+		return 0;
+	brought = find_trait(slot_of_who(who), &name);
 	if (brought)
-		add_ids(&who->policies, brought, layer, who->slot);
+		add_ids(&who->policies, brought, layer, slot_of_who(who));
+	return 0;
 }
 
 /*
@@ -869,14 +894,14 @@ static __always_inline void add_by_name(struct who *who, struct task_struct *tas
 static __always_inline void add_by_task(struct who *who, struct task_struct *task)
 {
 	struct ph_label *label = label_of(task);
-	__u32 layer = who->policies.count ? PH_LAYER_NEW : PH_LAYER_BASE;
+	__u32 layer = layer_if(who->policies.count, PH_LAYER_NEW);
 
 	if (label) {
-		merge_ids(&who->policies, &label->policies, who->slot);
+		merge_ids(&who->policies, &label->policies, slot_of_who(who));
 		who->own |= label->own;
-		if (label->generation == (__u32)who->generation)
+		if (label->generation == who->generation)
 			return;
-		layer = label->own & PH_OWN_NAME ? PH_LAYER_NEW : PH_LAYER_BASE;
+		layer = layer_if(label->own & PH_OWN_NAME, PH_LAYER_NEW);
 	}
 	add_by_name(who, task, layer);
 }
@@ -896,7 +921,7 @@ PH_FUNCTION int identify(struct who *who, ph_tables slot)
 	clear_ids(&who->policies, who->generation);
 	task = current_task();
 	leader = TASK_READ(task, group_leader);
-	look_at(who, task);
+	look_at_caller(who);
 	add_by_task(who, leader);
 	if (task != leader)
 		add_by_task(who, task);
@@ -925,34 +950,16 @@ static __always_inline bool in_unit(const struct ph_cgroup *cgroup, const struct
 	return !(all_differ >> 63);
 }
 
-/* Whether the task's uid is this one, or that of somebody who owns a user namespace that it is in. */
-PH_FUNCTION int has_uid(__u64 namespace, __u32 of_task, __u32 uid)
-{
-	__u64 above;
-	__u32 owner;
-
-	if (of_task == uid)
-		return 1;
-	for (__u32 i = 0; i < NAMESPACES_MAX && namespace; i++) {
-		above = namespace_above(namespace, &owner);
-		if (!above)
-			break;
-		if (owner == uid)
-			return 1;
-		namespace = above;
-	}
-	return 0;
-}
-
 /* The conditions that are tested at each call. */
 static __always_inline bool in_scope(const struct who *who, const struct ph_grant *grant, bool held)
 {
 	__u64 id = who->cgroup; /* on the stack, where kernels before 6.2 want a key */
 	struct ph_cgroup *cgroup;
 
-	if (who->settled || held)
+	if (has_feature(who, WHO_SETTLED) || held)
 		return true;
-	if (grant->flags & PH_GRANT_UID && !has_uid(who->namespace, who->uid, grant->uid))
+	if (grant->flags & PH_GRANT_UID &&
+	    !(ph_mask_equal(grant->uid, who->uid) | ph_mask_equal(grant->uid, who->owner)))
 		return false;
 	if (!(grant->flags & (PH_GRANT_CGROUP | PH_GRANT_UNIT)))
 		return true;
@@ -967,9 +974,10 @@ static __always_inline bool in_scope(const struct who *who, const struct ph_gran
 /* Whether the policy at this place among those of a task confines it now. */
 static __always_inline bool is_in_scope(const struct who *who, __u32 i, __u8 without)
 {
-	const struct ph_grant *grant = find_grant(who->slot, who->policies.id[i]);
+	const struct ph_grant *grant = find_grant(slot_of_who(who), who->policies.id[i]);
 
-	return grant && !(grant->flags & without) && in_scope(who, grant, who->policies.held >> i & 1);
+	return grant && !(grant->flags & without) &&
+	       in_scope(who, grant, who->policies.held >> i & 1);
 }
 
 /* The policies of the caller whose conditions hold now: what a socket it makes is labelled with. */
@@ -983,8 +991,8 @@ PH_FUNCTION int add_scoped(struct ph_ids *ids, const struct who *who)
 		__u64 id = is_in_scope(who, i, 0) ? who->policies.id[i] : 0;
 
 		id = hide(id, who->generation);
-		map = carry_id(ids, id, ph_layer_at(&who->policies, i),
-			       who->policies.held >> i & 1, map);
+		map = carry_id(ids, id, ph_layer_at(&who->policies, i), who->policies.held >> i & 1,
+			       map);
 	}
 	mark_overfull(ids, who->policies.count);
 	return ids->count;

@@ -300,15 +300,21 @@ static __always_inline int weigh_grant(const struct ph_grant *grant, bool covers
 /* One grant is enough: of the policies none is watched alone, and all are of one layer. */
 static __always_inline bool one_grants(const struct who *who)
 {
-	return !(who->features & PH_FEATURE_AUDIT) && who->policies.count <= PH_LABEL_MAX &&
+	return !has_feature(who, PH_FEATURE_AUDIT) && who->policies.count <= PH_LABEL_MAX &&
 	       add_up(&who->policies);
 }
 
 /* What one grants is granted, unless its conditions change. */
-static __always_inline bool may_be_noted(const struct who *who, const struct ph_grant *grant)
+static __always_inline bool is_lasting(const struct who *who, const struct ph_grant *grant)
 {
-	return one_grants(who) && (who->settled || !(grant->flags & PH_GRANT_LIVE));
+	return has_feature(who, WHO_SETTLED) || !(grant->flags & PH_GRANT_LIVE);
 }
+
+/* What weigh() has to know of a policy besides its id. */
+enum weighing {
+	WEIGH_HELD = 1, /* its conditions are not asked */
+	WEIGH_NOTE = 2, /* what it grants is granted */
+};
 
 /* The place of the first policy's grant is noted: the next call looks there first. */
 static __always_inline const struct ph_grant *grant_of(const struct who *who,
@@ -318,20 +324,20 @@ static __always_inline const struct ph_grant *grant_of(const struct who *who,
 	const __u32 *index;
 
 	if (memos)
-		grant = guess_grant(who->slot, id, *(volatile __u32 *)&memos->grant);
+		grant = guess_grant(slot_of_who(who), id, *(volatile __u32 *)&memos->grant);
 	if (grant)
 		return grant;
-	index = find_index(who->slot, id);
+	index = find_index(slot_of_who(who), id);
 	if (!index)
 		return NULL;
 	if (memos && id == who->policies.id[0])
 		*(volatile __u32 *)&memos->grant = *index;
-	return guess_grant(who->slot, id, *index);
+	return guess_grant(slot_of_who(who), id, *index);
 }
 
 /* The policy at this place among those of the caller. */
 PH_FUNCTION int weigh(const struct who *who, const struct attempt *attempt, struct ph_memos *memos,
-		      __u64 id, __u32 held)
+		      __u64 id, __u32 weighing)
 {
 	const struct ph_grant *grant;
 	__u32 memo;
@@ -339,12 +345,12 @@ PH_FUNCTION int weigh(const struct who *who, const struct attempt *attempt, stru
 	if (!who || !attempt)
 		return WEIGHT_NONE;
 	grant = grant_of(who, memos, id);
-	if (!grant || !in_scope(who, grant, held))
+	if (!grant || !in_scope(who, grant, hide(weighing, id) & WEIGH_HELD))
 		return WEIGHT_NONE;
-	memo = ph_covers_anywhere(who->slot, grant, &attempt->flow);
-	if (memo && memos && may_be_noted(who, grant))
+	memo = ph_covers_anywhere(slot_of_who(who), grant, &attempt->flow);
+	if (memo && memos && hide(weighing, id) & WEIGH_NOTE && is_lasting(who, grant))
 		note(memos, who->generation, memo);
-	return weigh_grant(grant, memo || ph_covers_there(who->slot, grant, &attempt->flow));
+	return weigh_grant(grant, memo || ph_covers_there(slot_of_who(who), grant, &attempt->flow));
 }
 
 /* What the policies of a caller have said: a bit for each layer, and for each policy by its place. */
@@ -361,7 +367,7 @@ static __always_inline __u64 find_refusing(const struct ph_ids *ids,
 
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 grants = opinions->granting >> ph_layer_at(ids, i) & 1;
-		__u64 refuses = -(opinions->refusing >> i & ~grants & 1);
+		__u64 refuses = ~ph_mask_equal(opinions->refusing >> i & ~grants & 1, 0);
 
 		refusing |= ids->id[i] & refuses & ph_mask_equal(refusing, 0);
 	}
@@ -376,20 +382,22 @@ PH_FUNCTION int judge(const struct who *who, const struct attempt *attempt, stru
 {
 	struct finding finding = { .reason = PH_REASON_NO_RULE };
 	struct opinions opinions = {};
-	__u64 refusing;
+	__u64 refusing, enough;
 	__u32 count;
 
 	if (!who || !attempt)
 		return 0;
-	finding.generation = who->generation;
+	enough = hide(one_grants(who) * WEIGH_NOTE, who->generation);
+	finding.generation = header_at(slot_of_who(who))->generation;
 	count = who->policies.count;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
-		if (i >= count)
+		if (i >= hide(count, finding.generation))
 			break;
 		finding.policy = who->policies.id[i];
-		switch (weigh(who, attempt, memos, finding.policy, who->policies.held >> i & 1)) {
+		switch (weigh(who, attempt, memos, finding.policy,
+			      (who->policies.held >> i & WEIGH_HELD) | enough)) {
 		case WEIGHT_COVERED:
-			if (one_grants(who))
+			if (hide(enough, finding.policy))
 				return 0;
 			opinions.granting |= 1ull << ph_layer_at(&who->policies, i);
 			break;
@@ -401,7 +409,7 @@ PH_FUNCTION int judge(const struct who *who, const struct attempt *attempt, stru
 			 * The LSM hooks have told it, and the second line would tell it again.
 			 * What others do with its sockets is not told of an audit policy.
 			 */
-			if (SETTING(ph_backend) == PH_BACKEND_LSM && who->settled)
+			if (SETTING(ph_backend) == PH_BACKEND_LSM && has_feature(who, WHO_SETTLED))
 				break;
 			finding.kind = PH_EVENT_AUDIT;
 			record(attempt, &finding);
@@ -428,7 +436,8 @@ static __always_inline void recognize_socket(struct who *who, const struct glanc
 {
 	enter_generation(who, header_at(slot_of(seen->front)));
 	who->policies = *seen->ids;
-	who->settled = seen->settled;
+	if (seen->settled)
+		who->features |= WHO_SETTLED;
 }
 
 #ifndef PH_PACKETS
@@ -439,7 +448,7 @@ static __always_inline void recognize(struct who *who, const struct glance *seen
 		return;
 	}
 	recognize_socket(who, seen);
-	if (!who->settled)
+	if (!has_feature(who, WHO_SETTLED))
 		look_at(who, current_task());
 }
 

@@ -187,21 +187,6 @@ int BPF_PROG(ph_post_create, struct socket *sock, int family, int type, int prot
 	return PH_PASS;
 }
 
-/* Somebody waits for a label: see bpf/claim.bpf.h. */
-static __always_inline bool is_claim(const struct socket_address *address, __s32 length)
-{
-	struct socket_address name;
-
-	return read_address(&name, address, length) == ADDRESS_TAKEN && name.family == PH_AF_INET &&
-	       claim(name.v4, name.port);
-}
-
-/* With a stack of its own, where that of the hook has no room for it. */
-PH_SUBPROGRAM int verdict_apart(const struct glance *seen, struct attempt *attempt)
-{
-	return verdict(seen, attempt);
-}
-
 SEC("lsm/socket_bind")
 int BPF_PROG(ph_bind, struct socket *sock)
 {
@@ -211,9 +196,6 @@ int BPF_PROG(ph_bind, struct socket *sock)
 	struct glance seen;
 	int addrlen;
 
-	if (*(volatile __u64 *)&ph_front.claim.id &&
-	    is_claim(LATE_ARGUMENT(1), (long)LATE_ARGUMENT(2)))
-		return PH_PASS;
 	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
 	address = LATE_ARGUMENT(1);
@@ -230,7 +212,7 @@ int BPF_PROG(ph_bind, struct socket *sock)
 	begin_addresses(&attempt);
 	view_peer(&attempt, sk, SOCK_TYPED);
 	view_bind_address(&attempt, address, addrlen);
-	return verdict_apart(&seen, &attempt);
+	return verdict(&seen, &attempt);
 }
 
 SEC("lsm/socket_connect")
@@ -358,7 +340,7 @@ int BPF_PROG(ph_recvmsg, struct socket *sock)
 	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED);
 }
 
-/* TCP_ZEROCOPY_RECEIVE is a read that only this hook sees. */
+/* TCP_ZEROCOPY_RECEIVE is a read that only this hook sees. What no socket has may be a claim. */
 SEC("lsm/socket_getsockopt")
 int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 {
@@ -366,8 +348,11 @@ int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 	struct sock *sk = sock->sk;
 	struct glance seen;
 
-	if (level != PH_TCP || name != OPTION_ZEROCOPY_RECEIVE ||
-	    !is_concerned(sk, SOCK_TYPED, &seen))
+	if (level != PH_TCP || name != OPTION_ZEROCOPY_RECEIVE) {
+		claim(level, name);
+		return PH_PASS;
+	}
+	if (!is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);

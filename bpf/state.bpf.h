@@ -74,6 +74,7 @@ static __always_inline __u64 hide(__u64 value, __u64 unknown)
 const volatile bool ph_has_task_storage = false; /* callable from the programs of this object */
 const volatile bool ph_has_task_btf = false; /* bpf_get_current_task_btf, likewise */
 const volatile bool ph_has_sock_from_file = false; /* bpf_sock_from_file */
+const volatile bool ph_has_functions = false; /* PH_FUNCTION is what it says */
 const volatile bool ph_has_spin_lock = false; /* bpf_spin_lock */
 const volatile __u8 ph_backend = PH_BACKEND_NONE;
 

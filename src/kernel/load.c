@@ -70,6 +70,7 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 		(skeleton)->rodata->ph_has_task_btf = (typed);                                  \
 		(skeleton)->rodata->ph_has_spin_lock = (lock);                                  \
 		(skeleton)->rodata->ph_has_sock_from_file = (plan)->features->socket_from_file; \
+		(skeleton)->rodata->ph_has_functions = (plan)->features->global_functions;      \
 		(skeleton)->rodata->ph_backend = (plan)->backend;                               \
 	} while (0)
 

@@ -92,8 +92,8 @@ static bool same_text(const char *a, const char *b)
 static bool same_match(const struct ph_match *a, const struct ph_match *b)
 {
 	return strcmp(a->comm, b->comm) == 0 && same_text(a->exe, b->exe) &&
-	       same_text(a->cgroup, b->cgroup) && same_text(a->unit, b->unit) &&
-	       a->run == b->run && a->has_uid == b->has_uid && (!a->has_uid || a->uid == b->uid);
+	       same_text(a->cgroup, b->cgroup) && same_text(a->unit, b->unit) && a->run == b->run &&
+	       a->has_uid == b->has_uid && (!a->has_uid || a->uid == b->uid);
 }
 
 static bool same_endpoint(const struct ph_endpoint *a, const struct ph_endpoint *b)

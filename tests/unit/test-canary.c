@@ -4,6 +4,7 @@
 #include "kernel/decide.h"
 #include "util/cleanup.h"
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <string.h>
@@ -24,11 +25,16 @@ static const struct ph_canary ill = {
 	},
 };
 
-static bool allows(const struct ph_image *image, unsigned question, uint16_t port)
+static bool allows(const struct ph_image *image, unsigned question, uint16_t port, uint32_t address)
 {
 	const struct ph_grant *grant = image_find_grant(image, PH_CANARY_ID);
 	struct ph_flow flow = {
-		.question = question, .kind = PH_SOCKET_TCP, .local_port = port, .remote_port = port
+		.question = question,
+		.kind = PH_SOCKET_TCP,
+		.local_port = port,
+		.remote_port = port,
+		.local.word[0] = htonl(address),
+		.remote.word[0] = htonl(address),
 	};
 
 	assert_non_null(grant);
@@ -44,10 +50,14 @@ static void test_policy(void **state)
 	assert_int_equal(canary_add_policy(&set), 0);
 	assert_int_equal(image_compile(&set, &image, &problems), 0);
 	assert_int_equal(image.n_grants, 1);
-	assert_true(allows(&image, PH_ASK_CONNECT, 4040));
-	assert_true(allows(&image, PH_ASK_LISTEN, 4040));
-	assert_false(allows(&image, PH_ASK_CONNECT, 4041));
-	assert_false(allows(&image, PH_ASK_BIND, 4042));
+	/* Nobody is under it by a name, and it grants nothing but loopback. */
+	assert_int_equal(image.n_traits, 0);
+	assert_true(allows(&image, PH_ASK_CONNECT, 4040, INADDR_LOOPBACK));
+	assert_true(allows(&image, PH_ASK_LISTEN, 4040, INADDR_LOOPBACK));
+	assert_false(allows(&image, PH_ASK_CONNECT, 4040, 0x0a000001));
+	assert_false(allows(&image, PH_ASK_LISTEN, 4040, INADDR_ANY));
+	assert_false(allows(&image, PH_ASK_CONNECT, 4041, INADDR_LOOPBACK));
+	assert_false(allows(&image, PH_ASK_BIND, 4042, INADDR_LOOPBACK));
 	assert_int_equal(image_find_grant(&image, PH_CANARY_ID)->sockets & PH_SOCKET_UDP, 0);
 	/* It cannot be there twice. */
 	assert_int_equal(canary_add_policy(&set), -EEXIST);

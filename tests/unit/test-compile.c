@@ -263,6 +263,7 @@ static void test_live_traits(void **state)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_(image_donep) struct ph_image image = {};
+	const struct ph_grant *grant;
 	unsigned levels;
 
 	set_match(add_policy(&set, "uid", "", NULL), NULL, NULL, 1000);
@@ -279,7 +280,27 @@ static void test_live_traits(void **state)
 							PH_FEATURE_CGROUP | PH_FEATURE_BY_CGROUP);
 	/* What finds a policy is no condition of it. */
 	for (size_t i = 0; i < image.n_grants; i++)
-		assert_int_equal(image.grants[i].flags, 0);
+		assert_int_equal(image.grants[i].flags & PH_GRANT_LIVE, 0);
+	for (size_t i = 0; i < 3; i++) {
+		grant = image_find_grant(&image, policy_id(&set.policies[i]));
+		assert_int_equal(grant->flags & PH_GRANT_BY_CGROUP,
+				 i == 0 ? 0 : PH_GRANT_BY_CGROUP);
+	}
+}
+
+/* Whom `run` puts under a policy has no trait by which it could be found. */
+static void test_run(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+
+	add_policy(&set, "named", "name", NULL);
+	add_policy(&set, "by-id", "", NULL)->match.run = true;
+	compile(&set, &image);
+	assert_int_equal(image.n_traits, 1);
+	assert_int_equal(image.n_grants, 2);
+	assert_non_null(image_find_grant(&image, policy_id(policy_set_find(&set, "by-id"))));
+	assert_null(image_find_ids(&image, "by-id"));
 }
 
 /* One trait finds the policy, the others are conditions. */
@@ -299,7 +320,7 @@ static void test_several(void **state)
 	assert_int_equal(grant->flags, PH_GRANT_UID | PH_GRANT_CGROUP | PH_GRANT_UNIT);
 	assert_true(grant->unit == component_hash("b.service", 9));
 	grant = image_find_grant(&image, policy_id(policy_set_find(&set, "some")));
-	assert_int_equal(grant->flags, PH_GRANT_UID | PH_GRANT_CGROUP);
+	assert_int_equal(grant->flags, PH_GRANT_UID | PH_GRANT_CGROUP | PH_GRANT_BY_CGROUP);
 	assert_int_equal(grant->uid, 7);
 }
 
@@ -754,6 +775,7 @@ int main(void)
 		cmocka_unit_test(test_cgroup_described),
 		cmocka_unit_test(test_live_traits),
 		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_run),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_crowds),
 		cmocka_unit_test(test_spans),
