@@ -8,8 +8,8 @@
  * a process may do after an act of its own, it could do before.
  *
  * Options: --seed N, --count N, --only K (one of them; its acts are printed), --failures N (then it
- * ends; 8), --ptrace-open (the backend does not hold ptrace), --free (no policy is in force: all may
- * do all). FOLDER has a copy of the actor for each program, under each name;
+ * ends; 8), --open DOOR (which is not held here: the acts that go through it are left out), --free (no
+ * policy is in force: all may do all). FOLDER has a copy of the actor for each program, under each name;
  * see tests/vm/narrow. Exits with 1 if a sequence failed.
  */
 #include <errno.h>
@@ -39,6 +39,7 @@
 #define HISTORY_LENGTH 4096
 #define LINE_LENGTH 1024
 #define DOWNS_MAX 3
+#define OPEN_MAX 32
 #define HELD_MAX 8 /* more policies on one process are all refused */
 #define UID_PLAIN 1000
 #define UID_SUBORDINATE 100000 /* in the namespace: */
@@ -49,7 +50,8 @@ struct settings {
 	uint64_t seed;
 	unsigned long count;
 	long only;
-	bool ptrace_open;
+	const char *open[OPEN_MAX]; /* doors */
+	unsigned open_count;
 	unsigned long failures; /* after so many it ends */
 };
 
@@ -470,7 +472,7 @@ static bool act_reach_for_others(struct run *run)
 	bool confined = world_is_confined(&run->world), done;
 
 	done = act(run, "%s %d", pick(run, 2) ? "memory" : "attach", bystander);
-	if (done && confined && !run->settings->ptrace_open) {
+	if (done && confined) {
 		tell(run, " but it is confined");
 		run->failed = true;
 	}
@@ -534,35 +536,49 @@ static struct kind {
 	unsigned weight;
 	bool (*may)(const struct run *run);
 	bool (*act)(struct run *run);
+	const char *door; /* unless this one is open; NULL */
 	unsigned long done, not_done;
 } kinds[] = {
-	{ "rename", 6, is_anybody, act_rename, 0, 0 },
-	{ "rename the leader", 5, has_thread, act_rename_leader, 0, 0 },
-	{ "execute", 5, is_anybody, act_execute, 0, 0 },
-	{ "fork", 2, has_memory_of_its_own, act_fork, 0, 0 },
-	{ "vfork", 1, is_alone_for_good, act_vfork, 0, 0 },
-	{ "start a thread", 2, may_thread, act_thread, 0, 0 },
-	{ "fork into a cgroup", 2, has_memory_of_its_own, act_fork_into, 0, 0 },
-	{ "move to a cgroup", 4, is_anybody, act_move, 0, 0 },
-	{ "make a cgroup, and move there", 3, may_go_down, act_down, 0, 0 },
-	{ "be moved to a cgroup", 2, is_alone, act_be_moved, 0, 0 },
-	{ "change the uid", 4, may_change_uid, act_change_uid, 0, 0 },
-	{ "drop privileges", 1, may_change_uid, act_drop_privileges, 0, 0 },
-	{ "make a user namespace", 2, may_leave_namespace, act_userns, 0, 0 },
-	{ "reach for another's memory", 1, is_root, act_reach_for_others, 0, 0 },
+	{ "rename", 6, is_anybody, act_rename, NULL, 0, 0 },
+	{ "rename the leader", 5, has_thread, act_rename_leader, NULL, 0, 0 },
+	{ "execute", 5, is_anybody, act_execute, NULL, 0, 0 },
+	{ "fork", 2, has_memory_of_its_own, act_fork, NULL, 0, 0 },
+	{ "vfork", 1, is_alone_for_good, act_vfork, NULL, 0, 0 },
+	{ "start a thread", 2, may_thread, act_thread, NULL, 0, 0 },
+	{ "fork into a cgroup", 2, has_memory_of_its_own, act_fork_into, "cgroup-move", 0, 0 },
+	{ "move to a cgroup", 4, is_anybody, act_move, "cgroup-move", 0, 0 },
+	{ "make a cgroup, and move there", 3, may_go_down, act_down, NULL, 0, 0 },
+	{ "be moved to a cgroup", 2, is_alone, act_be_moved, NULL, 0, 0 },
+	{ "change the uid", 4, may_change_uid, act_change_uid, "uid-change", 0, 0 },
+	{ "drop privileges", 1, may_change_uid, act_drop_privileges, "uid-change", 0, 0 },
+	{ "make a user namespace", 2, may_leave_namespace, act_userns, "uid-change", 0, 0 },
+	{ "reach for another's memory", 1, is_root, act_reach_for_others, "ptrace", 0, 0 },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static bool is_left_out(const struct settings *settings, const struct kind *kind)
+{
+	for (unsigned i = 0; kind->door && i < settings->open_count; i++)
+		if (!strcmp(kind->door, settings->open[i]))
+			return true;
+	return false;
+}
+
+static bool may_do(const struct run *run, const struct kind *kind)
+{
+	return !is_left_out(run->settings, kind) && kind->may(run);
+}
 
 static struct kind *pick_kind(struct run *run)
 {
 	unsigned all = 0, at;
 
 	for (unsigned i = 0; i < KINDS; i++)
-		all += kinds[i].may(run) ? kinds[i].weight : 0;
+		all += may_do(run, &kinds[i]) ? kinds[i].weight : 0;
 	at = pick(run, all);
 	for (unsigned i = 0; i < KINDS; i++) {
-		if (!kinds[i].may(run))
+		if (!may_do(run, &kinds[i]))
 			continue;
 		if (at < kinds[i].weight)
 			return &kinds[i];
@@ -733,8 +749,9 @@ static void report(const struct settings *settings, unsigned long failed)
 	(void)printf("seed %llu: %lu sequences, %lu failed\n", (unsigned long long)settings->seed,
 		     settings->count, failed);
 	for (unsigned i = 0; i < KINDS; i++)
-		(void)printf("act: %s: %lu done, %lu not\n", kinds[i].name, kinds[i].done,
-			     kinds[i].not_done);
+		(void)printf("%s: %s: %lu done, %lu not\n",
+			     is_left_out(settings, &kinds[i]) ? "left out" : "act", kinds[i].name,
+			     kinds[i].done, kinds[i].not_done);
 }
 
 static int run(const struct settings *settings)
@@ -799,7 +816,7 @@ static int usage(void)
 {
 	(void)fprintf(stderr, "usage: narrow policies FOLDER\n"
 			      "       narrow run FOLDER [--seed N] [--count N] [--only K] "
-			      "[--failures N] [--ptrace-open] [--free]\n");
+			      "[--failures N] [--open DOOR]... [--free]\n");
 	return 2;
 }
 
@@ -810,7 +827,7 @@ int main(int argc, char **argv)
 		{ "count", required_argument, NULL, 'c' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "failures", required_argument, NULL, 'f' },
-		{ "ptrace-open", no_argument, NULL, 'p' },
+		{ "open", required_argument, NULL, 'd' },
 		{ "free", no_argument, NULL, 'n' },
 		{},
 	};
@@ -830,8 +847,9 @@ int main(int argc, char **argv)
 		case 'f':
 			settings.failures = strtoul(optarg, NULL, 10);
 			break;
-		case 'p':
-			settings.ptrace_open = true;
+		case 'd':
+			if (settings.open_count < OPEN_MAX)
+				settings.open[settings.open_count++] = optarg;
 			break;
 		case 'n':
 			policy_count = 0;
