@@ -308,6 +308,8 @@ void world_is_moved(struct world *world, const char *cgroup)
 	uint32_t gone = asking_for_other_places(cgroup), set = match_place(cgroup);
 	uint32_t both = fitting(world->named, cgroup);
 
+	if (!strcmp(world->cgroup, cgroup))
+		return; /* the kernel moves nobody */
 	strcpy(world->cgroup, cgroup);
 	for (unsigned i = 0, n = world->count; i < n; i++) {
 		struct state *state = &world->states[i];
