@@ -380,7 +380,8 @@ struct ph_sock_label {
 
 /*
  * Where a cgroup lies: in the first half of hash[] the hashes of the path's first 0, 1, … components,
- * in the second that of each component alone, as a unit is called; its first is unused.
+ * in the second that of each component alone, as a unit is called. The first there is that of the last
+ * component where the path goes deeper than PH_CGROUP_DEPTH.
  */
 struct ph_cgroup {
 	__u32 levels; /* those beyond PH_CGROUP_DEPTH are not in hash[] */

@@ -46,6 +46,30 @@ PH_FUNCTION int is_confined(ph_tables slot)
 	return identify(&who, slot) ? count_scoped(&who, 0) : 0;
 }
 
+/* Of the policies that a confined task took on by a name, and whose conditions did not hold then. */
+#define LAYER_UNMET (PH_LAYER_UID + 3)
+
+/*
+ * Of what a confined task takes on, which begins at this place, only what holds at once is a layer. What is
+ * found to hold later, when somebody else has moved the task, adds nothing to that.
+ */
+PH_FUNCTION int set_unmet_apart(struct who *who, __u32 begin)
+{
+	if (!who)
+		return 0;
+	look_at_caller(who);
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 there = ~ph_mask_equal(who->policies.id[i], 0) &
+			      ((__s64)(begin - i - 1) >> 63);
+		__u64 apart = there & (is_in_scope(who, i, 0) - 1ull);
+		__u32 mask = (hide(apart, who->generation) & 15) << (PH_LAYER_BITS * i);
+
+		who->policies.layers &= ~mask;
+		who->policies.layers |= (LAYER_UNMET << (PH_LAYER_BITS * i)) & mask;
+	}
+	return 0;
+}
+
 /* What a task is about to change. */
 enum act {
 	ACT_MOVE, /* its cgroup */
@@ -104,12 +128,11 @@ PH_FUNCTION int fate_of(const struct who *who, __u64 id, __u32 held, __u32 act, 
 
 /*
  * The policies that a task has had, by their fate: `who` is where it is, and gets them. What was awaited and
- * has come is of the layer of what the last such act brought, which is the answer; whoever is moved by
- * others has all in the base.
+ * has come is of the layer of what the last such act brought, which is the answer.
  */
 PH_FUNCTION int settle_fates(struct who *who, const struct ph_label *had, __u32 act, __u32 slots)
 {
-	__u64 live = layer_of(act), left = act == ACT_MOVED ? PH_LAYER_BASE : LAYER_LEFT;
+	__u64 live = layer_of(act), left = act == ACT_MOVED ? live : LAYER_LEFT;
 	ph_layer_map map = 0;
 
 	if (!had || !who)
@@ -142,6 +165,18 @@ static __always_inline void hold_brought(struct who *who, __u32 act, __u32 left)
 		add_by_uid(who, layer);
 }
 
+/* Of a task without a label: whether something confines it, and be it what it does not leave. */
+static __always_inline bool is_held_live(struct who *who)
+{
+	bool held;
+
+	add_by_uid(who, PH_LAYER_BASE);
+	add_by_cgroup(who, PH_LAYER_BASE);
+	held = who->policies.count;
+	clear_ids(&who->policies, who->generation);
+	return held;
+}
+
 /*
  * The label of a task that is about to go elsewhere, from the one that it has had, if any: `from` is where
  * it is, be it its parent that is there. Nonzero: it could not be stored.
@@ -163,12 +198,10 @@ PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from,
 		left = settle_fates(&who, had, act, slots_of(header)) & 15;
 	}
 	hold_brought(&who, act, left);
-	if (act == ACT_MOVED)
-		who.own &= ~PH_OWN_CGROUP;
-	else
+	if (act != ACT_MOVED)
 		who.own |= own_of(act);
-	if (!who.policies.count && !had)
-		return 0; /* nothing confines it */
+	if (!who.policies.count && !had && !is_held_live(&who))
+		return 0;
 	who.label.generation = header->generation;
 	return set_label(task, &who.label);
 }

@@ -67,9 +67,18 @@ PH_SUBPROGRAM int hash_path(struct ph_cgroup *entry, struct cgroup *cgroup)
 }
 
 /*
- * Below a cgroup that is known: its path goes on. Levels beyond PH_CGROUP_DEPTH change nothing: no policy
- * names one that lies so deep.
+ * Of a cgroup that lies deeper than PH_CGROUP_DEPTH its own name alone is kept, as a unit is called, where
+ * no level has one.
  */
+static __always_inline void hash_deep(struct ph_cgroup *entry, const char *name)
+{
+	char first = 0;
+
+	bpf_probe_read_kernel(&first, sizeof(first), name);
+	entry->hash[PH_CGROUP_DEPTH + 1] = hash_component((__u64)name + (first == '_'));
+}
+
+/* Below a cgroup that is known: its path goes on. No policy names a path that goes deeper than this. */
 PH_FUNCTION int extend_path(struct ph_cgroup *entry, const struct ph_cgroup *above, __u64 name)
 {
 	__u64 path;
@@ -80,8 +89,10 @@ PH_FUNCTION int extend_path(struct ph_cgroup *entry, const struct ph_cgroup *abo
 	*entry = *above;
 	level = above->levels + 1;
 	entry->levels = level;
-	if (level > PH_CGROUP_DEPTH)
+	if (level > PH_CGROUP_DEPTH) {
+		hash_deep(entry, (const char *)name);
 		return 1;
+	}
 	barrier_var(level);
 	level &= PH_CGROUP_DEPTH; /* for the verifier */
 	path = above->hash[(level - 1) & PH_CGROUP_DEPTH];
@@ -123,11 +134,14 @@ static __always_inline void append_brought(struct ph_ids *ids, const struct ph_i
 }
 
 /*
- * Enters the cgroup into a place table, and marks it in the filter. Nobody is in it yet.
+ * Enters the cgroup into a place table, and marks it in the filter. Nobody is in it yet. One that lies
+ * deeper than paths go brings what the one above it does, and what its own name does.
  */
-PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables slot)
+PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables slot, __u64 above)
 {
+	__u32 first = 0, last = 2 * (PH_CGROUP_DEPTH + 1) - 1;
 	const struct ph_brought none = {};
+	const struct ph_ids *brought_above;
 	void *traits, *places;
 	struct ph_ids *ids;
 
@@ -143,10 +157,18 @@ PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables
 		lose_cgroup(id);
 		return 0;
 	}
+	if (cgroup->levels > PH_CGROUP_DEPTH) {
+		first = last = PH_CGROUP_DEPTH + 1; /* its own name */
+		brought_above = find_place(slot, above);
+		if (brought_above)
+			*ids = *brought_above;
+	}
 	for (__u32 i = 0; i < 2 * (PH_CGROUP_DEPTH + 1); i++) {
 		struct ph_trait trait = trait_of_hash(cgroup, i);
-		const struct ph_ids *brought = bpf_map_lookup_elem(traits, &trait);
+		const struct ph_ids *brought = NULL;
 
+		if (i >= first && i <= last)
+			brought = bpf_map_lookup_elem(traits, &trait);
 		if (brought)
 			append_brought(ids, brought);
 	}
@@ -159,10 +181,10 @@ PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables
 
 /* Where the generation, if there is one, asks for cgroups. */
 static __always_inline void place_for(__u64 id, const struct ph_cgroup *cgroup,
-				      const struct ph_header *header)
+				      const struct ph_header *header, __u64 above)
 {
 	if (header && header->features & PH_FEATURE_BY_CGROUP)
-		place_cgroup(id, cgroup, header->slot);
+		place_cgroup(id, cgroup, header->slot, above);
 }
 
 static __always_inline void unplace_cgroup(ph_tables slot, __u64 id)

@@ -131,23 +131,27 @@ static __always_inline void must_not_run(void)
 PH_SUBPROGRAM int take_program(struct task_struct *task, const struct ph_label *label,
 			       struct file *file, const struct ph_header *header, bool confined)
 {
-	struct fresh_label fresh = { .generation = header->generation };
 	struct ph_trait name;
-	__u32 before;
+	__u32 kept, before;
+	struct who who;
 
-	clear_ids(&fresh.policies, header->generation);
+	enter_generation(&who, header);
+	clear_ids(&who.policies, header->generation);
 	if (label)
-		keep_known(&fresh, label, header, PH_GRANT_LEAVE);
-	fresh.own &= ~PH_OWN_NAME;
+		keep_known(&who.label, label, header, PH_GRANT_LEAVE);
+	kept = who.policies.count;
+	who.own &= ~PH_OWN_NAME;
 	if (confined) {
-		fresh.own |= PH_OWN_NAME;
-		fresh.layer = PH_LAYER_NEW;
+		who.own |= PH_OWN_NAME;
+		who.label.layer = PH_LAYER_NEW;
 	}
 	read_name(&name, task);
-	add_sticky(&fresh, header, &name);
-	before = fresh.policies.count;
-	add_by_exe(&fresh, header, file, &name);
-	if (renew_label(task, label, &fresh) && fresh.policies.count != before)
+	add_sticky(&who.label, header, &name);
+	before = who.policies.count;
+	add_by_exe(&who.label, header, file, &name);
+	if (confined)
+		set_unmet_apart(&who, kept);
+	if (renew_label(task, label, &who.label) && who.policies.count != before)
 		must_not_run();
 	return 0;
 }

@@ -19,20 +19,25 @@ PH_SUBPROGRAM int rename_to(struct task_struct *task, const struct ph_trait *nam
 			    bool confined)
 {
 	struct ph_label *label = any_label_of(task);
-	struct fresh_label fresh = { .generation = header->generation };
+	struct who who;
+	__u32 kept;
 
-	clear_ids(&fresh.policies, header->generation);
+	enter_generation(&who, header);
+	clear_ids(&who.policies, header->generation);
 	if (label)
-		keep_known(&fresh, label, header, 0);
-	add_sticky(&fresh, header, old);
+		keep_known(&who.label, label, header, 0);
+	add_sticky(&who.label, header, old);
+	kept = who.policies.count;
 	if (confined) {
-		fresh.own |= PH_OWN_NAME;
-		fresh.layer = PH_LAYER_NEW;
+		who.own |= PH_OWN_NAME;
+		who.label.layer = PH_LAYER_NEW;
 	}
-	add_sticky(&fresh, header, name);
+	add_sticky(&who.label, header, name);
 	if (asks_for(header, PH_FEATURE_NAMED_EXE))
-		add_by_exe(&fresh, header, BPF_CORE_READ(task, mm, exe_file), name);
-	return renew_label(task, label, &fresh);
+		add_by_exe(&who.label, header, BPF_CORE_READ(task, mm, exe_file), name);
+	if (confined)
+		set_unmet_apart(&who, kept);
+	return renew_label(task, label, &who.label);
 }
 
 /* If the caller is confined, whom it moves is held to what confines that one now. */
@@ -208,8 +213,8 @@ int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 	}
 	if (!header)
 		return 0;
-	place_for(id, entry, header);
-	place_for(id, entry, next_header(header));
+	place_for(id, entry, header, above_id);
+	place_for(id, entry, next_header(header), above_id);
 	return 0;
 }
 

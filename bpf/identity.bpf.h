@@ -942,7 +942,7 @@ static __always_inline bool in_unit(const struct ph_cgroup *cgroup, const struct
 {
 	__u64 all_differ = ~0ull;
 
-	for (__u32 i = PH_CGROUP_DEPTH + 2; i < 2 * (PH_CGROUP_DEPTH + 1); i++) {
+	for (__u32 i = PH_CGROUP_DEPTH + 1; i < 2 * (PH_CGROUP_DEPTH + 1); i++) {
 		__u64 differ = cgroup->hash[i] ^ grant->unit;
 
 		all_differ &= differ | -differ;

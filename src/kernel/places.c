@@ -28,8 +28,10 @@ void cgroup_describe(const char *path, struct ph_cgroup *ret)
 			unit = component_hash(path + 1, len - 1);
 		hash = ph_hash_word(hash, component);
 		path += len;
-		if (++ret->levels > PH_CGROUP_DEPTH)
+		if (++ret->levels > PH_CGROUP_DEPTH) {
+			ret->hash[PH_CGROUP_DEPTH + 1] = unit;
 			continue;
+		}
 		ret->hash[ret->levels] = hash;
 		ret->hash[PH_CGROUP_DEPTH + 1 + ret->levels] = unit;
 	}
@@ -82,6 +84,23 @@ static int put(const struct telling *telling, __u64 key, const struct ph_ids *br
 	return bpf_map_update_elem(telling->places, &key, &place, BPF_ANY) ? -errno : 0;
 }
 
+/* Of a path that goes deeper than hashes do: what its other components bring as units, but for the last. */
+static void add_deep_units(const struct ph_image *image, const char *path, struct ph_ids *ids)
+{
+	unsigned level = 0;
+
+	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
+		size_t len = strcspn(path, "/");
+		bool prefixed = *path == '_';
+		struct ph_trait unit =
+			ph_trait(PH_TRAIT_UNIT, component_hash(path + prefixed, len - prefixed));
+
+		path += len;
+		if (++level > PH_CGROUP_DEPTH && *path)
+			add_ids(ids, image_find_trait(image, &unit));
+	}
+}
+
 static void mark_place(const struct telling *telling, __u64 id)
 {
 	__atomic_store_n(&telling->filter->place[id % PH_FILTER_PLACES], 1, __ATOMIC_RELEASE);
@@ -102,6 +121,8 @@ static int tell_cgroup(const struct telling *telling, __u64 id, const char *path
 		return 0;
 	}
 	cgroup_brings(telling->image, &cgroup, &brought);
+	if (cgroup.levels > PH_CGROUP_DEPTH)
+		add_deep_units(telling->image, path, &brought);
 	if (!brought.count)
 		return 0;
 	r = put(telling, id, &brought);
