@@ -57,6 +57,9 @@
 #define PH_SLOTS 2 /* generations that the tables hold at a time */
 #define PH_MEMOS 8 /* ports that a label remembers as granted; a power of two */
 #define PH_EVENT_SLOTS 65536 /* must be a power of two */
+#define PH_LIMITS 1024 /* owners of each kind whose events are limited apart; a power of two */
+#define PH_TOLD 4096 /* events that are known to have been told; a power of two */
+#define PH_TOLD_SECONDS 10ull /* for so long */
 #define PH_PATH_LEN 256
 
 /*
@@ -412,6 +415,8 @@ enum ph_health {
 	PH_HEALTH_AUDIT_LOST, /* too many policies matched: some that only watch do not */
 	PH_HEALTH_ERRORS,
 	PH_HEALTH_REWRITTEN = PH_HEALTH_ERRORS, /* sockets that reach another than they asked for */
+	PH_HEALTH_FOLDED, /* denials without an event: the same was told a moment ago */
+	PH_HEALTH_WITHHELD, /* denials without an event: there were too many */
 	PH_HEALTH_MAX,
 };
 
@@ -462,6 +467,20 @@ struct ph_event_head {
 	struct bpf_spin_lock lock;
 	__u32 pad0;
 	__u64 next;
+};
+
+/* Whose events are limited: the kinds of owner. */
+enum ph_limited {
+	PH_LIMITED_CALLS, /* of a policy */
+	PH_LIMITED_USERS, /* calls of a user */
+	PH_LIMITED_PACKETS, /* of a policy */
+	PH_LIMITED_ALL_PACKETS, /* of all policies */
+	PH_LIMITED_MAX,
+};
+
+struct ph_told {
+	__u64 fingerprint;
+	__u64 time; /* boot time, ns */
 };
 
 /*

@@ -178,20 +178,153 @@ struct finding {
 	__u8 reason;
 };
 
-/* Counts and records a refusal; no verdict depends on it. */
-PH_FUNCTION int record(const struct attempt *attempt, const struct finding *finding)
+/* --- Whether there is room for it */
+
+/*
+ * Nobody may push the events of others out of their slots: what is written is limited, for each policy
+ * and for each user who makes calls, and of packets, which come from anywhere, for each policy and for
+ * all of them. Within the first half of a burst every refusal is an event; from there on what has been
+ * told a moment ago is folded; beyond the burst the rest is withheld. Both are counted, and the counters
+ * of denials have every one.
+ */
+#define SECOND 1000000000ull
+
+struct rate {
+	__u64 interval; /* ns that an event takes to be worked off */
+	__u64 burst; /* events */
+};
+
+#ifdef PH_PACKETS
+static const struct rate of_policy = { SECOND, 512 }, of_owner = { SECOND / 8, 8192 };
+
+enum {
+	LIMITED_POLICY = PH_LIMITED_PACKETS,
+	LIMITED_OWNER = PH_LIMITED_ALL_PACKETS,
+};
+
+static __always_inline __u64 owner_of_event(void)
+{
+	return 0;
+}
+
+static __always_inline __u32 process_of_event(void)
+{
+	return 0;
+}
+#else
+static const struct rate of_policy = { SECOND / 16, 4096 }, of_owner = { SECOND / 64, 16384 };
+
+enum {
+	LIMITED_POLICY = PH_LIMITED_CALLS,
+	LIMITED_OWNER = PH_LIMITED_USERS,
+};
+
+static __always_inline __u64 owner_of_event(void)
+{
+	return uid_of_caller(current_task());
+}
+
+static __always_inline __u32 process_of_event(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+#endif
+
+/* When all that was written for this owner will be worked off: boot time, ns. */
+static __always_inline __u64 *limit_of(__u32 kind, __u64 owner)
+{
+	__u32 index = kind * PH_LIMITS + (ph_hash_word(0, owner) & (PH_LIMITS - 1));
+
+	return bpf_map_lookup_elem(&ph_limits, &index);
+}
+
+static __always_inline __u64 time_ahead(const __u64 *limit, __u64 now)
+{
+	__u64 until = limit ? *(volatile const __u64 *)limit : 0;
+
+	return until > now ? until - now : 0;
+}
+
+/* Two at once may both find room for one; what they took is worked off all the same. */
+static __always_inline void take_room(__u64 *limit, const struct rate *rate, __u64 now)
+{
+	if (!limit)
+		return;
+	if (*(volatile __u64 *)limit < now)
+		*(volatile __u64 *)limit = now;
+	__sync_fetch_and_add(limit, rate->interval);
+}
+
+/* What events have to differ in to be told apart. Nobody outside can make two that fall together. */
+static __always_inline __u64 fingerprint(const struct attempt *attempt,
+					 const struct finding *finding)
+{
+	const struct ph_flow *flow = &attempt->flow;
+	__u64 hash = ph_hash_word(ph_seed, finding->policy);
+
+	hash = ph_hash_word(hash, finding->generation << 16 | finding->kind << 8 | finding->reason);
+	hash = ph_hash_word(hash,
+			    (__u64)process_of_event() << 32 | attempt->door << 16 | flow->question);
+	hash = ph_hash_word(hash, (__u64)attempt->family << 32 | (__u64)attempt->type << 16 |
+					  attempt->protocol);
+	hash = ph_hash_word(hash, (__u64)flow->local_port << 16 | flow->remote_port);
+	for (__u32 i = 0; i < 4; i++)
+		hash = ph_hash_word(hash, (__u64)flow->local.word[i] << 32 | flow->remote.word[i]);
+	return hash;
+}
+
+/* Whether it has been told a moment ago; else it is noted that it is told now. */
+static __always_inline bool is_repeated(const struct attempt *attempt,
+					const struct finding *finding, __u64 now)
+{
+	__u64 hash = fingerprint(attempt, finding);
+	__u32 index = hash & (PH_TOLD - 1);
+	struct ph_told *told = bpf_map_lookup_elem(&ph_told, &index);
+
+	if (!told)
+		return false;
+	if (told->fingerprint == hash && now < told->time + PH_TOLD_SECONDS * SECOND)
+		return true;
+	told->fingerprint = hash;
+	told->time = now;
+	return false;
+}
+
+/* Nonzero: it is to be told. */
+PH_FUNCTION int find_room(const struct attempt *attempt, const struct finding *finding, __u64 now)
+{
+	__u64 *policy, *owner, ahead;
+
+	if (!attempt || !finding)
+		return 0;
+	policy = limit_of(LIMITED_POLICY, finding->policy);
+	owner = limit_of(LIMITED_OWNER, owner_of_event());
+	ahead = time_ahead(policy, now);
+	if (ahead >= of_policy.burst * of_policy.interval ||
+	    time_ahead(owner, now) >= of_owner.burst * of_owner.interval) {
+		count_health(PH_HEALTH_WITHHELD);
+		return 0;
+	}
+	if (ahead >= of_policy.burst / 2 * of_policy.interval &&
+	    is_repeated(attempt, finding, now)) {
+		count_health(PH_HEALTH_FOLDED);
+		return 0;
+	}
+	take_room(policy, &of_policy, now);
+	take_room(owner, &of_owner, now);
+	return 1;
+}
+
+static __always_inline void write_event(const struct attempt *attempt,
+					const struct finding *finding, __u64 now)
 {
 	struct ph_event *event;
 	__u64 seq;
 
-	if (!attempt || !finding)
-		return 0;
-	if (finding->policy == PH_CANARY_ID)
-		goto count;
 	event = claim_event(&seq);
 	if (!event)
-		goto count;
-	event->time = bpf_ktime_get_boot_ns();
+		return;
+	event->time = now;
 	event->policy = finding->policy;
 	event->generation = finding->generation;
 	event->kind = finding->kind;
@@ -199,10 +332,22 @@ PH_FUNCTION int record(const struct attempt *attempt, const struct finding *find
 	describe_attempt(event, attempt);
 	describe_caller(event);
 	publish_event(event, seq);
-count:
+}
+
+/* Counts and records a refusal; no verdict depends on it. */
+PH_FUNCTION int record(const struct attempt *attempt, const struct finding *finding)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+	bool told;
+
+	if (!attempt || !finding)
+		return 0;
+	told = finding->policy != PH_CANARY_ID && find_room(attempt, finding, now);
+	if (told)
+		write_event(attempt, finding, now);
 	count_denial(finding->policy, attempt->door,
 		     finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);
-	return wake_readers();
+	return told ? wake_readers() : 0;
 }
 
 #endif

@@ -76,6 +76,7 @@ const volatile bool ph_has_task_btf = false; /* bpf_get_current_task_btf, likewi
 const volatile bool ph_has_sock_from_file = false; /* bpf_sock_from_file */
 const volatile bool ph_has_spin_lock = false; /* bpf_spin_lock */
 const volatile __u8 ph_backend = PH_BACKEND_NONE;
+const volatile __u64 ph_seed = 0; /* a number that nobody knows */
 
 #define SETTING(name)                                                                      \
 	({                                                                                 \
@@ -222,6 +223,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ph_event_head);
 } ph_event_head SEC(".maps");
+
+/* Of whom how many events were written lately; see bpf/events.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PH_LIMITED_MAX *PH_LIMITS);
+	__type(key, __u32);
+	__type(value, __u64);
+} ph_limits SEC(".maps");
+
+/* What was told lately. Each kind has one place, and whoever comes there next takes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PH_TOLD);
+	__type(key, __u32);
+	__type(value, struct ph_told);
+} ph_told SEC(".maps");
 
 /* Wakes who waits for events; it carries nothing. */
 struct {

@@ -159,6 +159,14 @@ static json_t *health_json(const struct facts *facts)
 	return health;
 }
 
+/* Denials that the counters have, and that no event tells of. */
+static json_t *unrecorded_json(const struct facts *facts)
+{
+	return json_pack("{s:I, s:I}", "folded",
+			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_FOLDED), "withheld",
+			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_WITHHELD));
+}
+
 static json_t *doors_json(uint64_t doors)
 {
 	json_t *list = json_array();
@@ -214,7 +222,7 @@ static json_t *facts_json(const struct facts *facts)
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "in_force", 1, "backend", backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
@@ -222,7 +230,7 @@ static json_t *facts_json(const struct facts *facts)
 			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN), "bad_files",
 			 (json_int_t)facts->bad_files, "trial", trial_json(facts), "canary", canary,
 			 "open_doors", doors_json(open), "policies", policies, "health",
-			 health_json(facts));
+			 health_json(facts), "unrecorded", unrecorded_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -363,6 +371,21 @@ static void print_bad_files(const json_t *object)
 			(long long)n, n == 1 ? "" : "s");
 }
 
+static void print_unrecorded(const json_t *unrecorded)
+{
+	json_int_t folded = json_integer_value(json_object_get(unrecorded, "folded"));
+	json_int_t withheld = json_integer_value(json_object_get(unrecorded, "withheld"));
+
+	if (folded)
+		(void)printf("denials without an event of their own: %lld were folded, as the same "
+			     "was told a moment before\n",
+			     (long long)folded);
+	if (withheld)
+		(void)printf("denials without an event: %lld were withheld, as one policy or user "
+			     "had too many\n",
+			     (long long)withheld);
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -386,6 +409,7 @@ static void print_text(const json_t *object)
 			     (long long)rewritten);
 	if (kept)
 		(void)printf("exempt until they close: %lld open sockets\n", (long long)kept);
+	print_unrecorded(json_object_get(object, "unrecorded"));
 	if (json_array_size(list))
 		(void)printf("open doors:\n");
 	json_array_foreach(list, i, entry)

@@ -187,6 +187,12 @@ static void write_errors(FILE *to, const struct ph_kernel *kernel)
 	     "Sockets that reach another peer than they asked for: a load balancer.");
 	(void)fprintf(to, "porthold_rewritten_sockets_total %" PRIu64 "\n",
 		      health_read(kernel, PH_HEALTH_REWRITTEN));
+	single(to, "porthold_events_folded_total", "counter",
+	       "Denials without an event of their own, as the same was told a moment ago.",
+	       health_read(kernel, PH_HEALTH_FOLDED));
+	single(to, "porthold_events_withheld_total", "counter",
+	       "Denials without an event, as one policy or user had too many.",
+	       health_read(kernel, PH_HEALTH_WITHHELD));
 }
 
 static void write_kernel(FILE *to)

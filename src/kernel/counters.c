@@ -104,6 +104,11 @@ uint64_t health_read(const struct ph_kernel *kernel, enum ph_health health)
 	return value;
 }
 
+uint64_t health_unrecorded(const struct ph_kernel *kernel)
+{
+	return health_read(kernel, PH_HEALTH_FOLDED) + health_read(kernel, PH_HEALTH_WITHHELD);
+}
+
 const char *health_name(enum ph_health health)
 {
 	static const char *const names[PH_HEALTH_MAX] = {
@@ -113,6 +118,8 @@ const char *health_name(enum ph_health health)
 		[PH_HEALTH_CGROUP_LOST] = "cgroup_lost",
 		[PH_HEALTH_AUDIT_LOST] = "audit_lost",
 		[PH_HEALTH_REWRITTEN] = "rewritten",
+		[PH_HEALTH_FOLDED] = "folded",
+		[PH_HEALTH_WITHHELD] = "withheld",
 	};
 
 	return names[health];

@@ -36,4 +36,7 @@ uint64_t counters_sum(const struct ph_kernel *kernel, uint64_t policy, enum ph_c
 uint64_t health_read(const struct ph_kernel *kernel, enum ph_health health);
 const char *health_name(enum ph_health health);
 
+/* Denials that are counted, and of which there is no event. */
+uint64_t health_unrecorded(const struct ph_kernel *kernel);
+
 #endif
