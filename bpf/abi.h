@@ -346,6 +346,8 @@ struct ph_label {
 
 /* What the pass over all tasks writes for each that is confined now. */
 struct ph_labelled {
+	__u64 size; /* of this record: another version's has another */
+	__u64 cgroup; /* id; 0: user space made this record up */
 	__u32 pid;
 	__u32 tgid;
 	__u8 comm[PH_COMM_LEN];

@@ -248,12 +248,33 @@ PH_SUBPROGRAM int label_running(struct task_struct *task, const struct ph_header
 	return renew_label(task, label, &fresh);
 }
 
+/* What is told of a task, but for what tell_place() tells. */
+struct task_record {
+	__u32 pid;
+	__u32 tgid;
+	__u8 comm[PH_COMM_LEN];
+	struct ph_ids policies;
+};
+
+_Static_assert(sizeof(struct ph_labelled) == sizeof(struct task_record) + 2 * sizeof(__u64),
+	       "ph_labelled");
+
+/* The head of a record. It takes the place of what is not needed any more: the stack is full. */
+static __always_inline void tell_place(struct bpf_iter__task *ctx, struct task_struct *task,
+				       struct who *done)
+{
+	done->generation = sizeof(struct ph_labelled);
+	bpf_seq_write(ctx->meta->seq, &done->generation, sizeof(done->generation));
+	done->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	bpf_seq_write(ctx->meta->seq, &done->cgroup, sizeof(done->cgroup));
+}
+
 /* One record, if what sticks to the task or is asked anew at each call confines it now. */
 PH_SUBPROGRAM int tell_task(struct bpf_iter__task *ctx, struct task_struct *task,
 			    const struct ph_header *header)
 {
 	struct ph_label *label = any_label_of(task);
-	struct ph_labelled record = {};
+	struct task_record record = {};
 	struct ph_trait name;
 	struct who who;
 
@@ -268,6 +289,7 @@ PH_SUBPROGRAM int tell_task(struct bpf_iter__task *ctx, struct task_struct *task
 	add_scoped(&record.policies, &who);
 	if (!record.policies.count)
 		return 0;
+	tell_place(ctx, task, &who);
 	record.pid = task->pid;
 	record.tgid = task->tgid;
 	read_name(&name, task);

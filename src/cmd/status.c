@@ -36,7 +36,8 @@ struct facts {
 	struct ph_header trial;
 	uint64_t fallback; /* generation; 0: none */
 	struct ph_counters counters;
-	struct ph_labels labels;
+	struct ph_cover cover;
+	struct ph_labels labels; /* of whom is covered */
 	bool has_labels;
 	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
@@ -215,10 +216,10 @@ static json_t *trial_json(const struct facts *facts)
 
 static json_t *facts_json(const struct facts *facts)
 {
-	uint64_t open = doors_open(facts->state.backend, &facts->features);
+	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
 	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files;
-	bool whole = !strcmp(facts->state.attach, facts->features.cgroup_root);
+	bool whole = attach_is_whole(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
@@ -549,10 +550,13 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read the counters: %s",
 			     strerror(-r));
+	cover_recorded(&facts->cover);
 	facts->has_labels = !labels_pass(&facts->labels);
 	if (!facts->has_labels && processes_read(&facts->processes))
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read /proc");
-	if (facts->header.features & PH_FEATURE_KEEP)
+	cover_labels(&facts->cover, &facts->labels);
+	cover_processes(&facts->cover, &facts->processes);
+	if (facts->header.features & PH_FEATURE_KEEP && labels_know_pid())
 		(void)sockets_count_kept(&facts->labels, &facts->kept);
 	return 0;
 }

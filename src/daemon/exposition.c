@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/counters.h"
+#include "kernel/cover.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
@@ -118,11 +119,16 @@ static void count_confined(struct table *table)
 {
 	cleanup_(processes_donep) struct ph_processes processes = {};
 	cleanup_(labels_donep) struct ph_labels labels = {};
+	struct ph_cover cover;
 
-	if (!labels_pass(&labels))
+	cover_recorded(&cover);
+	if (!labels_pass(&labels)) {
+		cover_labels(&cover, &labels);
 		count_labels(table, &labels);
-	else if (!processes_read(&processes))
+	} else if (!processes_read(&processes)) {
+		cover_processes(&cover, &processes);
 		count_names(table, &processes);
+	}
 }
 
 static void write_policies(FILE *to, const struct table *table)

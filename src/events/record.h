@@ -29,7 +29,7 @@ struct ph_record {
 struct ph_lookup {
 	struct ph_sources sources;
 	int cgroup_root; /* descriptor; -1: there is no cgroup2 hierarchy */
-	size_t root_length; /* of its path */
+	char mount[PH_PATH_LEN]; /* its path */
 	uint64_t cgroup; /* the id that was looked up last */
 	char *cgroup_path;
 	uint32_t process; /* likewise; in this batch */
