@@ -96,6 +96,7 @@ static uint64_t make_seed(void)
 static void choose_hooks(struct objects *objects, const struct ph_features *features)
 {
 	bpf_program__set_autoload(objects->lsm->progs.ph_splice, !features->splice_sends);
+	bpf_program__set_autoload(objects->guard->progs.ph_prog_load, features->load_hook);
 	/* Without task storage the tracing programs keep the labels, in the mirror. */
 	bpf_program__set_autoload(objects->guard->progs.ph_task_alloc, features->task_storage);
 	bpf_program__set_autoload(objects->guard->progs.ph_exec_check, features->task_storage);
