@@ -60,6 +60,7 @@
 #define PH_LIMITS 1024 /* owners of each kind whose events are limited apart; a power of two */
 #define PH_TOLD 4096 /* events that are known to have been told; a power of two */
 #define PH_TOLD_SECONDS 10ull /* for so long */
+#define PH_GONE 1024 /* cgroups whose paths are known after their end */
 #define PH_PATH_LEN 256
 
 /*

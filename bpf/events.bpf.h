@@ -137,6 +137,14 @@ static __always_inline void describe_program(struct ph_event *event, struct task
 	event->exe_device = super ? TASK_READ(super, s_dev) : 0;
 }
 
+static __always_inline void mark_named(__u64 cgroup)
+{
+	__u8 *mark = name_mark(cgroup);
+
+	if (mark)
+		*(volatile __u8 *)mark = 1;
+}
+
 static __always_inline void describe_caller(struct ph_event *event)
 {
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
@@ -147,6 +155,7 @@ static __always_inline void describe_caller(struct ph_event *event)
 	event->tgid = pid_tgid >> 32;
 	event->uid = uid_of_caller(task);
 	event->cgroup = bpf_get_current_cgroup_id();
+	mark_named(event->cgroup);
 	describe_program(event, task);
 	read_name(&name, task);
 	__builtin_memcpy(event->comm, &name, sizeof(event->comm));

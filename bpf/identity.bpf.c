@@ -213,6 +213,19 @@ int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 	return 0;
 }
 
+/* Of those alone that events name: whoever makes and removes cgroups in a loop pushes none out. */
+static __always_inline void keep_path(__u64 id, const char *path)
+{
+	char text[PH_PATH_LEN] = {};
+	__u8 *mark = name_mark(id);
+
+	if (!mark || !*mark)
+		return;
+	*mark = 0;
+	if (bpf_probe_read_kernel_str(text, sizeof(text), path) < (long)sizeof(text))
+		bpf_map_update_elem(&ph_gone, &id, text, PH_ANY);
+}
+
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 {
@@ -220,6 +233,7 @@ int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 
 	if (!is_cgroup2(cgroup))
 		return 0;
+	keep_path(id, path);
 	bpf_map_delete_elem(&ph_cgroups, &id);
 	unplace_cgroup(0, id);
 	unplace_cgroup(1, id);

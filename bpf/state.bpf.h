@@ -240,6 +240,22 @@ struct {
 	__type(value, struct ph_told);
 } ph_told SEC(".maps");
 
+/* By the low bits of a cgroup's id: 1: events may name it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, PH_FILTER_PLACES);
+} ph_named SEC(".maps");
+
+/* The paths of those of them that have ended: user space cannot look them up any more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PH_GONE);
+	__uint(key_size, sizeof(__u64));
+	__uint(value_size, PH_PATH_LEN);
+} ph_gone SEC(".maps");
+
 /* Wakes who waits for events; it carries nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -384,6 +400,15 @@ static __always_inline const struct ph_prefix *ph_find_prefix(ph_tables slot,
 	void *map = bpf_map_lookup_elem(&ph_prefixes, &slot);
 
 	return map ? bpf_map_lookup_elem(map, key) : NULL;
+}
+
+/* NULL: there is no memory of it. */
+static __always_inline __u8 *name_mark(__u64 cgroup)
+{
+	__u32 zero = 0;
+	__u8 *marks = bpf_map_lookup_elem(&ph_named, &zero);
+
+	return marks ? &marks[cgroup & (PH_FILTER_PLACES - 1)] : NULL;
 }
 
 static __always_inline void count_health(__u32 which)

@@ -269,7 +269,7 @@ static int view_open(struct view *view, const struct ph_kernel *kernel)
 	int r = slots_open(kernel, &view->slots);
 
 	view->kernel = kernel;
-	lookup_open(&view->lookup);
+	lookup_open(kernel, &view->lookup);
 	if (!r && view->follow)
 		r = follow_open(view, kernel);
 	if (!r && view->unique)

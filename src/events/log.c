@@ -238,7 +238,7 @@ int eventlog_open(const struct ph_kernel *kernel, const struct ph_eventlog_optio
 	log->options = *options;
 	log->kernel = *kernel;
 	log->wake = (struct ph_wake)PH_WAKE_NULL;
-	lookup_open(&log->lookup);
+	lookup_open(kernel, &log->lookup);
 	r = folds_init(&log->folds, KINDS_MAX);
 	if (!r)
 		r = slots_open(kernel, &log->slots);

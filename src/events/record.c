@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "events/record.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,10 +20,11 @@ DEFINE_CLEANUP_DONE(struct ph_record, record_done);
 
 /* --- Looking things up */
 
-void lookup_open(struct ph_lookup *ret)
+void lookup_open(const struct ph_kernel *kernel, struct ph_lookup *ret)
 {
 	struct ph_lookup lookup = PH_LOOKUP_NULL;
 
+	lookup.gone = kernel->map[PH_MAP_GONE];
 	if (!cgroup_root_find(lookup.mount, sizeof(lookup.mount)))
 		lookup.cgroup_root = open(lookup.mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*ret = lookup;
@@ -52,13 +54,24 @@ static char *read_link(const char *path)
 	return length > 0 ? strndup(target, (size_t)length) : NULL;
 }
 
+/* Also of one that has ended. */
+static char *find_cgroup(const struct ph_lookup *lookup, uint64_t id)
+{
+	char gone[PH_PATH_LEN];
+	char *path = cgroup_path(lookup->cgroup_root, lookup->mount, id);
+
+	if (path || bpf_map_lookup_elem(lookup->gone, &id, gone))
+		return path;
+	return strndup(gone, sizeof(gone));
+}
+
 static char *cgroup_of(struct ph_lookup *lookup, uint64_t id)
 {
-	if (lookup->cgroup_root < 0 || !id)
+	if (!id)
 		return NULL;
 	if (lookup->cgroup != id) {
 		free(lookup->cgroup_path);
-		lookup->cgroup_path = cgroup_path(lookup->cgroup_root, lookup->mount, id);
+		lookup->cgroup_path = find_cgroup(lookup, id);
 		lookup->cgroup = id;
 	}
 	return lookup->cgroup_path ? strdup(lookup->cgroup_path) : NULL;
