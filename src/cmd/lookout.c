@@ -105,7 +105,7 @@ static void note_earlier(struct ph_lookout *lookout)
 
 	lookout->since = boot_now();
 	if (!kernel_open(&kernel, &(struct ph_fault){}))
-		lookout->counted = counters_sum(&kernel, lookout->id, PH_COUNT_AUDIT);
+		(void)counters_sum(&kernel, lookout->id, PH_COUNT_AUDIT, &lookout->counted);
 	lookout->withheld = health_read(&kernel, PH_HEALTH_WITHHELD);
 	kernel_close(&kernel);
 }
@@ -313,11 +313,13 @@ int lookout_run(struct ph_lookout *lookout, const sigset_t *signals, unsigned se
 static void account(const struct ph_lookout *lookout, struct ph_seen *seen,
 		    struct ph_lookout_report *watched)
 {
-	uint64_t counted = counters_sum(&lookout->kernel, lookout->id, PH_COUNT_AUDIT);
+	uint64_t counted = 0;
 	uint64_t withheld = health_read(&lookout->kernel, PH_HEALTH_WITHHELD);
 	uint64_t gone = lookout->slots.lost + withheld - lookout->withheld, unseen;
 
-	counted -= lookout->counted;
+	/* What cannot be read is taken for what was seen. */
+	(void)counters_sum(&lookout->kernel, lookout->id, PH_COUNT_AUDIT, &counted);
+	counted = counted > lookout->counted ? counted - lookout->counted : 0;
 	unseen = counted > seen->calls ? counted - seen->calls : 0;
 	watched->lost = unseen < gone ? unseen : gone;
 	seen->calls += unseen - watched->lost;

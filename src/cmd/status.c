@@ -218,7 +218,8 @@ static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
-	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files;
+	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files ||
+			health_errors(&facts->kernel);
 	bool whole = attach_is_whole(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->set.n; i++)
@@ -372,6 +373,28 @@ static void print_bad_files(const json_t *object)
 			(long long)n, n == 1 ? "" : "s");
 }
 
+static void print_health(const json_t *health)
+{
+	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++) {
+		json_int_t n = json_integer_value(json_object_get(health, health_name(i)));
+
+		if (n)
+			(void)printf("%s: %lld times since porthold was started: %s\n",
+				     health_name(i), (long long)n, health_meaning(i));
+	}
+}
+
+static bool health_is_well(const json_t *health)
+{
+	json_int_t errors = 0;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)health, name, value)
+		errors += json_integer_value(value);
+	return !errors;
+}
+
 static void print_unrecorded(const json_t *unrecorded)
 {
 	json_int_t folded = json_integer_value(json_object_get(unrecorded, "folded"));
@@ -402,6 +425,7 @@ static void print_text(const json_t *object)
 	print_trial(json_object_get(object, "trial"));
 	print_bad_files(object);
 	print_canary(json_object_get(object, "canary"));
+	print_health(json_object_get(object, "health"));
 	if (*covers)
 		(void)printf("covers only %s\n", covers);
 	if (rewritten)
@@ -454,11 +478,15 @@ static void print_nothing(const json_t *object)
 			     (long long)waiting);
 }
 
-static int status_of(const json_t *object)
+/* With --check, whether all is well is what was asked. */
+static int status_of(const json_t *object, bool check)
 {
-	if (json_is_true(json_object_get(object, "in_force")))
-		return canary_is_well(json_object_get(object, "canary")) ? PH_EXIT_OK :
-									   PH_EXIT_CANARY;
+	if (json_is_true(json_object_get(object, "in_force"))) {
+		if (!canary_is_well(json_object_get(object, "canary")))
+			return PH_EXIT_CANARY;
+		return check && !health_is_well(json_object_get(object, "health")) ? PH_EXIT_NO :
+										     PH_EXIT_OK;
+	}
 	return json_is_true(json_object_get(object, "degraded")) ? PH_EXIT_CANARY : PH_EXIT_NO;
 }
 
@@ -606,7 +634,7 @@ int cmd_status(int argc, char **argv)
 	object = r ? nothing_json(&facts) : facts_json(&facts);
 	facts_done(&facts);
 	print(object, json);
-	r = status_of(object);
+	r = status_of(object, check);
 	json_decref(object);
 	return r;
 }
