@@ -64,7 +64,8 @@ const struct ph_promise ph_promises[] = {
 	  by_cgroup_moves, false },
 	{ "uid-change", "a process that takes another uid leaves what that brought it", by_lsm,
 	  false },
-	{ "moved-out", "leaving the cgroup that --attach names, outside of which nothing is held",
+	{ "moved-out",
+	  "leaving the cgroup that --attach names: outside, programs of cgroups hold nothing",
 	  always, true },
 };
 
