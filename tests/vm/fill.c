@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- *	fill PIN [empty]
+ *	fill PIN [empty | zero]
  *
- * Fills a pinned map with entries of nobody's until it takes no more, or takes them out again; prints
- * how many.
+ * Fills a pinned map with entries of nobody's until it takes no more, or takes them out again, or makes
+ * every value of an array zero; prints how many.
  */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,10 +34,11 @@ static int open_pin(const char *path)
 }
 
 /* The whole key: what follows the number is filled as well. */
-static void make_key(uint32_t number, char *key, size_t size)
+static void make_key(uint32_t number, bool array, char *key, size_t size)
 {
 	memset(key, 0x40, size);
-	number |= NOBODY;
+	if (!array)
+		number |= NOBODY;
 	memcpy(key, &number, sizeof(number));
 }
 
@@ -47,8 +49,10 @@ int main(int argc, char **argv)
 	union bpf_attr attributes = {};
 	int map = argc > 1 ? open_pin(argv[1]) : -1, command;
 	uint32_t n = 0;
+	bool array;
 
-	command = argc > 2 ? BPF_MAP_DELETE_ELEM : BPF_MAP_UPDATE_ELEM;
+	array = argc > 2 && !strcmp(argv[2], "zero");
+	command = argc > 2 && !array ? BPF_MAP_DELETE_ELEM : BPF_MAP_UPDATE_ELEM;
 	attributes.info.bpf_fd = map;
 	attributes.info.info_len = sizeof(info);
 	attributes.info.info = (uintptr_t)&info;
@@ -58,7 +62,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (; n < ENTRIES_MAX; n++) {
-		make_key(n, key, info.key_size);
+		make_key(n, array, key, info.key_size);
 		attributes = (union bpf_attr){ .map_fd = map,
 					       .key = (uintptr_t)key,
 					       .value = (uintptr_t)value };
