@@ -486,6 +486,15 @@ struct ph_told {
 	__u64 time; /* boot time, ns */
 };
 
+/* What events have been written lately; see bpf/events.bpf.h. */
+struct ph_lately {
+	/* when what was written for an owner will be worked off: boot time, ns */
+	__u64 until[PH_LIMITED_MAX][PH_LIMITS];
+	struct ph_told
+		told[PH_TOLD]; /* each kind of event has one place, and takes it from another */
+	__u8 named[PH_FILTER_PLACES]; /* by the low bits of a cgroup's id: 1: events may name it */
+};
+
 /*
  * What is left unread in the ring that wakes those who wait for events: one record of 8 bytes with
  * its header. A record is added only while no more than that is there, so a wake-up that nobody has

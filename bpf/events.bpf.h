@@ -137,14 +137,6 @@ static __always_inline void describe_program(struct ph_event *event, struct task
 	event->exe_device = super ? TASK_READ(super, s_dev) : 0;
 }
 
-static __always_inline void mark_named(__u64 cgroup)
-{
-	__u8 *mark = name_mark(cgroup);
-
-	if (mark)
-		*(volatile __u8 *)mark = 1;
-}
-
 static __always_inline void describe_caller(struct ph_event *event)
 {
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
@@ -155,7 +147,6 @@ static __always_inline void describe_caller(struct ph_event *event)
 	event->tgid = pid_tgid >> 32;
 	event->uid = uid_of_caller(task);
 	event->cgroup = bpf_get_current_cgroup_id();
-	mark_named(event->cgroup);
 	describe_program(event, task);
 	read_name(&name, task);
 	__builtin_memcpy(event->comm, &name, sizeof(event->comm));
@@ -239,17 +230,15 @@ static __always_inline __u32 process_of_event(void)
 }
 #endif
 
-/* When all that was written for this owner will be worked off: boot time, ns. */
-static __always_inline __u64 *limit_of(__u32 kind, __u64 owner)
+/* Two may share a place: ids of policies are hashes, and differ in all their bits. */
+static __always_inline __u64 *limit_of(struct ph_lately *lately, __u32 kind, __u64 owner)
 {
-	__u32 index = kind * PH_LIMITS + (ph_hash_word(0, owner) & (PH_LIMITS - 1));
-
-	return bpf_map_lookup_elem(&ph_limits, &index);
+	return &lately->until[kind][owner & (PH_LIMITS - 1)];
 }
 
 static __always_inline __u64 time_ahead(const __u64 *limit, __u64 now)
 {
-	__u64 until = limit ? *(volatile const __u64 *)limit : 0;
+	__u64 until = *(volatile const __u64 *)limit;
 
 	return until > now ? until - now : 0;
 }
@@ -257,8 +246,6 @@ static __always_inline __u64 time_ahead(const __u64 *limit, __u64 now)
 /* Two at once may both find room for one; what they took is worked off all the same. */
 static __always_inline void take_room(__u64 *limit, const struct rate *rate, __u64 now)
 {
-	if (!limit)
-		return;
 	if (*(volatile __u64 *)limit < now)
 		*(volatile __u64 *)limit = now;
 	__sync_fetch_and_add(limit, rate->interval);
@@ -283,15 +270,12 @@ static __always_inline __u64 fingerprint(const struct attempt *attempt,
 }
 
 /* Whether it has been told a moment ago; else it is noted that it is told now. */
-static __always_inline bool is_repeated(const struct attempt *attempt,
+static __always_inline bool is_repeated(struct ph_lately *lately, const struct attempt *attempt,
 					const struct finding *finding, __u64 now)
 {
 	__u64 hash = fingerprint(attempt, finding);
-	__u32 index = hash & (PH_TOLD - 1);
-	struct ph_told *told = bpf_map_lookup_elem(&ph_told, &index);
+	struct ph_told *told = &lately->told[hash & (PH_TOLD - 1)];
 
-	if (!told)
-		return false;
 	if (told->fingerprint == hash && now < told->time + PH_TOLD_SECONDS * SECOND)
 		return true;
 	told->fingerprint = hash;
@@ -299,32 +283,30 @@ static __always_inline bool is_repeated(const struct attempt *attempt,
 	return false;
 }
 
-/* Nonzero: it is to be told. */
-PH_FUNCTION int find_room(const struct attempt *attempt, const struct finding *finding, __u64 now)
+/* Whether it is to be told; then the room is taken. */
+static __always_inline bool find_room(struct ph_lately *lately, const struct attempt *attempt,
+				      const struct finding *finding, __u64 now)
 {
-	__u64 *policy, *owner, ahead;
+	__u64 *policy = limit_of(lately, LIMITED_POLICY, finding->policy);
+	__u64 *owner = limit_of(lately, LIMITED_OWNER, owner_of_event());
+	__u64 ahead = time_ahead(policy, now);
 
-	if (!attempt || !finding)
-		return 0;
-	policy = limit_of(LIMITED_POLICY, finding->policy);
-	owner = limit_of(LIMITED_OWNER, owner_of_event());
-	ahead = time_ahead(policy, now);
 	if (ahead >= of_policy.burst * of_policy.interval ||
 	    time_ahead(owner, now) >= of_owner.burst * of_owner.interval) {
 		count_health(PH_HEALTH_WITHHELD);
-		return 0;
+		return false;
 	}
 	if (ahead >= of_policy.burst / 2 * of_policy.interval &&
-	    is_repeated(attempt, finding, now)) {
+	    is_repeated(lately, attempt, finding, now)) {
 		count_health(PH_HEALTH_FOLDED);
-		return 0;
+		return false;
 	}
 	take_room(policy, &of_policy, now);
 	take_room(owner, &of_owner, now);
-	return 1;
+	return true;
 }
 
-static __always_inline void write_event(const struct attempt *attempt,
+static __always_inline void write_event(struct ph_lately *lately, const struct attempt *attempt,
 					const struct finding *finding, __u64 now)
 {
 	struct ph_event *event;
@@ -340,20 +322,29 @@ static __always_inline void write_event(const struct attempt *attempt,
 	event->reason = finding->reason;
 	describe_attempt(event, attempt);
 	describe_caller(event);
+	*(volatile __u8 *)name_mark(lately, event->cgroup) = 1;
 	publish_event(event, seq);
+}
+
+static __always_inline bool tell(const struct attempt *attempt, const struct finding *finding)
+{
+	struct ph_lately *lately = find_lately();
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (!lately || !find_room(lately, attempt, finding, now))
+		return false;
+	write_event(lately, attempt, finding, now);
+	return true;
 }
 
 /* Counts and records a refusal; no verdict depends on it. */
 PH_FUNCTION int record(const struct attempt *attempt, const struct finding *finding)
 {
-	__u64 now = bpf_ktime_get_boot_ns();
 	bool told;
 
 	if (!attempt || !finding)
 		return 0;
-	told = finding->policy != PH_CANARY_ID && find_room(attempt, finding, now);
-	if (told)
-		write_event(attempt, finding, now);
+	told = finding->policy != PH_CANARY_ID && tell(attempt, finding);
 	count_denial(finding->policy, attempt->door,
 		     finding->kind == PH_EVENT_AUDIT ? PH_COUNT_AUDIT : attempt->count);
 	return told ? wake_readers() : 0;

@@ -216,12 +216,12 @@ int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 /* Of those alone that events name: whoever makes and removes cgroups in a loop pushes none out. */
 static __always_inline void keep_path(__u64 id, const char *path)
 {
+	struct ph_lately *lately = find_lately();
 	char text[PH_PATH_LEN] = {};
-	__u8 *mark = name_mark(id);
 
-	if (!mark || !*mark)
+	if (!lately || !*name_mark(lately, id))
 		return;
-	*mark = 0;
+	*name_mark(lately, id) = 0;
 	if (bpf_probe_read_kernel_str(text, sizeof(text), path) < (long)sizeof(text))
 		bpf_map_update_elem(&ph_gone, &id, text, PH_ANY);
 }

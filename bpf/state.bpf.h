@@ -224,31 +224,14 @@ struct {
 	__type(value, struct ph_event_head);
 } ph_event_head SEC(".maps");
 
-/* Of whom how many events were written lately; see bpf/events.bpf.h. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PH_LIMITED_MAX *PH_LIMITS);
-	__type(key, __u32);
-	__type(value, __u64);
-} ph_limits SEC(".maps");
-
-/* What was told lately. Each kind has one place, and whoever comes there next takes it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PH_TOLD);
-	__type(key, __u32);
-	__type(value, struct ph_told);
-} ph_told SEC(".maps");
-
-/* By the low bits of a cgroup's id: 1: events may name it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, PH_FILTER_PLACES);
-} ph_named SEC(".maps");
+	__type(key, __u32);
+	__type(value, struct ph_lately);
+} ph_lately SEC(".maps");
 
-/* The paths of those of them that have ended: user space cannot look them up any more. */
+/* The paths of cgroups that events name and that have ended: nobody can look them up any more. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, PH_GONE);
@@ -402,13 +385,16 @@ static __always_inline const struct ph_prefix *ph_find_prefix(ph_tables slot,
 	return map ? bpf_map_lookup_elem(map, key) : NULL;
 }
 
-/* NULL: there is no memory of it. */
-static __always_inline __u8 *name_mark(__u64 cgroup)
+static __always_inline struct ph_lately *find_lately(void)
 {
 	__u32 zero = 0;
-	__u8 *marks = bpf_map_lookup_elem(&ph_named, &zero);
 
-	return marks ? &marks[cgroup & (PH_FILTER_PLACES - 1)] : NULL;
+	return bpf_map_lookup_elem(&ph_lately, &zero);
+}
+
+static __always_inline __u8 *name_mark(struct ph_lately *lately, __u64 cgroup)
+{
+	return &lately->named[cgroup & (PH_FILTER_PLACES - 1)];
 }
 
 static __always_inline void count_health(__u32 which)

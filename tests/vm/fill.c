@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-	SIZE_MAX_OF_BOTH = 4096,
+	SIZE_MAX_OF_BOTH = 1 << 20,
 	ENTRIES_MAX = 1 << 20,
 	NOBODY = 1 << 30, /* no thread has such a number, no policy and no cgroup such an id */
 };
