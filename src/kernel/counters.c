@@ -116,8 +116,9 @@ const char *health_meaning(enum ph_health health)
 			"a label found no room: the name decides, while the process keeps it",
 		[PH_HEALTH_COUNTER_FAILED] = "a denial found no room in the counters",
 		[PH_HEALTH_CGROUP_LOST] =
-			"a cgroup found no room or lies too deep: no policy by cgroup or unit "
-			"matches there",
+			"a cgroup found no room in its table: calls in it take longer",
+		[PH_HEALTH_AUDIT_LOST] =
+			"more policies matched than a label holds: some that only watch do not",
 	};
 
 	return health < PH_HEALTH_ERRORS ? meanings[health] : "";
