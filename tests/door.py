@@ -55,6 +55,7 @@ KINDS = {
     "packet": (socket.AF_PACKET, socket.SOCK_RAW, 0),
     "udp": (socket.AF_INET, socket.SOCK_DGRAM, 0),
     "mptcp": (socket.AF_INET, socket.SOCK_STREAM, 262),
+    "udplite": (socket.AF_INET, socket.SOCK_DGRAM, 136),
 }
 
 
