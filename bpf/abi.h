@@ -57,6 +57,10 @@
 #define PH_SLOTS 2 /* generations that the tables hold at a time */
 #define PH_MEMOS 8 /* ports that a label remembers as granted; a power of two */
 #define PH_EVENT_SLOTS 65536 /* must be a power of two */
+#define PH_LIMITS 1024 /* owners of each kind whose events are limited apart; a power of two */
+#define PH_TOLD 4096 /* events that are known to have been told; a power of two */
+#define PH_TOLD_SECONDS 10ull /* for so long */
+#define PH_GONE 1024 /* cgroups whose paths are known after their end */
 #define PH_PATH_LEN 256
 
 /*
@@ -343,6 +347,8 @@ struct ph_label {
 
 /* What the pass over all tasks writes for each that is confined now. */
 struct ph_labelled {
+	__u64 size; /* of this record: another version's has another */
+	__u64 cgroup; /* id; 0: user space made this record up */
 	__u32 pid;
 	__u32 tgid;
 	__u8 comm[PH_COMM_LEN];
@@ -413,6 +419,8 @@ enum ph_health {
 	PH_HEALTH_AUDIT_LOST, /* too many policies matched: some that only watch do not */
 	PH_HEALTH_ERRORS,
 	PH_HEALTH_REWRITTEN = PH_HEALTH_ERRORS, /* sockets that reach another than they asked for */
+	PH_HEALTH_FOLDED, /* denials without an event: the same was told a moment ago */
+	PH_HEALTH_WITHHELD, /* denials without an event: there were too many */
 	PH_HEALTH_MAX,
 };
 
@@ -463,6 +471,29 @@ struct ph_event_head {
 	struct bpf_spin_lock lock;
 	__u32 pad0;
 	__u64 next;
+};
+
+/* Whose events are limited: the kinds of owner. */
+enum ph_limited {
+	PH_LIMITED_CALLS, /* of a policy */
+	PH_LIMITED_USERS, /* calls of a user */
+	PH_LIMITED_PACKETS, /* of a policy */
+	PH_LIMITED_ALL_PACKETS, /* of all policies */
+	PH_LIMITED_MAX,
+};
+
+struct ph_told {
+	__u64 fingerprint;
+	__u64 time; /* boot time, ns */
+};
+
+/* What events have been written lately; see bpf/events.bpf.h. */
+struct ph_lately {
+	/* when what was written for an owner will be worked off: boot time, ns */
+	__u64 until[PH_LIMITED_MAX][PH_LIMITS];
+	struct ph_told
+		told[PH_TOLD]; /* each kind of event has one place, and takes it from another */
+	__u8 named[PH_FILTER_PLACES]; /* by the low bits of a cgroup's id: 1: events may name it */
 };
 
 /*

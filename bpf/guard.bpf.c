@@ -12,6 +12,9 @@ enum {
 	CLONE_SAME_PROCESS = 0x00010000, /* CLONE_THREAD */
 	PTRACE_ATTACH = 0x02, /* PTRACE_MODE_ATTACH: more than reading what /proc tells */
 	BPF_FILESYSTEM = 0xcafe4a11, /* BPF_FS_MAGIC */
+	NET_ADMIN = 12, /* CAP_NET_ADMIN, and likewise */
+	SYS_ADMIN = 21,
+	BPF_ADMIN = 39,
 };
 
 /* --- Labels follow tasks */
@@ -143,6 +146,21 @@ static __always_inline bool is_ours(const union bpf_attr *attr)
 	       attr->prog_name[2] == PH_PROGRAM_PREFIX[2];
 }
 
+/*
+ * Whether the kernel lets the caller load programs for cgroups. A token is looked at after this hook:
+ * whoever loads by one is seen by ph_prog_load.
+ */
+static __always_inline bool may_load(void)
+{
+	const struct cred *cred = BPF_CORE_READ(current_task(), cred);
+	__u64 held = 0;
+
+	if (BPF_CORE_READ(cred, user_ns, level) != 0)
+		return false;
+	bpf_probe_read_kernel(&held, sizeof(held), &cred->cap_effective);
+	return held >> SYS_ADMIN & 1 || (held >> BPF_ADMIN & held >> NET_ADMIN & 1);
+}
+
 SEC("lsm/bpf")
 int BPF_PROG(ph_bpf, int command, union bpf_attr *attr)
 {
@@ -150,7 +168,22 @@ int BPF_PROG(ph_bpf, int command, union bpf_attr *attr)
 		return PH_DENY;
 	/* From now on sockets remember whom they were asked to reach. */
 	if (command == BPF_PROG_LOAD && attr->prog_type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR &&
-	    !is_ours(attr))
+	    !is_ours(attr) && may_load())
+		*(volatile __u64 *)&ph_front.rewriters = 1;
+	return PH_PASS;
+}
+
+/* Loaded where the kernel has tokens: behind all its questions of who may. */
+SEC("lsm/bpf_prog_load")
+int BPF_PROG(ph_prog_load, struct bpf_prog *prog)
+{
+	char name[sizeof(PH_PROGRAM_PREFIX)] = {};
+
+	if (BPF_CORE_READ(prog, type) != BPF_PROG_TYPE_CGROUP_SOCK_ADDR)
+		return PH_PASS;
+	bpf_probe_read_kernel(name, sizeof(name) - 1, BPF_CORE_READ(prog, aux)->name);
+	if (name[0] != PH_PROGRAM_PREFIX[0] || name[1] != PH_PROGRAM_PREFIX[1] ||
+	    name[2] != PH_PROGRAM_PREFIX[2])
 		*(volatile __u64 *)&ph_front.rewriters = 1;
 	return PH_PASS;
 }

@@ -218,6 +218,19 @@ int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 	return 0;
 }
 
+/* Of those alone that events name: whoever makes and removes cgroups in a loop pushes none out. */
+static __always_inline void keep_path(__u64 id, const char *path)
+{
+	struct ph_lately *lately = find_lately();
+	char text[PH_PATH_LEN] = {};
+
+	if (!lately || !*name_mark(lately, id))
+		return;
+	*name_mark(lately, id) = 0;
+	if (bpf_probe_read_kernel_str(text, sizeof(text), path) < (long)sizeof(text))
+		bpf_map_update_elem(&ph_gone, &id, text, PH_ANY);
+}
+
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 {
@@ -225,6 +238,7 @@ int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 
 	if (!is_cgroup2(cgroup))
 		return 0;
+	keep_path(id, path);
 	bpf_map_delete_elem(&ph_cgroups, &id);
 	unplace_cgroup(0, id);
 	unplace_cgroup(1, id);
@@ -253,12 +267,33 @@ PH_SUBPROGRAM int label_running(struct task_struct *task, const struct ph_header
 	return renew_label(task, label, &fresh);
 }
 
+/* What is told of a task, but for what tell_place() tells. */
+struct task_record {
+	__u32 pid;
+	__u32 tgid;
+	__u8 comm[PH_COMM_LEN];
+	struct ph_ids policies;
+};
+
+_Static_assert(sizeof(struct ph_labelled) == sizeof(struct task_record) + 2 * sizeof(__u64),
+	       "ph_labelled");
+
+/* The head of a record. It takes the place of what is not needed any more: the stack is full. */
+static __always_inline void tell_place(struct bpf_iter__task *ctx, struct task_struct *task,
+				       struct who *done)
+{
+	done->generation = sizeof(struct ph_labelled);
+	bpf_seq_write(ctx->meta->seq, &done->generation, sizeof(done->generation));
+	done->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	bpf_seq_write(ctx->meta->seq, &done->cgroup, sizeof(done->cgroup));
+}
+
 /* One record, if what sticks to the task or is asked anew at each call confines it now. */
 PH_SUBPROGRAM int tell_task(struct bpf_iter__task *ctx, struct task_struct *task,
 			    const struct ph_header *header)
 {
 	struct ph_label *label = any_label_of(task);
-	struct ph_labelled record = {};
+	struct task_record record = {};
 	struct ph_trait name;
 	struct who who;
 
@@ -273,6 +308,7 @@ PH_SUBPROGRAM int tell_task(struct bpf_iter__task *ctx, struct task_struct *task
 	add_scoped(&record.policies, &who);
 	if (!record.policies.count)
 		return 0;
+	tell_place(ctx, task, &who);
 	record.pid = task->pid;
 	record.tgid = task->tgid;
 	read_name(&name, task);

@@ -365,7 +365,8 @@ static __always_inline struct ph_label *stored_label(struct task_struct *task)
 	if (label)
 		return label;
 	label = mirrored_label(TASK_READ(task, pid));
-	if (label)
+	/* What user space has put there is nowhere else as yet. */
+	if (label && label->generation)
 		count_health(PH_HEALTH_STORAGE_BUSY);
 	return label;
 }

@@ -77,6 +77,7 @@ const volatile bool ph_has_sock_from_file = false; /* bpf_sock_from_file */
 const volatile bool ph_has_functions = false; /* PH_FUNCTION is what it says */
 const volatile bool ph_has_spin_lock = false; /* bpf_spin_lock */
 const volatile __u8 ph_backend = PH_BACKEND_NONE;
+const volatile __u64 ph_seed = 0; /* a number that nobody knows */
 
 #define SETTING(name)                                                                      \
 	({                                                                                 \
@@ -224,6 +225,21 @@ struct {
 	__type(value, struct ph_event_head);
 } ph_event_head SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ph_lately);
+} ph_lately SEC(".maps");
+
+/* The paths of cgroups that events name and that have ended: nobody can look them up any more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PH_GONE);
+	__uint(key_size, sizeof(__u64));
+	__uint(value_size, PH_PATH_LEN);
+} ph_gone SEC(".maps");
+
 /* Wakes who waits for events; it carries nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -368,6 +384,18 @@ static __always_inline const struct ph_prefix *ph_find_prefix(ph_tables slot,
 	void *map = bpf_map_lookup_elem(&ph_prefixes, &slot);
 
 	return map ? bpf_map_lookup_elem(map, key) : NULL;
+}
+
+static __always_inline struct ph_lately *find_lately(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&ph_lately, &zero);
+}
+
+static __always_inline __u8 *name_mark(struct ph_lately *lately, __u64 cgroup)
+{
+	return &lately->named[cgroup & (PH_FILTER_PLACES - 1)];
 }
 
 static __always_inline void count_health(__u32 which)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "backend.h"
@@ -111,6 +112,7 @@ static int label_running(const struct ph_image *image, struct ph_applied *applie
 		if (r)
 			return fault(f, r, PH_EXIT_IMPOSSIBLE,
 				     "cannot label the running processes: %s", strerror(-r));
+		cover_labels(&applied->cover, &labels);
 		applied->confined = 0;
 		for (size_t i = 0; i < labels.n; i++)
 			applied->confined += labels.v[i].pid == labels.v[i].tgid &&
@@ -137,29 +139,41 @@ static bool carry_keep(const struct ph_kernel *kernel, struct ph_image *image,
 
 /* Before the generation, so that no call on them fails meanwhile; what this misses comes after. */
 static void keep_early(const struct ph_image *image, const struct ph_apply_options *options,
-		       struct ph_sockets *ret)
+		       const struct ph_cover *cover, struct ph_sockets *ret)
 {
 	cleanup_(labels_donep) struct ph_labels labels = {};
 
-	if (options->existing == PH_EXISTING_KEEP && !labels_expect(image, &labels) &&
-	    !sockets_refused(image, &labels, ret))
+	if (options->existing != PH_EXISTING_KEEP || labels_expect(image, &labels))
+		return;
+	cover_labels(cover, &labels);
+	if (!sockets_refused(image, &labels, ret))
 		(void)sockets_keep(ret);
 }
 
+/* Of whom the policies confine now, by the numbers that this process knows them by. */
+static int find_refused(const struct ph_image *image, const struct ph_cover *cover,
+			struct ph_sockets *ret)
+{
+	cleanup_(labels_donep) struct ph_labels labels = {};
+	int r = labels_know_pid() ? labels_pass(&labels) : -ENOENT;
+
+	if (r == -ENOENT)
+		r = labels_expect(image, &labels);
+	if (r)
+		return r;
+	cover_labels(cover, &labels);
+	return sockets_refused(image, &labels, ret);
+}
+
 static int treat_existing(const struct ph_image *image, const struct ph_apply_options *options,
-			  struct ph_fault *f)
+			  const struct ph_cover *cover, struct ph_fault *f)
 {
 	cleanup_(sockets_donep) struct ph_sockets sockets = {};
-	cleanup_(labels_donep) struct ph_labels labels = {};
 	int r;
 
 	if (options->existing == PH_EXISTING_REPORT && !options->refused)
 		return 0;
-	r = labels_pass(&labels);
-	if (r == -ENOENT)
-		r = labels_expect(image, &labels);
-	if (!r)
-		r = sockets_refused(image, &labels, &sockets);
+	r = find_refused(image, cover, &sockets);
 	if (!r && options->existing == PH_EXISTING_KEEP)
 		r = sockets_keep(&sockets);
 	if (r)
@@ -258,12 +272,13 @@ static int move_in_place(const struct ph_edits *edits, struct ph_fault *f)
 }
 
 static int make_generation(const struct ph_kernel *kernel, struct ph_image *image,
-			   const struct ph_apply_options *options, struct ph_fault *f)
+			   const struct ph_apply_options *options, const struct ph_cover *cover,
+			   struct ph_fault *f)
 {
 	cleanup_(sockets_donep) struct ph_sockets kept = {};
 	int r;
 
-	keep_early(image, options, &kept);
+	keep_early(image, options, cover, &kept);
 	if (options->confirm)
 		image->header.deadline = boot_now() + options->confirm * PH_SECOND;
 	r = generation_install(kernel, image, f);
@@ -288,7 +303,7 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 	if (r)
 		return r;
 	if (anew)
-		r = make_generation(kernel, image, options, f);
+		r = make_generation(kernel, image, options, &applied->cover, f);
 	if (r) {
 		pending_discard();
 		return r;
@@ -420,6 +435,40 @@ bool apply_in_force(void)
 	return !kernel_open(&kernel, &(struct ph_fault){}) && !generation_current(&kernel, &header);
 }
 
+/*
+ * In a pid namespace the guard and whatever lists or counts processes see those of the namespace alone:
+ * only a cgroup that holds no others may be covered.
+ */
+static int check_sight(const struct ph_apply_options *options, const struct ph_plan *plan,
+		       const struct ph_cover *cover, struct ph_fault *f)
+{
+	if (labels_know_pid())
+		return 0;
+	if (cover->whole || cgroup_has_strangers(plan->cgroup))
+		return fault(f, -EXDEV, PH_EXIT_REFUSED,
+			     "this is a pid namespace, and the policy would confine processes "
+			     "that cannot be seen from here, so that it could lock you out: run "
+			     "in that of the host (podman or docker run --pid host), or cover a "
+			     "cgroup that holds only what runs here (--backend cgroup --attach)");
+	if (options->existing != PH_EXISTING_REPORT)
+		return fault(f, -EXDEV, PH_EXIT_IMPOSSIBLE,
+			     "--existing %s: not in a pid namespace: whose the sockets are is told "
+			     "by the process numbers of the whole machine; nothing was changed",
+			     options->existing == PH_EXISTING_KEEP ? "keep" : "kill");
+	return 0;
+}
+
+static int find_cover(const struct ph_plan *plan, struct ph_cover *ret, struct ph_fault *f)
+{
+	struct stat st;
+
+	if (fstat(plan->cgroup, &st))
+		return fault(f, -errno, PH_EXIT_IMPOSSIBLE, "cannot look at the cgroup: %s",
+			     strerror(errno));
+	cover_find(plan->backend, st.st_ino, ret);
+	return 0;
+}
+
 /* What would be refused, is; *ret says how it would be done. */
 static int make_ready(const struct ph_apply_options *options, const struct ph_features *features,
 		      struct ph_plan *plan, uint64_t *ret_accepted, struct ph_applied *ret,
@@ -439,9 +488,10 @@ static int make_ready(const struct ph_apply_options *options, const struct ph_fe
 	if (plan->cgroup < 0)
 		return plan->cgroup;
 	ret->backend = plan->backend;
-	ret->open = doors_open(plan->backend, features);
+	ret->open = doors_open_at(plan->backend, features, ret->attach);
 	ret->in_force = true;
-	return 0;
+	r = find_cover(plan, &ret->cover, f);
+	return r ? r : check_sight(options, plan, &ret->cover, f);
 }
 
 /* What cannot be found out at a call where the kernel takes no tracing programs. */
@@ -493,11 +543,11 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 		r = enforce(&image, &plan, accepted, options, edits, &applied, f);
 	if (r)
 		return r;
-	if (!strcmp(applied.attach, features.cgroup_root))
+	if (attach_is_whole(applied.attach, features.cgroup_root))
 		*applied.attach = 0;
 	*ret = applied;
 	if (options->dry_run)
 		return 0;
-	r = treat_existing(&image, options, f);
+	r = treat_existing(&image, options, &applied.cover, f);
 	return r ? r : verify(&image, f);
 }

@@ -10,6 +10,7 @@
  * (PH_EXIT_CANARY), leaves in force what was put there.
  */
 #include "kernel/compile.h"
+#include "kernel/cover.h"
 #include "kernel/doors.h"
 #include "kernel/labels.h"
 #include "kernel/load.h"
@@ -46,6 +47,7 @@ struct ph_applied {
 	uint64_t generation;
 	uint64_t open; /* doors, bits of ph_promises */
 	char attach[PH_PATH_LEN]; /* the cgroup, if it is not the root; else "" */
+	struct ph_cover cover; /* who can be confined at all */
 	size_t confined; /* processes */
 	size_t missing; /* policies whose program is not there */
 };

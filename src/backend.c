@@ -3,14 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "kernel/cover.h"
 #include "util/cleanup.h"
-
-#define INITIAL_CGROUP_NAMESPACE 0xeffffffbul
 
 /* --- Which backend */
 
@@ -122,18 +123,11 @@ int cgroup_open(const char *path, struct ph_fault *f)
 	return TAKE_FD(fd);
 }
 
-/* The cgroup namespace shows only a part of the hierarchy: nothing system-wide starts there. */
-static bool sees_root_cgroup(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/cgroup", &st) || st.st_ino == INITIAL_CGROUP_NAMESPACE;
-}
-
 int attach_choose(const struct ph_apply_options *options, const struct ph_features *features,
 		  const struct ph_state *recorded, char ret[PH_PATH_LEN], struct ph_fault *f)
 {
 	const char *path = options->attach;
+	char real[PATH_MAX];
 
 	if (!path && *recorded->attach)
 		path = recorded->attach;
@@ -141,13 +135,17 @@ int attach_choose(const struct ph_apply_options *options, const struct ph_featur
 		return fault(
 			f, -ENOENT, PH_EXIT_IMPOSSIBLE,
 			"no cgroup2 hierarchy is mounted; mount -t cgroup2 none /sys/fs/cgroup");
-	if (!path && !sees_root_cgroup())
+	/* The cgroup namespace shows only a part of the hierarchy: nothing system-wide starts there. */
+	if (!path && !cgroups_are_all_seen())
 		return fault(f, -EXDEV, PH_EXIT_REFUSED,
 			     "this is a cgroup namespace: a policy made here would cover only its "
 			     "part of the machine; say so with --attach %s",
 			     features->cgroup_root);
 	if (!path)
 		path = features->cgroup_root;
+	/* Two spellings of the root are both the root. */
+	if (realpath(path, real))
+		path = real;
 	if (strlen(path) >= PH_PATH_LEN)
 		return fault(f, -ENAMETOOLONG, PH_EXIT_USAGE, "%s: the path is too long", path);
 	(void)snprintf(ret, PH_PATH_LEN, "%s", path);

@@ -205,10 +205,30 @@ static int read_files(struct ph_image *ret)
 
 /* --- The child */
 
-/* Calls of the canary that were refused so far, at whatever door. */
-static uint64_t count_refused(const struct ph_kernel *kernel)
+/* Calls of the canary that were refused so far, at whatever door. 0 or -errno. */
+static int count_refused(const struct ph_kernel *kernel, uint64_t *ret)
 {
-	return counters_sum(kernel, PH_CANARY_ID, PH_COUNT_ATTEMPT);
+	return counters_sum(kernel, PH_CANARY_ID, PH_COUNT_ATTEMPT, ret);
+}
+
+/* Each of its refusals must have been counted once, and nobody else counts for it. */
+static void check_counters(const struct subject *subject, uint64_t before, size_t refused,
+			   struct ph_canary *canary)
+{
+	uint64_t after = 0;
+	int r = count_refused(&subject->kernel, &after);
+
+	if (r)
+		fail(canary, PH_CANARY_COUNTERS, "they cannot be read: %s", strerror(-r));
+	else if (after < before)
+		fail(canary, PH_CANARY_COUNTERS,
+		     "%zu calls were refused, and the count fell from %" PRIu64 " to %" PRIu64,
+		     refused, before, after);
+	else if (after - before != refused)
+		fail(canary, PH_CANARY_COUNTERS, "%zu calls were refused, %" PRIu64 " were counted",
+		     refused, after - before);
+	else
+		succeed(canary, PH_CANARY_COUNTERS);
 }
 
 /* Where only a part of the machine is covered, the child goes there; NULL: it need not. */
@@ -244,10 +264,10 @@ static int send_canary(const struct subject *subject, const struct ph_claim_offe
 static void check_doors(const struct subject *subject, struct ph_canary *canary)
 {
 	cleanup_(claim_donep) struct ph_claim_offer offer = PH_CLAIM_NULL;
-	uint64_t before, counted;
+	uint64_t before = 0;
 	char amiss[160];
 	size_t refused = 0;
-	int r = claim_offer(&subject->kernel, PH_CANARY_ID, &offer);
+	int r = claim_offer(&subject->kernel, PH_CANARY_ID, &offer), unread;
 
 	if (r) {
 		fail(canary, PH_CANARY_DOORS, "the canary's label cannot be offered: %s",
@@ -255,19 +275,17 @@ static void check_doors(const struct subject *subject, struct ph_canary *canary)
 		return;
 	}
 	/* No other canary is at work while the offer stands. */
-	before = count_refused(&subject->kernel);
+	unread = count_refused(&subject->kernel, &before);
 	r = send_canary(subject, &offer, &refused, amiss, sizeof(amiss));
 	if (r) {
 		fail(canary, PH_CANARY_DOORS, "%s", amiss);
 		return;
 	}
 	succeed(canary, PH_CANARY_DOORS);
-	counted = count_refused(&subject->kernel) - before;
-	if (counted == refused)
-		succeed(canary, PH_CANARY_COUNTERS);
+	if (unread)
+		fail(canary, PH_CANARY_COUNTERS, "they cannot be read: %s", strerror(-unread));
 	else
-		fail(canary, PH_CANARY_COUNTERS, "%zu calls were refused, %" PRIu64 " were counted",
-		     refused, counted);
+		check_counters(subject, before, refused, canary);
 }
 
 /* --- All of it */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Does what it reads, a line each, and says "ok" or the name of the errno.
 
-connect ADDRESS PORT, listen ADDRESS PORT, rename NAME, setuid UID, pid.
+connect ADDRESS PORT, listen ADDRESS PORT, rename NAME, setuid UID, pid, keep ADDRESS PORT (a
+connection that stays open), use (writes to it).
 """
 
 import errno
@@ -28,6 +29,13 @@ def listen(address, port):
     return s
 
 
+kept = []
+
+
+def keep(address, port):
+    kept.append(socket.create_connection((address, int(port)), 10))
+
+
 def answer(words):
     try:
         if words == ["pid"]:
@@ -37,6 +45,10 @@ def answer(words):
                 comm.write(words[1])
         elif words[0] == "setuid":
             os.setuid(int(words[1]))
+        elif words[0] == "keep":
+            keep(*words[1:])
+        elif words[0] == "use":
+            kept[-1].send(b"x")
         elif words[0] == "listen":
             listen(*words[1:]).close()
         else:

@@ -3,7 +3,8 @@
 
 connect, bind (TCP); send, talk (connect and send), take (UDP bind); socket KIND;
 adopt FD (data on a socket that was handed over); many COUNT (so many
-connects); scan FIRST END (to each of these ports).
+connects); scan FIRST END (to each of these ports); flood ADDRESS PORT COUNT (so many
+datagrams); sweep FIRST END (one to each of these ports).
 """
 
 import ctypes
@@ -54,6 +55,7 @@ KINDS = {
     "packet": (socket.AF_PACKET, socket.SOCK_RAW, 0),
     "udp": (socket.AF_INET, socket.SOCK_DGRAM, 0),
     "mptcp": (socket.AF_INET, socket.SOCK_STREAM, 262),
+    "udplite": (socket.AF_INET, socket.SOCK_DGRAM, 136),
 }
 
 
@@ -85,7 +87,20 @@ def scan(first, end):
         s.connect_ex(("127.0.0.1", port))
 
 
-ACTIONS = {f.__name__: f for f in (connect, bind, send, talk, take, adopt, bpf, many, scan)}
+def flood(address, port, count):
+    s = make(address, socket.SOCK_DGRAM)
+    for _ in range(int(count)):
+        s.sendto(b"x", (address, int(port)))
+
+
+def sweep(first, end):
+    s = make("127.0.0.1", socket.SOCK_DGRAM)
+    for port in range(int(first), int(end)):
+        s.sendto(b"x", ("127.0.0.1", port))
+
+
+ACTIONS = {f.__name__: f for f in (connect, bind, send, talk, take, adopt, bpf, many, scan,
+                                flood, sweep)}
 ACTIONS["socket"] = make_socket
 
 try:

@@ -88,6 +88,7 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 	cleanup_(policy_set_donep) struct ph_policy_set set = {}, before = {};
 	struct ph_applied applied = {};
 	json_auto_t *changes = NULL;
+	struct ph_cover covered;
 	int r = load(edits, bad, &set, &problems);
 
 	if (r)
@@ -96,11 +97,13 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		changes = changes_find(&before, &set, most);
 	if (ret_changes && !changes)
 		return out_of_memory();
+	cover_recorded(&covered);
 	r = put_in_force(&set, edits, options, &applied, &problems);
 	if (r)
 		return r;
 	*ret = applied;
 	if (ret_changes) {
+		changes_cover(changes, &covered, &applied.cover);
 		*ret_changes = TAKE_PTR(changes);
 		warn_of_policies(&set, &before, edits);
 	}

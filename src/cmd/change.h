@@ -77,6 +77,10 @@ void undo_lasting(const struct ph_lasting *lasting);
  */
 json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_set *after,
 		     size_t most);
+
+/* What was covered before, and is now: whom neither covers is not told of. */
+void changes_cover(json_t *changes, const struct ph_cover *before, const struct ph_cover *after);
+
 void changes_print(const json_t *changes);
 
 #endif

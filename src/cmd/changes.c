@@ -258,6 +258,29 @@ json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_
 			 (json_int_t)diff.n, "processes", processes_json(before, after, &diff));
 }
 
+/* Who is not covered is free, whatever matches. */
+static void cover_side(json_t *process, const char *side, bool covered)
+{
+	if (!covered)
+		(void)json_array_clear(json_object_get(process, side));
+}
+
+void changes_cover(json_t *changes, const struct ph_cover *before, const struct ph_cover *after)
+{
+	json_t *list = json_object_get(changes, "processes");
+
+	for (size_t i = json_array_size(list); i-- > 0;) {
+		json_t *process = json_array_get(list, i);
+		pid_t pid = (pid_t)json_integer_value(json_object_get(process, "pid"));
+
+		cover_side(process, "before", cover_has_process(before, pid));
+		cover_side(process, "after", cover_has_process(after, pid));
+		if (!json_array_size(json_object_get(process, "before")) &&
+		    !json_array_size(json_object_get(process, "after")))
+			(void)json_array_remove(list, i);
+	}
+}
+
 /* --- As text */
 
 static const char *text_of(const json_t *object, const char *key)

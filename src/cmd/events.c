@@ -15,6 +15,7 @@
 #include "events/wake.h"
 #include "events/when.h"
 #include "kernel/bpffs.h"
+#include "kernel/counters.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/terminal.h"
@@ -38,6 +39,9 @@ struct view {
 	int removal; /* inotify: a pin is removed */
 	struct ph_folds folds; /* --unique */
 	uint64_t lost; /* of slots.lost, how many were told of */
+	const struct ph_kernel *kernel;
+	uint64_t folded; /* of what the kernel made no event of, how many were told of */
+	uint64_t withheld; /* likewise */
 };
 
 static int take_time(const char *option, const char *text, uint64_t *ret)
@@ -157,6 +161,26 @@ static int show_folded(struct view *view)
 	return r;
 }
 
+/* What the kernel counts and makes no event of. */
+static void tell_unrecorded(struct view *view)
+{
+	uint64_t folded = health_read(view->kernel, PH_HEALTH_FOLDED);
+	uint64_t withheld = health_read(view->kernel, PH_HEALTH_WITHHELD);
+
+	if (folded > view->folded)
+		(void)fprintf(stderr,
+			      "porthold events: %llu more were folded, as the same was told a "
+			      "moment before; porthold status counts all\n",
+			      (unsigned long long)(folded - view->folded));
+	if (withheld > view->withheld)
+		(void)fprintf(stderr,
+			      "porthold events: %llu more were withheld, as one policy or user had "
+			      "too many; porthold status counts all\n",
+			      (unsigned long long)(withheld - view->withheld));
+	view->folded = folded;
+	view->withheld = withheld;
+}
+
 static void tell_lost(struct view *view)
 {
 	uint64_t lost = view->slots.lost - view->lost;
@@ -167,6 +191,7 @@ static void tell_lost(struct view *view)
 			      "porthold events: %llu events were overwritten by newer ones\n",
 			      (unsigned long long)lost);
 	view->lost = view->slots.lost;
+	tell_unrecorded(view);
 }
 
 /* Whether `porthold stop` has taken the events out of the kernel. */
@@ -243,7 +268,8 @@ static int view_open(struct view *view, const struct ph_kernel *kernel)
 {
 	int r = slots_open(kernel, &view->slots);
 
-	lookup_open(&view->lookup);
+	view->kernel = kernel;
+	lookup_open(kernel, &view->lookup);
 	if (!r && view->follow)
 		r = follow_open(view, kernel);
 	if (!r && view->unique)

@@ -12,6 +12,7 @@
 
 #include "cmd/cmd.h"
 #include "answer.h"
+#include "kernel/cover.h"
 #include "kernel/decide.h"
 #include "kernel/labels.h"
 #include "policy/name.h"
@@ -46,6 +47,8 @@ struct question {
 	struct ph_policy_set set;
 	struct ph_bench bench;
 	struct ph_subject subject;
+	struct ph_cover cover;
+	bool outside; /* the process is not covered: no policy holds it */
 	struct matching *matching;
 	size_t n_matching;
 	bool labelled; /* it is the kernel that says which they are */
@@ -265,15 +268,22 @@ static bool find_labelled(struct question *question)
 	return question->n_matching;
 }
 
+/* Whether the programs in force do not see the process; *ret: what they see. */
+static bool is_outside(const struct ph_subject *subject, struct ph_cover *ret)
+{
+	cover_recorded(ret);
+	return subject->pid && *ret->path && !cover_has_process(ret, subject->pid);
+}
+
 static int find_matching(struct question *question)
 {
 	question->matching = calloc(question->set.n + PH_LABEL_MAX, sizeof(*question->matching));
 	if (!question->matching)
 		return -ENOMEM;
-	question->labelled = find_labelled(question);
+	question->labelled = !question->outside && find_labelled(question);
 	if (question->labelled)
 		return 0;
-	for (size_t i = 0; i < question->set.n; i++) {
+	for (size_t i = 0; !question->outside && i < question->set.n; i++) {
 		struct matching *matching = &question->matching[question->n_matching];
 		int fit = subject_fits(&question->subject, question->subject.comm,
 				       &question->set.policies[i], &matching->condition);
@@ -475,8 +485,8 @@ static json_t *audit_json(const struct ph_policy *policy, const struct ph_answer
 }
 
 /* The verdict holds if all conditions do; what holds if none does is said where it differs. */
-static void set_verdict(json_t *object, const struct verdict *verdict,
-			const struct ph_flow_spec *flow)
+static void set_verdict(json_t *object, const struct question *question,
+			const struct verdict *verdict, const struct ph_flow_spec *flow)
 {
 	const char *name = verdict_name(verdict->judges, allows(verdict));
 	const char *otherwise = verdict_name(verdict->sure, surely_allows(verdict));
@@ -486,7 +496,9 @@ static void set_verdict(json_t *object, const struct verdict *verdict,
 	if (strcmp(name, otherwise))
 		set(object, "otherwise", json_string(otherwise));
 	if (!verdict->judges) {
-		set(object, "reason", json_string("no enforcing policy matches"));
+		set(object, "reason",
+		    json_string(question->outside ? "the process is not covered" :
+						    "no enforcing policy matches"));
 		return;
 	}
 	set(object, "door", json_string(door_name(verdict->door)));
@@ -529,7 +541,7 @@ static int explain_flow(const struct question *question, const struct ph_flow_sp
 	if (flow_format(flow, &text))
 		return -ENOMEM;
 	set(object, "flow", json_string(text));
-	set_verdict(object, &verdict, flow);
+	set_verdict(object, question, &verdict, flow);
 	(void)json_object_set(object, "audit", audit);
 	(void)json_array_append(list, object);
 	*denied |= verdict.judges && !allows(&verdict);
@@ -605,8 +617,12 @@ static void print_subject(const json_t *facts)
 	(void)printf("%s", text_of(subject, "comm"));
 	if (*text_of(subject, "exe"))
 		(void)printf(" (%s)", text_of(subject, "exe"));
-	(void)printf(": %s\n",
-		     json_array_size(policies) ? "these policies match" : "no policy matches");
+	if (*text_of(facts, "covers_only"))
+		(void)printf(": it is outside of the cgroup %s, and nothing else is covered\n",
+			     text_of(facts, "covers_only"));
+	else
+		(void)printf(": %s\n", json_array_size(policies) ? "these policies match" :
+								   "no policy matches");
 	json_array_foreach(policies, i, object) {
 		(void)printf("  ");
 		print_policy(object);
@@ -699,7 +715,8 @@ static int answer(const struct question *question, char *text, bool json)
 		return r;
 	set(facts, "subject", subject_json(&question->subject));
 	set(facts, "policies", matching_json(question));
-	set(facts, "threads", threads_json(question));
+	set(facts, "threads", question->outside ? json_array() : threads_json(question));
+	set(facts, "covers_only", question->outside ? shown(question->cover.path) : json_null());
 	set(facts, "labelled", json_boolean(question->labelled));
 	(void)json_object_set(facts, "flows", flows);
 	print_facts(facts, json);
@@ -714,6 +731,7 @@ static int explain(const struct request *request, char **words)
 
 	if (!r)
 		r = prepare(request, &question);
+	question.outside = !request->n_paths && is_outside(&question.subject, &question.cover);
 	if (!r && (!text || find_matching(&question)))
 		r = no_memory("explain");
 	return r ? r : answer(&question, text, request->json);

@@ -25,8 +25,8 @@ static void print_doubts(const struct ph_learned *learned, const char *before)
 	const struct ph_seen *seen = learned->seen;
 
 	if (watched->lost)
-		(void)printf("%sINCOMPLETE: %" PRIu64 " calls were overwritten before they could "
-			     "be read.\n",
+		(void)printf("%sINCOMPLETE: %" PRIu64 " calls were too many to be told, or were "
+			     "overwritten before they could be read.\n",
 			     before, watched->lost);
 	if (seen->left_out)
 		(void)printf("%sINCOMPLETE: %" PRIu64 " calls are left out: more than %u "

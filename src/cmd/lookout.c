@@ -105,7 +105,8 @@ static void note_earlier(struct ph_lookout *lookout)
 
 	lookout->since = boot_now();
 	if (!kernel_open(&kernel, &(struct ph_fault){}))
-		lookout->counted = counters_sum(&kernel, lookout->id, PH_COUNT_AUDIT);
+		(void)counters_sum(&kernel, lookout->id, PH_COUNT_AUDIT, &lookout->counted);
+	lookout->withheld = health_read(&kernel, PH_HEALTH_WITHHELD);
 	kernel_close(&kernel);
 }
 
@@ -308,16 +309,30 @@ int lookout_run(struct ph_lookout *lookout, const sigset_t *signals, unsigned se
 
 /* --- Ending */
 
+/* What was folded only repeats what was seen; what was overwritten or withheld may be anything. */
+static void account(const struct ph_lookout *lookout, struct ph_seen *seen,
+		    struct ph_lookout_report *watched)
+{
+	uint64_t counted = 0;
+	uint64_t withheld = health_read(&lookout->kernel, PH_HEALTH_WITHHELD);
+	uint64_t gone = lookout->slots.lost + withheld - lookout->withheld, unseen;
+
+	/* What cannot be read is taken for what was seen. */
+	(void)counters_sum(&lookout->kernel, lookout->id, PH_COUNT_AUDIT, &counted);
+	counted = counted > lookout->counted ? counted - lookout->counted : 0;
+	unseen = counted > seen->calls ? counted - seen->calls : 0;
+	watched->lost = unseen < gone ? unseen : gone;
+	seen->calls += unseen - watched->lost;
+}
+
 int lookout_end(struct ph_lookout *lookout, struct ph_seen *seen, struct ph_lookout_report *ret)
 {
 	struct ph_lookout_report watched = { .backend = lookout->backend };
 	int r = lookout->stopped ? 0 : end_policy(lookout), last;
-	uint64_t counted;
 	bool more;
 
 	last = look(lookout, seen, &more);
-	counted = counters_sum(&lookout->kernel, lookout->id, PH_COUNT_AUDIT) - lookout->counted;
-	watched.lost = counted > seen->calls ? counted - seen->calls : 0;
+	account(lookout, seen, &watched);
 	watched.seconds = (lookout->until - lookout->since + PH_SECOND / 2) / PH_SECOND;
 	watched.stopped = lookout->stopped;
 	lookout_release(lookout);

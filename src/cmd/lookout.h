@@ -29,7 +29,8 @@ struct ph_lookout {
 	enum ph_backend backend;
 	uint64_t id;
 	uint64_t since, until; /* boot time, ns */
-	uint64_t counted; /* events of an earlier watch */
+	uint64_t counted; /* calls of an earlier watch */
+	uint64_t withheld; /* events, of whomever, before this watch */
 };
 
 #define PH_LOOKOUT_NULL                                                    \
@@ -40,7 +41,7 @@ struct ph_lookout {
 /* What became of it. */
 struct ph_lookout_report {
 	unsigned seconds;
-	uint64_t lost; /* events that were overwritten unread */
+	uint64_t lost; /* calls of which nothing is known: overwritten unread, or withheld */
 	bool stopped; /* somebody else ended it */
 	enum ph_backend backend;
 };

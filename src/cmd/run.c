@@ -16,7 +16,9 @@
 
 #include "cmd/change.h"
 #include "kernel/claim.h"
+#include "kernel/cover.h"
 #include "kernel/labels.h"
+#include "kernel/maps.h"
 #include "policy/print.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
@@ -352,6 +354,39 @@ static int complain(const struct request *request, const struct target *target, 
 	return result < 0 ? PH_EXIT_IMPOSSIBLE : PH_EXIT_REFUSED;
 }
 
+/* Writes this process into a cgroup; 0 or -errno. */
+static int enter(const char *cgroup)
+{
+	char path[PH_PATH_LEN + sizeof("/cgroup.procs")];
+	cleanup_close int fd = -1;
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 || write(fd, "0", 1) != 1 ? -errno : 0;
+}
+
+/* Where only a part of the machine is covered, the command must be in it. */
+static int go_where_covered(const struct request *request)
+{
+	struct ph_state state = {};
+	struct ph_cover cover;
+	int r;
+
+	cover_recorded(&cover);
+	if (cover_has_process(&cover, getpid()))
+		return PH_EXIT_OK;
+	r = state_peek(&state);
+	if (!r)
+		r = enter(state.attach);
+	if (!r && cover_has_process(&cover, getpid()))
+		return PH_EXIT_OK;
+	(void)fprintf(stderr,
+		      "porthold run: %s is not run: only what is in %s is covered, and this "
+		      "process cannot go there%s%s; start it there\n",
+		      request->command[0], state.attach, r ? ": " : "", r ? strerror(-r) : "");
+	return PH_EXIT_REFUSED;
+}
+
 /* The byte lets the child execute the command; its end of the pipe closes when it does. */
 static void let_go(const struct child *child, const char *command)
 {
@@ -402,9 +437,11 @@ static int require_pid(void)
 {
 	if (labels_know_pid())
 		return PH_EXIT_OK;
-	(void)fprintf(stderr, "porthold run: not possible in a pid namespace: labels go by the "
-			      "process numbers of the whole machine\n");
-	return PH_EXIT_IMPOSSIBLE;
+	(void)fprintf(stderr,
+		      "porthold run: this is a pid namespace, and labels go by the process numbers "
+		      "of the whole machine: run in that of the host (podman or docker run --pid "
+		      "host)\n");
+	return PH_EXIT_REFUSED;
 }
 
 int cmd_run(int argc, char **argv)
@@ -421,6 +458,8 @@ int cmd_run(int argc, char **argv)
 		r = confine_ports(&request, &target);
 	else if (!r)
 		r = find_policy(request.what, &target);
+	if (!r)
+		r = go_where_covered(&request);
 	if (!r)
 		r = execute(&request, &target);
 	tidy(&target);

@@ -36,7 +36,8 @@ struct facts {
 	struct ph_header trial;
 	uint64_t fallback; /* generation; 0: none */
 	struct ph_counters counters;
-	struct ph_labels labels;
+	struct ph_cover cover;
+	struct ph_labels labels; /* of whom is covered */
 	bool has_labels;
 	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
@@ -159,6 +160,14 @@ static json_t *health_json(const struct facts *facts)
 	return health;
 }
 
+/* Denials that the counters have, and that no event tells of. */
+static json_t *unrecorded_json(const struct facts *facts)
+{
+	return json_pack("{s:I, s:I}", "folded",
+			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_FOLDED), "withheld",
+			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_WITHHELD));
+}
+
 static json_t *doors_json(uint64_t doors)
 {
 	json_t *list = json_array();
@@ -207,14 +216,15 @@ static json_t *trial_json(const struct facts *facts)
 
 static json_t *facts_json(const struct facts *facts)
 {
-	uint64_t open = doors_open(facts->state.backend, &facts->features);
+	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
-	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files;
-	bool whole = !strcmp(facts->state.attach, facts->features.cgroup_root);
+	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files ||
+			health_errors(&facts->kernel);
+	bool whole = attach_is_whole(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "in_force", 1, "backend", backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
@@ -222,7 +232,7 @@ static json_t *facts_json(const struct facts *facts)
 			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN), "bad_files",
 			 (json_int_t)facts->bad_files, "trial", trial_json(facts), "canary", canary,
 			 "open_doors", doors_json(open), "policies", policies, "health",
-			 health_json(facts));
+			 health_json(facts), "unrecorded", unrecorded_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -363,6 +373,43 @@ static void print_bad_files(const json_t *object)
 			(long long)n, n == 1 ? "" : "s");
 }
 
+static void print_health(const json_t *health)
+{
+	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++) {
+		json_int_t n = json_integer_value(json_object_get(health, health_name(i)));
+
+		if (n)
+			(void)printf("%s: %lld times since porthold was started: %s\n",
+				     health_name(i), (long long)n, health_meaning(i));
+	}
+}
+
+static bool health_is_well(const json_t *health)
+{
+	json_int_t errors = 0;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)health, name, value)
+		errors += json_integer_value(value);
+	return !errors;
+}
+
+static void print_unrecorded(const json_t *unrecorded)
+{
+	json_int_t folded = json_integer_value(json_object_get(unrecorded, "folded"));
+	json_int_t withheld = json_integer_value(json_object_get(unrecorded, "withheld"));
+
+	if (folded)
+		(void)printf("denials without an event of their own: %lld were folded, as the same "
+			     "was told a moment before\n",
+			     (long long)folded);
+	if (withheld)
+		(void)printf("denials without an event: %lld were withheld, as one policy or user "
+			     "had too many\n",
+			     (long long)withheld);
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -378,6 +425,7 @@ static void print_text(const json_t *object)
 	print_trial(json_object_get(object, "trial"));
 	print_bad_files(object);
 	print_canary(json_object_get(object, "canary"));
+	print_health(json_object_get(object, "health"));
 	if (*covers)
 		(void)printf("covers only %s\n", covers);
 	if (rewritten)
@@ -386,6 +434,7 @@ static void print_text(const json_t *object)
 			     (long long)rewritten);
 	if (kept)
 		(void)printf("exempt until they close: %lld open sockets\n", (long long)kept);
+	print_unrecorded(json_object_get(object, "unrecorded"));
 	if (json_array_size(list))
 		(void)printf("open doors:\n");
 	json_array_foreach(list, i, entry)
@@ -429,11 +478,15 @@ static void print_nothing(const json_t *object)
 			     (long long)waiting);
 }
 
-static int status_of(const json_t *object)
+/* With --check, whether all is well is what was asked. */
+static int status_of(const json_t *object, bool check)
 {
-	if (json_is_true(json_object_get(object, "in_force")))
-		return canary_is_well(json_object_get(object, "canary")) ? PH_EXIT_OK :
-									   PH_EXIT_CANARY;
+	if (json_is_true(json_object_get(object, "in_force"))) {
+		if (!canary_is_well(json_object_get(object, "canary")))
+			return PH_EXIT_CANARY;
+		return check && !health_is_well(json_object_get(object, "health")) ? PH_EXIT_NO :
+										     PH_EXIT_OK;
+	}
 	return json_is_true(json_object_get(object, "degraded")) ? PH_EXIT_CANARY : PH_EXIT_NO;
 }
 
@@ -525,10 +578,13 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read the counters: %s",
 			     strerror(-r));
+	cover_recorded(&facts->cover);
 	facts->has_labels = !labels_pass(&facts->labels);
 	if (!facts->has_labels && processes_read(&facts->processes))
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot read /proc");
-	if (facts->header.features & PH_FEATURE_KEEP)
+	cover_labels(&facts->cover, &facts->labels);
+	cover_processes(&facts->cover, &facts->processes);
+	if (facts->header.features & PH_FEATURE_KEEP && labels_know_pid())
 		(void)sockets_count_kept(&facts->labels, &facts->kept);
 	return 0;
 }
@@ -578,7 +634,7 @@ int cmd_status(int argc, char **argv)
 	object = r ? nothing_json(&facts) : facts_json(&facts);
 	facts_done(&facts);
 	print(object, json);
-	r = status_of(object);
+	r = status_of(object, check);
 	json_decref(object);
 	return r;
 }

@@ -22,6 +22,7 @@
 #include "daemon/worker.h"
 #include "kernel/bpffs.h"
 #include "kernel/doors.h"
+#include "kernel/labels.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -584,6 +585,17 @@ static int complain(const struct ph_fault *f)
 	return f->status;
 }
 
+/* Every apply would be refused. */
+static int check_namespace(const struct ph_settings *settings, struct ph_fault *f)
+{
+	if (labels_know_pid() || settings->attach)
+		return 0;
+	return fault(f, -EXDEV, PH_EXIT_REFUSED,
+		     "this is a pid namespace, from which most processes that policies would "
+		     "confine cannot be seen: run in that of the host (podman or docker run --pid "
+		     "host), or say attach: in the settings");
+}
+
 int daemon_run(const char *settings, bool must_exist)
 {
 	cleanup_(daemon_donep) struct daemon d = {
@@ -608,7 +620,7 @@ int daemon_run(const char *settings, bool must_exist)
 	if (block_signals())
 		say(LOG_WARNING, "signals cannot be blocked: one of them may end the daemon");
 	d.lock = single_lock(&f);
-	if (d.lock < 0 || (!d.disabled && bpffs_ready(&f)))
+	if (d.lock < 0 || check_namespace(&d.settings, &f) || (!d.disabled && bpffs_ready(&f)))
 		return complain(&f);
 	if (privileges_drop())
 		say(LOG_WARNING, "cannot give up the capabilities that are not needed");

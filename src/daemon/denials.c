@@ -27,6 +27,7 @@ void denials_counts(const struct ph_denials *denials, struct ph_eventlog_counts 
 	ret->lost += now.lost;
 	ret->told += now.told;
 	ret->withheld += now.withheld;
+	ret->unrecorded += now.unrecorded;
 	ret->failed += now.failed;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/counters.h"
+#include "kernel/cover.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
@@ -118,11 +119,16 @@ static void count_confined(struct table *table)
 {
 	cleanup_(processes_donep) struct ph_processes processes = {};
 	cleanup_(labels_donep) struct ph_labels labels = {};
+	struct ph_cover cover;
 
-	if (!labels_pass(&labels))
+	cover_recorded(&cover);
+	if (!labels_pass(&labels)) {
+		cover_labels(&cover, &labels);
 		count_labels(table, &labels);
-	else if (!processes_read(&processes))
+	} else if (!processes_read(&processes)) {
+		cover_processes(&cover, &processes);
 		count_names(table, &processes);
+	}
 }
 
 static void write_policies(FILE *to, const struct table *table)
@@ -187,6 +193,12 @@ static void write_errors(FILE *to, const struct ph_kernel *kernel)
 	     "Sockets that reach another peer than they asked for: a load balancer.");
 	(void)fprintf(to, "porthold_rewritten_sockets_total %" PRIu64 "\n",
 		      health_read(kernel, PH_HEALTH_REWRITTEN));
+	single(to, "porthold_events_folded_total", "counter",
+	       "Denials without an event of their own, as the same was told a moment ago.",
+	       health_read(kernel, PH_HEALTH_FOLDED));
+	single(to, "porthold_events_withheld_total", "counter",
+	       "Denials without an event, as one policy or user had too many.",
+	       health_read(kernel, PH_HEALTH_WITHHELD));
 }
 
 static void write_kernel(FILE *to)
@@ -223,7 +235,7 @@ static void write_time(FILE *to, const char *name, const char *what, uint64_t bo
 		      (unsigned)(then % PH_SECOND / 1000000));
 }
 
-static void write_state(FILE *to, const struct ph_reload_report *report)
+static void write_state(FILE *to, const struct ph_reload_report *report, bool errors)
 {
 	head(to, "porthold_build_info", "gauge", "The version, as a label.");
 	(void)fputs("porthold_build_info{version=\"" PH_VERSION "\"} 1\n", to);
@@ -236,8 +248,9 @@ static void write_state(FILE *to, const struct ph_reload_report *report)
 	       report->generation);
 	single(to, "porthold_policies", "gauge", "Policies in force.", report->policies);
 	single(to, "porthold_degraded", "gauge",
-	       "Whether doors are open that need not be, or policy files are bad.",
-	       report->degraded || report->bad_files || report->status);
+	       "Whether doors are open that need not be, policy files are bad, or the programs in "
+	       "the kernel have met errors.",
+	       report->degraded || report->bad_files || report->status || errors);
 	head(to, "porthold_open_door", "gauge", "Whether this way to the network is open.");
 	for (size_t i = 0; report->in_force && i < ph_promises_n; i++)
 		(void)fprintf(to, "porthold_open_door{door=\"%s\"} %u\n", ph_promises[i].name,
@@ -291,8 +304,10 @@ static void write_events(FILE *to, const struct ph_denials *denials)
 void exposition_write(const void *argument, FILE *answer)
 {
 	const struct ph_exposed *exposed = argument;
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	bool errors = !kernel_open(&kernel, &(struct ph_fault){}) && health_errors(&kernel);
 
-	write_state(answer, exposed->report);
+	write_state(answer, exposed->report, errors);
 	write_applies(answer, exposed);
 	write_canary(answer, exposed);
 	write_events(answer, exposed->denials);

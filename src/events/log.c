@@ -10,6 +10,7 @@
 #include "events/position.h"
 #include "events/slots.h"
 #include "events/wake.h"
+#include "kernel/counters.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -29,7 +30,8 @@ struct ph_eventlog {
 	uint64_t now; /* of this run */
 	uint64_t window; /* when the present window of lines began */
 	unsigned lines; /* told in it */
-	uint64_t admitted; /* of lost and withheld denials, how many were told of */
+	uint64_t unrecorded; /* as the kernel had it at the beginning */
+	uint64_t admitted; /* of the denials that no line tells of, how many were told of */
 	uint64_t position; /* as the file has it */
 	uint64_t written; /* when */
 };
@@ -70,11 +72,19 @@ static void tell(struct ph_eventlog *log, struct ph_fold *fold)
 	fold_restart(fold);
 }
 
+/* Denials that no line tells of, however late it is. */
+static uint64_t count_missing(const struct ph_eventlog *log)
+{
+	const struct ph_eventlog_counts *counts = &log->counts;
+
+	return counts->lost + counts->withheld + counts->unrecorded;
+}
+
 /* What is told as a number alone, once in a window. */
 static void admit_missing(struct ph_eventlog *log)
 {
 	static const char why[] = "too many at once; porthold status has all counted";
-	uint64_t missing = log->counts.lost + log->counts.withheld - log->admitted;
+	uint64_t missing = count_missing(log) - log->admitted;
 
 	if (!missing)
 		return;
@@ -163,9 +173,16 @@ static void tell_due(struct ph_eventlog *log, bool all, uint64_t *ret_due)
 	*ret_due = due;
 }
 
+/* No event wakes the log for these. */
+static void take_unrecorded(const struct ph_eventlog *log, struct ph_eventlog_counts *counts)
+{
+	counts->unrecorded = health_unrecorded(&log->kernel) - log->unrecorded;
+}
+
 static void begin_run(struct ph_eventlog *log)
 {
 	log->now = boot_now();
+	take_unrecorded(log, &log->counts);
 	if (is_over(log, log->window)) {
 		admit_missing(log);
 		log->window = log->now;
@@ -221,7 +238,7 @@ int eventlog_open(const struct ph_kernel *kernel, const struct ph_eventlog_optio
 	log->options = *options;
 	log->kernel = *kernel;
 	log->wake = (struct ph_wake)PH_WAKE_NULL;
-	lookup_open(&log->lookup);
+	lookup_open(kernel, &log->lookup);
 	r = folds_init(&log->folds, KINDS_MAX);
 	if (!r)
 		r = slots_open(kernel, &log->slots);
@@ -234,6 +251,7 @@ int eventlog_open(const struct ph_kernel *kernel, const struct ph_eventlog_optio
 		free(log);
 		return r;
 	}
+	log->unrecorded = health_unrecorded(kernel);
 	take_position(log);
 	*ret = log;
 	return 0;
@@ -299,7 +317,7 @@ int eventlog_run(struct ph_eventlog *log, uint64_t *ret_due)
 		keep_position(log);
 	else if (log->options.position && told_below(log) != log->position)
 		sooner(&due, log->written + POSITION_INTERVAL);
-	if (log->counts.lost + log->counts.withheld != log->admitted)
+	if (count_missing(log) != log->admitted)
 		sooner(&due, log->window + PH_EVENTLOG_WINDOW);
 	*ret_due = due;
 	return 0;
@@ -308,4 +326,5 @@ int eventlog_run(struct ph_eventlog *log, uint64_t *ret_due)
 void eventlog_counts(const struct ph_eventlog *log, struct ph_eventlog_counts *ret)
 {
 	*ret = log->counts;
+	take_unrecorded(log, ret);
 }

@@ -41,6 +41,7 @@ struct ph_eventlog_counts {
 	uint64_t lost; /* overwritten before they were seen */
 	uint64_t told; /* lines */
 	uint64_t withheld; /* events that no line tells of: too many kinds at a time */
+	uint64_t unrecorded; /* denials that the kernel made no event of: folded, or too many */
 	uint64_t failed; /* lines that a sink did not take */
 };
 

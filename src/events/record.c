@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "events/record.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "events/rule.h"
+#include "kernel/cover.h"
 #include "kernel/features.h"
 #include "policy/policy.h"
 #include "util/cleanup.h"
@@ -18,15 +20,13 @@ DEFINE_CLEANUP_DONE(struct ph_record, record_done);
 
 /* --- Looking things up */
 
-void lookup_open(struct ph_lookup *ret)
+void lookup_open(const struct ph_kernel *kernel, struct ph_lookup *ret)
 {
 	struct ph_lookup lookup = PH_LOOKUP_NULL;
-	char root[256];
 
-	if (!cgroup_root_find(root, sizeof(root))) {
-		lookup.cgroup_root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		lookup.root_length = strlen(root);
-	}
+	lookup.gone = kernel->map[PH_MAP_GONE];
+	if (!cgroup_root_find(lookup.mount, sizeof(lookup.mount)))
+		lookup.cgroup_root = open(lookup.mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*ret = lookup;
 }
 
@@ -54,35 +54,20 @@ static char *read_link(const char *path)
 	return length > 0 ? strndup(target, (size_t)length) : NULL;
 }
 
-/* A cgroup's id is the handle of its directory. */
+/* Also of one that has ended. */
 static char *find_cgroup(const struct ph_lookup *lookup, uint64_t id)
 {
-	enum {
-		KERNFS_HANDLE = 0xfe /* FILEID_KERNFS */
-	};
-	char space[sizeof(struct file_handle) + sizeof(id)]
-		__attribute__((aligned(__alignof__(struct file_handle))));
-	struct file_handle *handle = (struct file_handle *)space;
-	cleanup_free char *path = NULL;
-	cleanup_close int fd = -1;
-	char link[64];
+	char gone[PH_PATH_LEN];
+	char *path = cgroup_path(lookup->cgroup_root, lookup->mount, id);
 
-	handle->handle_bytes = sizeof(id);
-	handle->handle_type = KERNFS_HANDLE;
-	memcpy(handle->f_handle, &id, sizeof(id));
-	fd = open_by_handle_at(lookup->cgroup_root, handle, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	path = read_link(link);
-	if (!path || strlen(path) < lookup->root_length)
-		return NULL;
-	return strdup(path[lookup->root_length] ? path + lookup->root_length : "/");
+	if (path || bpf_map_lookup_elem(lookup->gone, &id, gone))
+		return path;
+	return strndup(gone, sizeof(gone));
 }
 
 static char *cgroup_of(struct ph_lookup *lookup, uint64_t id)
 {
-	if (lookup->cgroup_root < 0 || !id)
+	if (!id)
 		return NULL;
 	if (lookup->cgroup != id) {
 		free(lookup->cgroup_path);

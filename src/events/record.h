@@ -3,8 +3,8 @@
 #define PH_RECORD_H
 /*
  * A denial as it is told: what the kernel wrote, and what user space knows or can find out about
- * it. Paths are looked up when the record is made, as long as the process and its cgroup are there:
- * NULL says that they were gone.
+ * it. That of the program is looked up when the record is made, as long as the process is there: NULL
+ * says that it was gone. That of a cgroup the kernel side keeps.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +29,8 @@ struct ph_record {
 struct ph_lookup {
 	struct ph_sources sources;
 	int cgroup_root; /* descriptor; -1: there is no cgroup2 hierarchy */
-	size_t root_length; /* of its path */
+	char mount[PH_PATH_LEN]; /* its path */
+	int gone; /* the map of cgroups that have ended; borrowed */
 	uint64_t cgroup; /* the id that was looked up last */
 	char *cgroup_path;
 	uint32_t process; /* likewise; in this batch */
@@ -38,12 +39,13 @@ struct ph_lookup {
 	char *exe_path;
 };
 
-#define PH_LOOKUP_NULL            \
-	{                         \
-		.cgroup_root = -1 \
+#define PH_LOOKUP_NULL                        \
+	{                                     \
+		.cgroup_root = -1, .gone = -1 \
 	}
 
-void lookup_open(struct ph_lookup *ret);
+/* The maps are borrowed. */
+void lookup_open(const struct ph_kernel *kernel, struct ph_lookup *ret);
 void lookup_close(struct ph_lookup *lookup);
 
 /* Before a batch of records: takes in what `apply` has changed. */

@@ -81,7 +81,8 @@ const struct ph_counter *counters_of(const struct ph_counters *counters, uint64_
 	return *ret_n ? &counters->v[first] : NULL;
 }
 
-uint64_t counters_sum(const struct ph_kernel *kernel, uint64_t policy, enum ph_count count)
+int counters_sum(const struct ph_kernel *kernel, uint64_t policy, enum ph_count count,
+		 uint64_t *ret)
 {
 	uint64_t sum = 0;
 
@@ -91,8 +92,11 @@ uint64_t counters_sum(const struct ph_kernel *kernel, uint64_t policy, enum ph_c
 
 		if (!bpf_map_lookup_elem(kernel->map[PH_MAP_COUNTERS], &key, &value))
 			sum += value;
+		else if (errno != ENOENT)
+			return -errno;
 	}
-	return sum;
+	*ret = sum;
+	return 0;
 }
 
 uint64_t health_read(const struct ph_kernel *kernel, enum ph_health health)
@@ -104,6 +108,36 @@ uint64_t health_read(const struct ph_kernel *kernel, enum ph_health health)
 	return value;
 }
 
+const char *health_meaning(enum ph_health health)
+{
+	static const char *const meanings[PH_HEALTH_ERRORS] = {
+		[PH_HEALTH_STORAGE_BUSY] = "a label was busy, and its copy in the mirror decided",
+		[PH_HEALTH_LABEL_FAILED] =
+			"a label found no room: the name decides, while the process keeps it",
+		[PH_HEALTH_COUNTER_FAILED] = "a denial found no room in the counters",
+		[PH_HEALTH_CGROUP_LOST] =
+			"a cgroup found no room in its table: calls in it take longer",
+		[PH_HEALTH_AUDIT_LOST] =
+			"more policies matched than a label holds: some that only watch do not",
+	};
+
+	return health < PH_HEALTH_ERRORS ? meanings[health] : "";
+}
+
+uint64_t health_errors(const struct ph_kernel *kernel)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++)
+		sum += health_read(kernel, i);
+	return sum;
+}
+
+uint64_t health_unrecorded(const struct ph_kernel *kernel)
+{
+	return health_read(kernel, PH_HEALTH_FOLDED) + health_read(kernel, PH_HEALTH_WITHHELD);
+}
+
 const char *health_name(enum ph_health health)
 {
 	static const char *const names[PH_HEALTH_MAX] = {
@@ -113,6 +147,8 @@ const char *health_name(enum ph_health health)
 		[PH_HEALTH_CGROUP_LOST] = "cgroup_lost",
 		[PH_HEALTH_AUDIT_LOST] = "audit_lost",
 		[PH_HEALTH_REWRITTEN] = "rewritten",
+		[PH_HEALTH_FOLDED] = "folded",
+		[PH_HEALTH_WITHHELD] = "withheld",
 	};
 
 	return names[health];

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/cover.h"
+
 static bool always(enum ph_backend backend, const struct ph_features *features)
 {
 	return true;
@@ -62,6 +64,9 @@ const struct ph_promise ph_promises[] = {
 	  by_cgroup_moves, false },
 	{ "uid-change", "a process that takes another uid leaves what that brought it", by_lsm,
 	  false },
+	{ "moved-out",
+	  "leaving the cgroup that --attach names: outside, programs of cgroups hold nothing",
+	  always, true },
 };
 
 const size_t ph_promises_n = sizeof(ph_promises) / sizeof(ph_promises[0]);
@@ -74,6 +79,15 @@ uint64_t doors_open(enum ph_backend backend, const struct ph_features *features)
 		if (!ph_promises[i].closed(backend, features))
 			open |= 1ull << i;
 	return open;
+}
+
+uint64_t doors_open_at(enum ph_backend backend, const struct ph_features *features,
+		       const char *attach)
+{
+	uint64_t open = doors_open(backend, features);
+
+	return attach_is_whole(attach, features->cgroup_root) ? open :
+								open | promise_bit("moved-out");
 }
 
 uint64_t doors_optional(void)

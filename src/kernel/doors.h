@@ -28,6 +28,10 @@ extern const size_t ph_promises_n;
 /* Bit i: ph_promises[i] is open. */
 uint64_t doors_open(enum ph_backend backend, const struct ph_features *features);
 
+/* The same of programs on this cgroup: who says --attach leaves a door open. */
+uint64_t doors_open_at(enum ph_backend backend, const struct ph_features *features,
+		       const char *attach);
+
 /* Of those, the ones that nobody has to accept. */
 uint64_t doors_optional(void);
 

@@ -95,6 +95,8 @@ static void probe_typed(struct ph_features *features)
 			returns(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, rename, 0);
 	features->splice_sends = btf__find_by_name_kind(btf, "splice_to_socket", BTF_KIND_FUNC) > 0;
 	features->cgroup_moves = features->tracing_programs && traces(btf, "cgroup_attach_task");
+	features->load_hook = btf__find_by_name_kind(btf, "bpf_lsm_bpf_prog_load", BTF_KIND_FUNC) >
+			      0;
 	features->socket_from_file = features->lsm_task_btf;
 }
 

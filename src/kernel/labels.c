@@ -65,6 +65,9 @@ int labels_pass(struct ph_labels *ret)
 			used += got;
 	} while (got);
 	labels.n = used / sizeof(*labels.v);
+	for (size_t i = 0; i < labels.n; i++)
+		if (labels.v[i].size != sizeof(*labels.v))
+			return -ESTALE;
 	*ret = labels;
 	labels.v = NULL;
 	return 0;

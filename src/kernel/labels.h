@@ -17,7 +17,7 @@ struct ph_labels {
 
 void labels_done(struct ph_labels *labels);
 
-/* 0; -ENOENT: this host keeps no labels, names decide; other -errno. */
+/* 0; -ENOENT: this host keeps no labels, names decide; -ESTALE: another version keeps them; other -errno. */
 int labels_pass(struct ph_labels *ret);
 
 /* Whether the policy of this id is among them. */

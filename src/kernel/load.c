@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +65,15 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 	return 0;
 }
 
+/* Without one, what is folded together could be chosen: events alone depend on it. */
+static uint64_t make_seed(void)
+{
+	uint64_t seed = 0;
+
+	(void)!getrandom(&seed, sizeof(seed), GRND_NONBLOCK);
+	return seed;
+}
+
 #define CONFIGURE(skeleton, plan, storage, typed, lock)                                         \
 	do {                                                                                    \
 		(skeleton)->rodata->ph_has_task_storage = (storage);                            \
@@ -72,6 +82,7 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 		(skeleton)->rodata->ph_has_sock_from_file = (plan)->features->socket_from_file; \
 		(skeleton)->rodata->ph_has_functions = (plan)->features->global_functions;      \
 		(skeleton)->rodata->ph_backend = (plan)->backend;                               \
+		(skeleton)->rodata->ph_seed = make_seed();                                      \
 	} while (0)
 
 #define CONFIGURE_LSM(skeleton, plan)                                                             \
@@ -86,6 +97,7 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 static void choose_hooks(struct objects *objects, const struct ph_features *features)
 {
 	bpf_program__set_autoload(objects->lsm->progs.ph_splice, !features->splice_sends);
+	bpf_program__set_autoload(objects->guard->progs.ph_prog_load, features->load_hook);
 	/* Without task storage the tracing programs keep the labels, in the mirror. */
 	bpf_program__set_autoload(objects->guard->progs.ph_task_alloc, features->task_storage);
 	bpf_program__set_autoload(objects->guard->progs.ph_exec_check, features->task_storage);

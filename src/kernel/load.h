@@ -36,6 +36,7 @@ enum ph_map_id {
 	PH_MAP_CGROUPS,
 	PH_MAP_WAKE,
 	PH_MAP_ATTACHED,
+	PH_MAP_GONE,
 	PH_MAPS,
 };
 

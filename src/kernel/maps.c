@@ -33,6 +33,7 @@ static const struct {
 	[PH_MAP_STATE] = { "ph_state", 4, sizeof(struct ph_state) },
 	[PH_MAP_CGROUPS] = { "ph_cgroups", 8, sizeof(struct ph_cgroup) },
 	[PH_MAP_WAKE] = { "ph_wake", 0, 0 },
+	[PH_MAP_GONE] = { "ph_gone", 8, PH_PATH_LEN },
 	[PH_MAP_ATTACHED] = { "ph_attached", sizeof(struct ph_attached_name),
 			      sizeof(struct ph_attached) },
 };

@@ -480,8 +480,9 @@ int labels_expect(const struct ph_image *image, struct ph_labels *ret)
 
 	if (r)
 		return r;
-	/* Without a generation in force, or labels on this host, names are all there is. */
-	(void)labels_pass(&labels);
+	/* Without a generation in force, or labels that go by our numbers, names are all there is. */
+	if (labels_know_pid())
+		(void)labels_pass(&labels);
 	expected.v = calloc(processes.n + 1, sizeof(*expected.v));
 	if (!expected.v)
 		return -ENOMEM;

@@ -93,8 +93,18 @@ locks_out() { # PORT NAME
 }
 
 @test "run in a pid namespace" {
-	complains 3 "not possible in a pid namespace" \
+	complains 4 "run in that of the host" \
 		unshare --pid --fork "$PORTHOLD" run 4040 -- true
+	unchanged
+}
+
+# From where the lock-out guard would see only a part of the processes.
+@test "allow and apply in a pid namespace" {
+	complains 4 "run in that of the host" \
+		unshare --pid --fork --mount-proc "$PORTHOLD" allow 4040 myprocess
+	unchanged
+	complains 4 "run in that of the host" \
+		unshare --pid --fork --mount-proc "$PORTHOLD" allow --backend cgroup 4040 myprocess
 	unchanged
 }
 

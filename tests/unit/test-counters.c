@@ -2,6 +2,7 @@
 /* Which of many counters are a policy's. Reading them needs a kernel and is tested in machines. */
 #include "kernel/counters.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <setjmp.h>
 
@@ -43,11 +44,23 @@ static void test_of_none(void **state)
 	assert_int_equal(found, 0);
 }
 
+/* That it cannot be read is told, and is no number. */
+static void test_unreadable(void **state)
+{
+	const struct ph_kernel none = PH_KERNEL_NULL;
+	uint64_t sum = 7;
+
+	assert_int_equal(counters_sum(&none, PH_CANARY_ID, PH_COUNT_ATTEMPT, &sum), -EBADF);
+	assert_int_equal(sum, 7);
+}
+
 /* What has no name would be told as "(null)". */
 static void test_names(void **state)
 {
 	for (unsigned i = 0; i < PH_HEALTH_MAX; i++)
 		assert_non_null(health_name(i));
+	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++)
+		assert_int_not_equal(*health_meaning(i), 0);
 }
 
 int main(void)
@@ -55,6 +68,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_of_a_policy),
 		cmocka_unit_test(test_of_none),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_names),
 	};
 

@@ -48,15 +48,16 @@ static void tell_cost(const struct ph_eventlog *log, unsigned long runs)
 
 	eventlog_counts(log, &counts);
 	(void)getrusage(RUSAGE_SELF, &usage);
-	(void)fprintf(stderr,
-		      "{\"read\":%llu,\"lost\":%llu,\"told\":%llu,\"withheld\":%llu,"
-		      "\"failed\":%llu,\"runs\":%lu,\"cpu_ms\":%ld,\"resident_kb\":%ld}\n",
-		      (unsigned long long)counts.read, (unsigned long long)counts.lost,
-		      (unsigned long long)counts.told, (unsigned long long)counts.withheld,
-		      (unsigned long long)counts.failed, runs,
-		      (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-			      (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000,
-		      resident_kb());
+	(void)fprintf(
+		stderr,
+		"{\"read\":%llu,\"lost\":%llu,\"told\":%llu,\"withheld\":%llu,"
+		"\"unrecorded\":%llu,\"failed\":%llu,\"runs\":%lu,\"cpu_ms\":%ld,\"resident_kb\":%ld}\n",
+		(unsigned long long)counts.read, (unsigned long long)counts.lost,
+		(unsigned long long)counts.told, (unsigned long long)counts.withheld,
+		(unsigned long long)counts.unrecorded, (unsigned long long)counts.failed, runs,
+		(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+			(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000,
+		resident_kb());
 }
 
 int main(int argc, char **argv)

@@ -2,7 +2,7 @@
 """Uses the network as it is told, a word each, and prints what became of it.
 
 tcp:PORT sends a line to that port of the loopback, udp:PORT a datagram, flood:PORT more datagrams
-than events are kept, dns asks a resolver on the loopback, serve:PORT answers one client of that
+than events are kept, scan:COUNT one to each of so many ports, dns asks a resolver on the loopback, serve:PORT answers one client of that
 port. Each gives "ok" or the errno's name.
 """
 
@@ -31,6 +31,12 @@ def flood(port):
             s.sendto(b"hello", ("127.0.0.1", port))
 
 
+def scan(count):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for port in range(20000, 20000 + count):
+            s.sendto(b"hello", ("127.0.0.1", port))
+
+
 def dns():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(20)
@@ -52,7 +58,7 @@ def serve(port):
             client.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
 
 
-ACTIONS = {"tcp": tcp, "udp": udp, "flood": flood, "dns": dns, "serve": serve}
+ACTIONS = {"tcp": tcp, "udp": udp, "flood": flood, "scan": scan, "dns": dns, "serve": serve}
 
 
 def attempt(word):
