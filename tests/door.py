@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tries one thing and says "ok" or the name of the errno: door.py WHAT [ADDRESS PORT].
 
-connect, bind (TCP); send, talk (connect and send), take (UDP bind); socket KIND;
+connect, bind (TCP); send, talk (connect and send), take (UDP bind); hear
+(receive what is there on a UDP socket of its own); socket KIND;
 adopt FD (data on a socket that was handed over); many COUNT (so many
 connects); scan FIRST END (to each of these ports).
 """
@@ -47,6 +48,13 @@ def take(address, port):
     make(address, socket.SOCK_DGRAM).bind((address, int(port)))
 
 
+def hear():
+    try:
+        make("", socket.SOCK_DGRAM).recv(1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        pass
+
+
 KINDS = {
     "icmp": (socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP),
     "icmp6": (socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6),
@@ -85,7 +93,7 @@ def scan(first, end):
         s.connect_ex(("127.0.0.1", port))
 
 
-ACTIONS = {f.__name__: f for f in (connect, bind, send, talk, take, adopt, bpf, many, scan)}
+ACTIONS = {f.__name__: f for f in (connect, bind, send, talk, take, hear, adopt, bpf, many, scan)}
 ACTIONS["socket"] = make_socket
 
 try:

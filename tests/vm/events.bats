@@ -157,8 +157,8 @@ os.execv(sys.argv[1], [sys.argv[1], "-IS", sys.argv[2], "adopt", str(s.fileno())
 	[[ $(as twin socket mptcp) == ok ]]
 	has_no_rule "no rule admits such sockets" socket mptcp
 	policy
-	[[ $(as twin socket udp) == ok ]]
-	has_no_rule "any udp rule admits the socket" socket udp
+	[[ $(as twin hear) == ok ]]
+	has_no_rule "any udp rule admits it" hear
 }
 
 @test "an event says who, what, where and by which line" {
