@@ -88,6 +88,7 @@ enum ph_door {
 	PH_DOOR_PTRACE,
 	PH_DOOR_MODULE,
 	PH_DOOR_PINS,
+	PH_DOOR_ROUTE, /* packets that go by way of another host: routing headers and options */
 	PH_DOOR_MAX,
 };
 
@@ -125,10 +126,12 @@ enum ph_socket_kind {
 	PH_SOCKET_RAW = 1 << 1,
 	PH_SOCKET_PACKET = 1 << 2,
 	PH_SOCKET_VSOCK = 1 << 3,
-	PH_SOCKET_UDP = 1 << 4, /* set by any udp rule */
+	PH_SOCKET_UDP = 1 << 4, /* set in every grant: what it sends and receives is judged */
 	PH_SOCKET_TCP = 1 << 5, /* set in every grant */
 	PH_SOCKET_OTHER = 1 << 6, /* in no grant */
 	PH_SOCKET_LOCAL = 1 << 7, /* AF_UNIX, AF_NETLINK, AF_ALG: not network; set in every grant */
+	PH_SOCKET_UDP_ANSWERS =
+		1 << 8, /* a UDP socket that waits for answers; set by any udp rule */
 };
 
 /* ph_header.features: which kinds of match the generation in force uses. */

@@ -6,6 +6,7 @@
  */
 #include "asked.bpf.h"
 #include "claim.bpf.h"
+#include "guarded.bpf.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -15,6 +16,32 @@ enum cgroup_verdict {
 	CGROUP_REFUSE = 0, /* EPERM */
 	CGROUP_PASS = 1,
 };
+
+enum {
+	ALLOCATION_ANY = 0xc0, /* __GFP_IO | __GFP_FS: see is_kernels_own() in bpf/sockets.bpf.h */
+};
+
+/*
+ * The socket that the kernel hands over without telling its type: what lies on the stack is read back
+ * as a number.
+ */
+static __always_inline struct sock *whole_sock(struct bpf_sock *shown)
+{
+	struct bpf_sock *volatile place = shown;
+	struct sock *sk = NULL;
+
+	bpf_probe_read_kernel(&sk, sizeof(sk), (void *)&place);
+	return sk;
+}
+
+/* A network file system connects and sends in the context of whoever opens a file. */
+static __always_inline bool is_kernels_own(struct bpf_sock *shown)
+{
+	struct sock *sk = whole_sock(shown);
+
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock) &&
+	       (BPF_CORE_READ(sk, sk_allocation) & ALLOCATION_ANY) != ALLOCATION_ANY;
+}
 
 /* Whom nothing confines connects it: what was asked for before is over. */
 static __always_inline void end_asked(struct bpf_sock *sk)
@@ -35,7 +62,7 @@ static __always_inline bool glance_at_user(struct glance *seen, struct bpf_sock 
 
 	if (SETTING(ph_backend) == PH_BACKEND_CGROUP) {
 		if (glance(seen))
-			return true;
+			return door == PH_DOOR_BIND || !sk || !is_kernels_own(sk);
 		if (door == PH_DOOR_CONNECT)
 			end_asked(sk);
 		return false;
@@ -112,6 +139,24 @@ static __always_inline bool has_to_note(const struct attempt *attempt)
 	       attempt->flow.kind == PH_SOCKET_TCP && may_be_rewritten();
 }
 
+/* Whom the address of nobody reaches: see settle_remote() in bpf/sockets.bpf.h. */
+static __always_inline void settle_remote(struct ph_flow *flow, struct bpf_sock *sk)
+{
+	struct ph_address source;
+	__u32 word[4];
+
+	if (!sk || !ph_is_any(&flow->remote))
+		return;
+	word[0] = sk->src_ip6[0];
+	word[1] = sk->src_ip6[1];
+	word[2] = sk->src_ip6[2];
+	word[3] = sk->src_ip6[3];
+	ph_address(&source, sk->family, sk->src_ip4, word);
+	ph_settle(&flow->remote, &source);
+	if (sk->bound_dev_if)
+		flow->nowhere = 1;
+}
+
 /* Of what asks for a remote address. */
 static __always_inline int verdict_on_remote(const struct glance *seen, struct attempt *attempt,
 					     struct bpf_sock_addr *ctx, struct bpf_sock *sk,
@@ -124,6 +169,7 @@ static __always_inline int verdict_on_remote(const struct glance *seen, struct a
 		return CGROUP_PASS;
 	begin_addresses(attempt);
 	view_address(ctx, v6, &attempt->flow.remote);
+	settle_remote(&attempt->flow, sk);
 	if (!allowed && verdict(seen, attempt) == CGROUP_REFUSE)
 		return CGROUP_REFUSE;
 	if (!sk || !has_to_note(attempt))
@@ -143,8 +189,22 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool v6)
 	if (!glance_at_user(&seen, sk, PH_DOOR_CONNECT))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_CONNECT, ctx, &attempt.flow.remote_port);
-	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
+	if (attempt.flow.udp && sk &&
+	    (SETTING(ph_backend) == PH_BACKEND_LSM ||
+	     is_guarded(&seen, bpf_sk_storage_get(&ph_socks, sk, NULL, 0))))
+		return CGROUP_PASS;
+	attempt.flow.question = PH_ASK_CONNECT;
 	return verdict_on_remote(&seen, &attempt, ctx, sk, v6);
+}
+
+/* A name that no such socket can have: the kernel itself says so, after this. */
+static __always_inline bool is_foreign(struct bpf_sock_addr *ctx, bool v6)
+{
+	__u32 family = ctx->user_family;
+
+	if (v6)
+		return family != PH_AF_INET6;
+	return family != PH_AF_INET && (family || ctx->user_ip4);
 }
 
 static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
@@ -154,7 +214,7 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool v6)
 
 	if (SETTING(ph_backend) == PH_BACKEND_CGROUP && !v6 && claim(ctx->user_ip4, ctx->user_port))
 		return CGROUP_PASS;
-	if (!glance_at_user(&seen, ctx->sk, PH_DOOR_BIND))
+	if (!glance_at_user(&seen, ctx->sk, PH_DOOR_BIND) || is_foreign(ctx, v6))
 		return CGROUP_PASS;
 	view_call(&attempt, PH_DOOR_BIND, ctx, &attempt.flow.local_port);
 	attempt.flow.question = PH_ASK_BIND;

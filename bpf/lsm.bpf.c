@@ -6,6 +6,7 @@
  */
 #include "asked.bpf.h"
 #include "claim.bpf.h"
+#include "guarded.bpf.h"
 #include "sockets.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -122,13 +123,14 @@ static __always_inline bool is_kept(const struct glance *seen, const struct ph_s
 	return seen->front & PH_FRONT_KEEP && past->flags & PH_SOCK_EXEMPT;
 }
 
-/* Of what a socket is used for as it is. */
+/* Of what a socket is used for as it is, by this message, if there is one. */
 static __always_inline int verdict_on_use(const struct glance *seen, struct attempt *attempt,
-					  struct sock *sk, enum sock_pointer pointer)
+					  struct sock *sk, enum sock_pointer pointer,
+					  struct msghdr *msg)
 {
 	struct ph_sock_past past = {};
 
-	if (is_plainly_allowed(seen, &attempt->flow))
+	if (is_plainly_allowed(seen, &attempt->flow) || (msg && is_kernels_own(sk, msg)))
 		return PH_PASS;
 	if (sockets_tell(seen))
 		recall(sk, pointer, &past);
@@ -136,10 +138,44 @@ static __always_inline int verdict_on_use(const struct glance *seen, struct atte
 		return PH_PASS;
 	view_addresses(attempt, sk, pointer);
 	view_asked(&attempt->flow, &past, mask_elsewhere(&past, &attempt->flow));
+	view_route(attempt, sk);
 	return verdict(seen, attempt);
 }
 
-/* --- Hooks */
+/*
+ * The same of what is received. What lies in the queue of a datagram socket may have come before its
+ * present peer: where the port was bound by name, it is one that has to be served.
+ */
+static __always_inline int verdict_on_receipt(const struct glance *seen, struct attempt *attempt,
+					      struct sock *sk, enum sock_pointer pointer,
+					      struct msghdr *msg)
+{
+	int r = verdict_on_use(seen, attempt, sk, pointer, msg);
+
+	if (r || !attempt->flow.udp || !attempt->flow.remote_port ||
+	    !(named_parts(sk, pointer) & NAMED_PORT))
+		return r;
+	attempt->flow.question = PH_ASK_LISTEN;
+	return verdict_on_use(seen, attempt, sk, pointer, msg);
+}
+
+/*
+ * --- Hooks
+ *
+ * None of them holds the socket's lock: another thread may change it before the kernel acts. What each
+ * relies on:
+ *	bind		the name, which is the kernel's copy
+ *	connect		likewise. The peer of a datagram socket changes freely where the second line reads
+ *			what leaves, see guarded.bpf.h
+ *	listen		that nobody gives up a port or an address that was bound by name
+ *	accept		a listener gets another port by bind and listen alone
+ *	sendmsg		name, data and what stands beside it, which are the kernel's copies; a TCP socket
+ *			gets another peer by connect alone, and so does a datagram socket, see there. A
+ *			route can be set by nobody who is confined
+ *	recvmsg		the same; what strangers had sent before there was a peer is found by the port
+ *	setsockopt	the number of the option
+ *	file_receive	nothing: each use is judged again
+ */
 
 /* An argument of the hook that is not taken up before it is needed: most calls end sooner. */
 #define LATE_ARGUMENT(position) ((void *)ctx[position])
@@ -204,6 +240,9 @@ int BPF_PROG(ph_bind, struct socket *sock)
 	attempt.flow.question = PH_ASK_BIND;
 	switch (view_port(&attempt, &attempt.flow.local_port, address, addrlen)) {
 	case ADDRESS_SHORT:
+		if (attempt.family == PH_AF_INET && addrlen >= V4_LENGTH)
+			return PH_NO_FAMILY;
+		return PH_INVALID;
 	case ADDRESS_NONE:
 		return PH_INVALID;
 	}
@@ -211,7 +250,12 @@ int BPF_PROG(ph_bind, struct socket *sock)
 		return PH_PASS;
 	begin_addresses(&attempt);
 	view_peer(&attempt, sk, SOCK_TYPED);
-	view_bind_address(&attempt, address, addrlen);
+	switch (view_bind_address(&attempt, address, addrlen)) {
+	case ADDRESS_SHORT:
+		return PH_INVALID;
+	case ADDRESS_FOREIGN:
+		return PH_NO_FAMILY;
+	}
 	return verdict(&seen, &attempt);
 }
 
@@ -238,23 +282,35 @@ int BPF_PROG(ph_connect, struct socket *sock)
 		forget(&seen, sk);
 		return PH_PASS;
 	}
-	/* A UDP connect sends nothing; each send is judged. */
-	attempt.flow.question = attempt.flow.udp ? PH_ASK_SOCKET : PH_ASK_CONNECT;
+	if (attempt.flow.udp && is_guarded(&seen, bpf_sk_storage_get(&ph_socks, sk, NULL, 0))) {
+		forget(&seen, sk);
+		return PH_PASS;
+	}
+	attempt.flow.question = PH_ASK_CONNECT;
 	allowed = is_plainly_allowed(&seen, &attempt.flow);
 	if (allowed && !sockets_tell(&seen))
 		return PH_PASS;
 	begin_addresses(&attempt);
 	view_local(&attempt, sk, SOCK_TYPED);
 	view_remote_address(&attempt, address, addrlen);
-	if (!allowed && judge_glance(&seen, &attempt))
-		return PH_DENY;
+	settle_remote(&attempt, sk, 0);
+	if (!allowed) {
+		view_route(&attempt, sk);
+		if (judge_glance(&seen, &attempt))
+			return PH_DENY;
+	}
 	remember(&seen, sk, &attempt);
 	return PH_PASS;
 }
 
+/*
+ * The kernel takes the socket's lock after this, and another thread may have let go of a port or an
+ * address by then, but for what was bound by name.
+ */
 SEC("lsm/socket_listen")
 int BPF_PROG(ph_listen, struct socket *sock)
 {
+	__u32 named, nobody[4] = {};
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct glance seen;
@@ -263,8 +319,13 @@ int BPF_PROG(ph_listen, struct socket *sock)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_LISTEN, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
+	named = named_parts(sk, SOCK_TYPED);
+	if (!(named & NAMED_PORT))
+		attempt.flow.local_port = 0;
 	if (!is_plainly_allowed(&seen, &attempt.flow)) {
 		view_addresses(&attempt, sk, SOCK_TYPED);
+		if (!(named & NAMED_ADDRESS))
+			ph_address(&attempt.flow.local, attempt.family, 0, nobody);
 		if (judge_glance(&seen, &attempt))
 			return PH_DENY;
 	}
@@ -284,7 +345,7 @@ int BPF_PROG(ph_accept, struct socket *sock, struct socket *new_sock)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_ACCEPT, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
-	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED, NULL);
 }
 
 SEC("lsm/socket_sendmsg")
@@ -293,6 +354,7 @@ int BPF_PROG(ph_sendmsg, struct socket *sock)
 	struct ph_sock_past past = {};
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
+	struct msghdr *msg;
 	bool has_peer;
 	struct glance seen;
 	__u64 connects;
@@ -302,11 +364,14 @@ int BPF_PROG(ph_sendmsg, struct socket *sock)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_SEND, sk, SOCK_TYPED);
 	has_peer = attempt.flow.remote_port;
-	name = view_message(&attempt, sk, LATE_ARGUMENT(1));
+	msg = LATE_ARGUMENT(1);
+	name = view_message(&attempt, sk, msg);
 	if (name == ADDRESS_SHORT)
 		return PH_INVALID;
 	connects = hide(attempt.door == PH_DOOR_FASTOPEN, seen.front);
 	if (!is_plainly_allowed(&seen, &attempt.flow)) {
+		if (is_kernels_own(sk, msg))
+			return PH_PASS;
 		if (sockets_tell(&seen))
 			recall(sk, SOCK_TYPED, &past);
 		/* A datagram may be named to somebody else than the peer that was kept. */
@@ -317,7 +382,10 @@ int BPF_PROG(ph_sendmsg, struct socket *sock)
 			view_asked(&attempt.flow, &past, mask_elsewhere(&past, &attempt.flow));
 		} else {
 			view_local(&attempt, sk, SOCK_TYPED);
+			settle_remote(&attempt, sk, msg->msg_controllen);
 		}
+		view_route(&attempt, sk);
+		view_controls(&attempt, msg);
 		if (judge_glance(&seen, &attempt))
 			return PH_DENY;
 	}
@@ -337,7 +405,31 @@ int BPF_PROG(ph_recvmsg, struct socket *sock)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
-	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED);
+	return verdict_on_receipt(&seen, &attempt, sk, SOCK_TYPED, LATE_ARGUMENT(1));
+}
+
+/* Who is confined sets no route: where it leads, the call that uses it could not tell in time. */
+static __always_inline bool sets_route(int level, int name)
+{
+	if (level == LEVEL_IP)
+		return name == IP_OPTIONS_;
+	return level == LEVEL_IPV6 && (name == IPV6_RTHDR_ || name == IPV6_2292RTHDR_ ||
+				       name == IPV6_2292PKTOPTIONS_ || name == IPV6_FLOWLABEL_MGR_);
+}
+
+SEC("lsm/socket_setsockopt")
+int BPF_PROG(ph_setsockopt, struct socket *sock, int level, int name)
+{
+	struct attempt attempt;
+	struct sock *sk = sock->sk;
+	struct glance seen;
+
+	if (!sets_route(level, name) || !is_concerned(sk, SOCK_TYPED, &seen))
+		return PH_PASS;
+	view_socket(&attempt, PH_DOOR_ROUTE, sk, SOCK_TYPED);
+	view_addresses(&attempt, sk, SOCK_TYPED);
+	attempt.flow.kind = 0; /* no rule grants it */
+	return verdict(&seen, &attempt);
 }
 
 /* TCP_ZEROCOPY_RECEIVE is a read that only this hook sees. What no socket has may be a claim. */
@@ -356,7 +448,7 @@ int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
-	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED, NULL);
 }
 
 /* SCTP binds and connects by socket options. Larger numbers come from peers, in anybody's context. */
@@ -386,7 +478,7 @@ int BPF_PROG(ph_receive_fd, struct file *file)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE_FD, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
-	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE, NULL);
 }
 
 /*
@@ -404,5 +496,7 @@ int BPF_PROG(ph_splice, struct file *file, int mask)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_SPLICE, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
-	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE);
+	if (mask & FILE_READ)
+		return verdict_on_receipt(&seen, &attempt, sk, SOCK_OF_FILE, NULL);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE, NULL);
 }

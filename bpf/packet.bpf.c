@@ -27,7 +27,14 @@ enum {
 	IPV6_HEADER = 40,
 	IPV6_HOP_OPTIONS = 0, /* headers between that of IPv6 and that of UDP or TCP */
 	IPV6_TARGET_OPTIONS = 60,
-	IPV6_OPTIONS_MAX = 3, /* such headers in a packet: more is not what the kernel makes */
+	IPV6_ROUTING = 43,
+	IPV6_OPTIONS_MAX = 4, /* such headers in a packet: more is not what the kernel makes */
+	IPV4_HEADER = 20,
+	IPV4_OPTIONS_END = 0,
+	IPV4_OPTION_NOTHING = 1,
+	IPV4_LOOSE_ROUTE = 131,
+	IPV4_STRICT_ROUTE = 137,
+	IPV4_OPTIONS_MAX = 16, /* looked at; more could hide one */
 };
 
 static __always_inline void view_socket(struct attempt *attempt, struct bpf_sock *sk, bool out)
@@ -59,55 +66,107 @@ static __always_inline void view_addresses(struct ph_flow *flow, struct bpf_sock
 	ph_address(&flow->remote, family, sk->dst_ip4, word);
 }
 
-/* Where the ports of an IPv6 packet stand, if nothing but options is before them; else 0. */
-static __always_inline __u32 skip_options(struct __sk_buff *skb, __u8 protocol, __u8 wanted)
+/* What stands before the ports of a packet. */
+struct headers {
+	__u32 transport; /* where the ports stand; 0: behind something else */
+	__u32 routed; /* it goes by way of another host than the one it is addressed to */
+};
+
+static __always_inline bool is_option(__u8 protocol)
+{
+	return protocol == IPV6_HOP_OPTIONS || protocol == IPV6_TARGET_OPTIONS ||
+	       protocol == IPV6_ROUTING;
+}
+
+/* Of an IPv6 packet, whose first header names the protocol that follows. */
+static __always_inline void walk_v6(struct headers *headers, struct __sk_buff *skb, __u8 protocol,
+				    __u8 wanted)
 {
 	__u32 at = IPV6_HEADER;
 	__u8 option[2]; /* the protocol that follows, and the length */
 
 	for (__u32 i = 0; i <= IPV6_OPTIONS_MAX; i++) {
-		if (protocol == wanted)
-			return at;
-		if ((protocol != IPV6_HOP_OPTIONS && protocol != IPV6_TARGET_OPTIONS) ||
-		    bpf_skb_load_bytes(skb, at, option, sizeof(option)))
-			return 0;
+		if (protocol == wanted) {
+			headers->transport = at;
+			return;
+		}
+		if (!is_option(protocol) || bpf_skb_load_bytes(skb, at, option, sizeof(option)))
+			return;
+		headers->routed |= protocol == IPV6_ROUTING;
 		protocol = option[0];
 		at += (option[1] + 1) * 8;
 	}
+}
+
+/* Of an IPv4 packet; options that cannot be read are taken for a route. */
+static __always_inline void walk_v4(struct headers *headers, struct __sk_buff *skb, __u32 end)
+{
+	__u32 at = IPV4_HEADER;
+	__u8 option[2]; /* the kind, and the length */
+
+	for (__u32 i = 0; i < IPV4_OPTIONS_MAX && at < end; i++) {
+		if (bpf_skb_load_bytes(skb, at, option, sizeof(option)))
+			break;
+		if (option[0] == IPV4_OPTIONS_END)
+			return;
+		if (option[0] == IPV4_LOOSE_ROUTE || option[0] == IPV4_STRICT_ROUTE)
+			break;
+		at += option[0] == IPV4_OPTION_NOTHING ? 1 : option[1];
+	}
+	headers->routed = at < end;
+}
+
+/* Nonzero: the packet cannot be read. */
+PH_SUBPROGRAM int walk_headers(struct headers *headers, struct __sk_buff *skb, __u8 wanted)
+{
+	__u8 first = 0, protocol = 0;
+	bool v4;
+
+	if (bpf_skb_load_bytes(skb, 0, &first, 1))
+		return -1;
+	v4 = first >> 4 == 4;
+	if (bpf_skb_load_bytes(skb, v4 ? IPV4_PROTOCOL : IPV6_PROTOCOL, &protocol, 1))
+		return -1;
+	headers->transport = 0;
+	headers->routed = 0;
+	if (!v4) {
+		walk_v6(headers, skb, protocol, wanted);
+		return 0;
+	}
+	if (protocol == wanted)
+		headers->transport = (first & 15) * 4;
+	if ((first & 15) * 4 > IPV4_HEADER)
+		walk_v4(headers, skb, (first & 15) * 4);
 	return 0;
 }
 
 /*
- * The peer that the packet itself names: of an unconnected UDP socket, and of a TCP listener.
- * Nonzero: it names none, for it is cut short, or its ports stand behind another header.
+ * The peer that the packet itself names: of any datagram, as the socket may have got another meanwhile,
+ * and of what is on its way to a TCP listener. Nonzero: it names none, for it is cut short, or its ports
+ * stand behind another header.
  */
 PH_SUBPROGRAM int view_packet(struct ph_flow *flow, struct __sk_buff *skb, bool out)
 {
-	__u32 at = out ? IPV6_TARGET : IPV6_SOURCE, protocol_at = IPV6_PROTOCOL, size = 16;
-	__u32 transport, family = PH_AF_INET6, word[4] = {};
-	__u8 first = 0, protocol = 0, wanted;
+	__u32 at = out ? IPV6_TARGET : IPV6_SOURCE, size = 16;
+	__u32 family = PH_AF_INET6, word[4] = {};
+	struct headers headers = {};
 	__be16 ports[2] = {};
+	__u8 first = 0;
 
-	if (!flow || bpf_skb_load_bytes(skb, 0, &first, 1))
+	if (!flow || walk_headers(&headers, skb, flow->udp ? PH_UDP : PH_TCP) ||
+	    !headers.transport || bpf_skb_load_bytes(skb, 0, &first, 1))
 		return -1;
 	if (first >> 4 == 4) {
 		family = PH_AF_INET;
-		protocol_at = IPV4_PROTOCOL;
 		at = out ? IPV4_TARGET : IPV4_SOURCE;
 		size = 4;
 	}
-	if (bpf_skb_load_bytes(skb, protocol_at, &protocol, 1) ||
-	    bpf_skb_load_bytes(skb, at, word, size))
-		return -1;
-	wanted = flow->udp ? PH_UDP : PH_TCP;
-	if (family == PH_AF_INET6)
-		transport = skip_options(skb, protocol, wanted);
-	else
-		transport = protocol == wanted ? (first & 15) * 4 : 0;
-	if (!transport || bpf_skb_load_bytes(skb, transport, ports, sizeof(ports)))
+	if (bpf_skb_load_bytes(skb, at, word, size) ||
+	    bpf_skb_load_bytes(skb, headers.transport, ports, sizeof(ports)))
 		return -1;
 	ph_address(&flow->remote, family, word[0], word);
 	flow->remote_port = bpf_ntohs(out ? ports[1] : ports[0]);
+	flow->nowhere = out & headers.routed;
 	return 0;
 }
 
@@ -119,7 +178,15 @@ static __always_inline void count_rewritten(struct ph_sock_past *past)
 	count_health(PH_HEALTH_REWRITTEN);
 }
 
-/* The addresses of a packet, as far as they have to be known. */
+/* Whether a packet of TCP leaves by way of another host. What cannot be read is wrapped (IPsec). */
+static __always_inline bool is_routed(struct __sk_buff *skb)
+{
+	struct headers headers = {};
+
+	return !walk_headers(&headers, skb, PH_TCP) && headers.routed;
+}
+
+/* The addresses of a packet of TCP, as far as they have to be known. */
 static __always_inline void view_peers(struct ph_flow *flow, struct ph_sock_past *past,
 				       struct __sk_buff *skb, struct bpf_sock *sk, bool out)
 {
@@ -127,14 +194,33 @@ static __always_inline void view_peers(struct ph_flow *flow, struct ph_sock_past
 
 	view_addresses(flow, sk);
 	if (flow->remote_port == 0) {
-		flow->nowhere = view_packet(flow, skb, out) != 0;
+		flow->nowhere |= view_packet(flow, skb, out) != 0;
 		return;
 	}
+	flow->nowhere = out && is_routed(skb);
 	elsewhere = mask_elsewhere(past, flow);
 	if (elsewhere) {
 		view_asked(flow, past, elsewhere);
 		count_rewritten(past);
 	}
+}
+
+/*
+ * A datagram goes where it says, whatever peer the socket has by now. One that cannot be read is
+ * wrapped, and the socket is asked after all; without a peer it goes nowhere that is known.
+ */
+static __always_inline void view_datagram(struct ph_flow *flow, struct __sk_buff *skb,
+					  struct bpf_sock *sk, bool out)
+{
+	view_addresses(flow, sk);
+	if (view_packet(flow, skb, out) && !flow->remote_port)
+		flow->nowhere = 1;
+}
+
+/* Without LSM hooks nobody else judges a send to the peer that a datagram socket has. */
+static __always_inline bool is_first_line(const struct ph_flow *flow, bool out)
+{
+	return SETTING(ph_backend) == PH_BACKEND_CGROUP && out && flow->udp && flow->remote_port;
 }
 
 static __always_inline int on_packet(struct __sk_buff *skb, bool out)
@@ -154,9 +240,16 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool out)
 	if (!label || !glance_at_socket(&seen, label))
 		return PACKET_PASS;
 	view_socket(&attempt, sk, out);
+	if (is_first_line(&attempt.flow, out))
+		attempt.count = PH_COUNT_ATTEMPT;
+	if (attempt.flow.udp)
+		view_datagram(&attempt.flow, skb, sk, out);
 	if (is_plainly_allowed(&seen, &attempt.flow))
 		return PACKET_PASS;
-	view_peers(&attempt.flow, &label->past, skb, sk, out);
+	if (!attempt.flow.udp)
+		view_peers(&attempt.flow, &label->past, skb, sk, out);
+	if (attempt.flow.nowhere && attempt.flow.remote_port)
+		attempt.door = PH_DOOR_ROUTE;
 	recognize_socket(&who, &seen);
 	return judge(&who, &attempt, memos_of(seen.ids)) ? PACKET_DROP : PACKET_PASS;
 }

@@ -41,7 +41,7 @@ enum ph_question {
 	PH_ASK_SOCKET, /* may a socket of this kind exist? */
 	PH_ASK_CONNECT, /* may it open a conversation with remote? */
 	PH_ASK_BIND, /* may it take the local port? */
-	PH_ASK_LISTEN, /* may it serve the local port? */
+	PH_ASK_LISTEN, /* may it serve the local port? Port 0: whichever the kernel will choose */
 	PH_ASK_SERVE, /* may remote open a conversation with the local port? */
 	PH_ASK_TRAFFIC, /* may data pass between local and remote? */
 };
@@ -52,7 +52,7 @@ struct ph_flow {
 	__u8 udp; /* else TCP */
 	__u16 local_port;
 	__u16 remote_port;
-	__u16 nowhere; /* 1: the remote is not known, and no rule with addresses covers it */
+	__u16 nowhere; /* 1: where it goes is not known, and no rule with addresses covers it */
 	struct ph_address local;
 	struct ph_address remote;
 };
@@ -110,6 +110,31 @@ static __always_inline void ph_address(struct ph_address *address, __u32 family,
 static __always_inline __u64 ph_layer_at(const struct ph_ids *ids, __u32 i)
 {
 	return ids->layers >> (PH_LAYER_BITS * i) & ((1 << PH_LAYER_BITS) - 1);
+}
+
+/* Whether it is the address of nobody: 0.0.0.0 or ::. */
+static __always_inline bool ph_is_any(const struct ph_address *address)
+{
+	return !(address->word[0] | address->word[1] | address->word[2] | address->word[3]);
+}
+
+/*
+ * Whom the kernel reaches for the address of nobody: for 0.0.0.0 the sender itself by the address that
+ * its socket has, or else 127.0.0.1; for :: it is ::1, or 127.0.0.1 if the socket has an IPv4 address.
+ */
+static __always_inline void ph_settle(struct ph_address *remote, const struct ph_address *source)
+{
+	if (!ph_is_any(remote))
+		return;
+	if (remote->v6 & source->v6) {
+		remote->word[3] = __builtin_bswap32(1);
+		return;
+	}
+	if (!remote->v6 && !source->v6)
+		remote->word[0] = source->word[0];
+	if (!remote->word[0])
+		remote->word[0] = __builtin_bswap32(0x7f000001);
+	remote->v6 = 0;
 }
 
 static __always_inline __u64 ph_trait_hash(const struct ph_trait *trait)
@@ -173,24 +198,39 @@ static __always_inline bool ph_set_has(ph_tables tables, const struct ph_ports *
 	return found && found->chunk == chunk && found->bits >> (port % PH_CHUNK_PORTS) & 1;
 }
 
-static __always_inline bool ph_ports_have(ph_tables tables, const struct ph_ports *ports,
-					  __u16 port)
+/* Negative if no span holds all ports from `low` to `high`. */
+static __always_inline __s64 ph_outside(const struct ph_ports *ports, __u16 low, __u16 high)
 {
 	__s64 outside = -1;
 
 	/*
-	 * Negative if it lies outside of every span. One branch for all: the verifier would follow
-	 * both sides of each, with another range for the port.
+	 * One branch for all: the verifier would follow both sides of each, with another range for
+	 * the port.
 	 */
 	for (int i = 0; i < PH_SPANS; i++) {
 		__s64 first = ports->span[i].first, last = ports->span[i].last;
 
-		outside &= (port - first) | (last - port);
+		outside &= (low - first) | (last - high);
 	}
 	asm volatile("" : "+r"(outside));
-	if (outside >= 0)
+	return outside;
+}
+
+static __always_inline bool ph_ports_have(ph_tables tables, const struct ph_ports *ports,
+					  __u16 port)
+{
+	if (ph_outside(ports, port, port) >= 0)
 		return true;
 	return ports->set && ph_set_has(tables, ports, port);
+}
+
+/* Port 0 of a listener stands for all of them: one that the kernel chooses may be any. */
+static __always_inline bool ph_ports_serve(ph_tables tables, const struct ph_ports *ports,
+					   __u16 port)
+{
+	if (!port)
+		return ph_outside(ports, 1, 65535) >= 0;
+	return ph_ports_have(tables, ports, port);
 }
 
 static __always_inline const struct ph_prefix *ph_prefix_of(ph_tables tables, __u32 scope,
@@ -218,12 +258,19 @@ static __always_inline bool ph_reaches(ph_tables tables, const struct ph_grant *
 	prefix = ph_prefix_of(tables, grant->scope[plane & 3], address);
 	if (prefix && prefix->peers && peer)
 		prefix = ph_prefix_of(tables, prefix->peers, peer);
-	return prefix && ph_ports_have(tables, &prefix->ports, port);
+	return prefix && ph_ports_serve(tables, &prefix->ports, port);
 }
 
 static __always_inline bool ph_asks_connect(__u32 question)
 {
 	return question == PH_ASK_CONNECT || question == PH_ASK_TRAFFIC;
+}
+
+/* Whether the local port may be what counts. None yet is no port, but for a listener. */
+static __always_inline bool ph_asks_local(const struct ph_flow *flow)
+{
+	return flow->question != PH_ASK_CONNECT &&
+	       (flow->local_port || flow->question == PH_ASK_LISTEN);
 }
 
 /* What is remembered of a grant: a port and a plane of it, or the kind of a socket. Never 0. */
@@ -259,10 +306,10 @@ static __always_inline __u32 ph_covers_anywhere(ph_tables tables, const struct p
 	if (ph_asks_connect(flow->question) &&
 	    ph_ports_have(tables, &grant->plain[connect], flow->remote_port))
 		return ph_memo_of(flow->remote_port, 1 << connect);
-	if (flow->question != PH_ASK_CONNECT &&
-	    ph_ports_have(tables, &grant->plain[bind], flow->local_port))
-		return ph_memo_of(flow->local_port, 1 << bind);
-	return 0;
+	if (!ph_asks_local(flow) || !ph_ports_serve(tables, &grant->plain[bind], flow->local_port))
+		return 0;
+	return flow->local_port ? ph_memo_of(flow->local_port, 1 << bind) :
+				  ph_memo_of(0, flow->kind);
 }
 
 /* Does it by a rule with addresses? */
@@ -274,10 +321,11 @@ static __always_inline bool ph_covers_there(ph_tables tables, const struct ph_gr
 
 	if (flow->nowhere || !(grant->sockets & flow->kind))
 		return false;
-	if (ph_asks_connect(question) && ph_reaches(tables, grant, PH_PLANE_CONNECT_TCP + udp,
-						    flow->remote_port, &flow->remote, NULL))
+	if (ph_asks_connect(question) && flow->remote_port &&
+	    ph_reaches(tables, grant, PH_PLANE_CONNECT_TCP + udp, flow->remote_port, &flow->remote,
+		       NULL))
 		return true;
-	return question != PH_ASK_CONNECT &&
+	return ph_asks_local(flow) &&
 	       ph_reaches(tables, grant, PH_PLANE_BIND_TCP + udp, flow->local_port, &flow->local,
 			  has_peer ? &flow->remote : NULL);
 }

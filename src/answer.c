@@ -36,8 +36,8 @@ int bench_prepare(const struct ph_policy_set *set, const struct ph_cidrs *resolv
 
 /* --- One flow */
 
-/* The door at which a policy that says no to UDP stops it is the socket. */
-static unsigned door_of(const struct ph_flow_spec *flow, const struct ph_grant *grant)
+/* A datagram socket may be connected to whomever; it is asked for what it sends. */
+static unsigned door_of(const struct ph_flow_spec *flow)
 {
 	static const unsigned doors[] = {
 		[PH_FLOW_CONNECT] = PH_DOOR_CONNECT, [PH_FLOW_BIND] = PH_DOOR_BIND,
@@ -45,11 +45,8 @@ static unsigned door_of(const struct ph_flow_spec *flow, const struct ph_grant *
 		[PH_FLOW_SEND] = PH_DOOR_SEND,	     [PH_FLOW_RECEIVE] = PH_DOOR_RECEIVE,
 		[PH_FLOW_SOCKET] = PH_DOOR_SOCKET,
 	};
-	bool udp = flow->door != PH_FLOW_SOCKET && flow->proto == PH_PROTO_UDP;
 
-	if (udp && !(grant->sockets & PH_SOCKET_UDP))
-		return PH_DOOR_SOCKET;
-	if (udp && flow->door == PH_FLOW_CONNECT)
+	if (flow->proto == PH_PROTO_UDP && flow->door == PH_FLOW_CONNECT)
 		return PH_DOOR_SEND;
 	return doors[flow->door];
 }
@@ -64,7 +61,7 @@ int bench_ask(const struct ph_bench *bench, size_t position, const struct ph_flo
 	if (!grant)
 		return -ENOTRECOVERABLE;
 	answer.allows = decide_spec(&bench->image, grant, flow);
-	answer.door = door_of(flow, grant);
+	answer.door = door_of(flow);
 	if (reference_allows(policy, flow, &answer.rule) != answer.allows)
 		return -ENOTRECOVERABLE;
 	*ret = answer;
@@ -98,7 +95,8 @@ static bool is_server(const struct ph_flow_spec *flow)
 
 int flow_rule(const struct ph_flow_spec *flow, char **ret)
 {
-	struct ph_cidr local = cidr_of(&flow->local), remote = cidr_of(&flow->remote);
+	struct ph_flow_spec meant = *flow;
+	struct ph_cidr local = cidr_of(&flow->local), remote;
 	bool server = is_server(flow);
 	uint16_t port = server ? flow->local.port : flow->remote.port;
 	struct ph_range range = { .lo = port, .hi = port };
@@ -117,6 +115,8 @@ int flow_rule(const struct ph_flow_spec *flow, char **ret)
 		*ret = NULL;
 		return 0;
 	}
+	flow_settle(&meant);
+	remote = cidr_of(&meant.remote);
 	if (rule.bind && !is_wildcard(&flow->local))
 		rule.on = (struct ph_cidrs){ &local, 1 };
 	if (rule.bind && flow->remote.family)
@@ -137,7 +137,7 @@ static int note_denied(const struct ph_policy *policy, const struct ph_expect *e
 	if (r)
 		return r;
 	if (asprintf(&remedy, "%s%s",
-		     rule ? "this rule would allow it: " : "a rule that names udp would allow it",
+		     rule ? "this rule would allow it: " : "no rule would allow it",
 		     rule ? rule : "") < 0) {
 		remedy = NULL;
 		return -ENOMEM;

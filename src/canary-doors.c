@@ -139,9 +139,9 @@ static int try_socket(int family, int type, int protocol)
 	return fd < 0 ? errno : 0;
 }
 
-static int try_udp_socket(struct stage *stage)
+static int try_raw_socket(struct stage *stage)
 {
-	return try_socket(AF_INET, SOCK_DGRAM, 0);
+	return try_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
 }
 
 static int try_packet_socket(struct stage *stage)
@@ -184,7 +184,7 @@ static const struct door {
 	{ "binding another port", try_bind, EPERM, false },
 	{ "sending a datagram", try_datagram, EPERM, false },
 	{ "connecting by a first send", try_fastopen, EPERM, false },
-	{ "a UDP socket", try_udp_socket, EPERM, false },
+	{ "a raw socket", try_raw_socket, EPERM, false },
 	{ "a packet socket", try_packet_socket, EPERM, true },
 	{ "listening on a port of the kernel's choice", try_autobind, EPERM, true },
 	{ "sending on a connection from before", try_send_on_old, EPERM, true },

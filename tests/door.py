@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tries one thing and says "ok" or the name of the errno: door.py WHAT [ADDRESS PORT].
 
-connect, bind (TCP); send, talk (connect and send), take (UDP bind); socket KIND;
+connect, bind (TCP); send, talk (connect and send), take (UDP bind); hear
+(receive what is there on a UDP socket of its own); socket KIND;
 adopt FD (data on a socket that was handed over); many COUNT (so many
 connects); scan FIRST END (to each of these ports); flood ADDRESS PORT COUNT (so many
 datagrams); sweep FIRST END (one to each of these ports).
@@ -46,6 +47,13 @@ def talk(address, port):
 
 def take(address, port):
     make(address, socket.SOCK_DGRAM).bind((address, int(port)))
+
+
+def hear():
+    try:
+        make("", socket.SOCK_DGRAM).recv(1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        pass
 
 
 KINDS = {
@@ -99,7 +107,7 @@ def sweep(first, end):
         s.sendto(b"x", ("127.0.0.1", port))
 
 
-ACTIONS = {f.__name__: f for f in (connect, bind, send, talk, take, adopt, bpf, many, scan,
+ACTIONS = {f.__name__: f for f in (connect, bind, send, talk, take, hear, adopt, bpf, many, scan,
                                 flood, sweep)}
 ACTIONS["socket"] = make_socket
 

@@ -191,7 +191,8 @@ query() { # PROGRAM
 	output=$("$programs/dig/$1" @127.0.0.1 +tries=1 +time=2 +short porthold.test 2>&1) || true
 	if [[ $output == 192.0.2.1 ]]; then
 		echo ok
-	elif [[ $output == *"ermission denied"* || $output == *"not permitted"* ]]; then
+	elif [[ $output == *"ermission denied"* || $output == *"not permitted"* ||
+		$output == *"no servers could be reached"* ]]; then
 		echo nothing
 	else
 		echo "${output//$'\n'/ }"

@@ -102,6 +102,7 @@ static const char *beyond_rules(const struct ph_event *event)
 	case PH_DOOR_PTRACE:
 	case PH_DOOR_MODULE:
 	case PH_DOOR_PINS:
+	case PH_DOOR_ROUTE:
 		return "no rule opens this door";
 	default:
 		return NULL;
@@ -116,9 +117,9 @@ static const char *missing_port(const struct ph_event *event)
 	if (event_is_local(event) ? event->local_port : event->remote_port)
 		return NULL;
 	if (event->question == PH_ASK_LISTEN)
-		return "a port that the kernel chose cannot be listened on; bind one first";
+		return "a port that the kernel chose takes a bind rule for any; or bind one first";
 	if (event->question == PH_ASK_SOCKET)
-		return "any udp rule admits the socket; its ports are known when it is used";
+		return "any udp rule admits it; where it goes is known when something is sent";
 	return "it names no port";
 }
 

@@ -62,7 +62,7 @@ static uint16_t sockets_of(const struct ph_policy *policy)
 		[PH_KIND_PACKET] = PH_SOCKET_PACKET,
 		[PH_KIND_VSOCK] = PH_SOCKET_VSOCK,
 	};
-	uint16_t sockets = PH_SOCKET_TCP | PH_SOCKET_LOCAL;
+	uint16_t sockets = PH_SOCKET_TCP | PH_SOCKET_UDP | PH_SOCKET_LOCAL;
 
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct ph_rule *rule = &policy->rules[i];
@@ -70,7 +70,7 @@ static uint16_t sockets_of(const struct ph_policy *policy)
 		if (rule->kind == PH_RULE_SOCKET)
 			sockets |= kinds[rule->socket];
 		else if (rule->proto == PH_PROTO_UDP)
-			sockets |= PH_SOCKET_UDP;
+			sockets |= PH_SOCKET_UDP_ANSWERS;
 	}
 	return sockets;
 }

@@ -228,6 +228,12 @@ static struct ph_address address_of(const struct ph_endpoint *endpoint, __u8 fam
 	return address;
 }
 
+/* Calls name a remote; what arrives has one. */
+static bool names_remote(const struct ph_flow_spec *spec)
+{
+	return spec->door == PH_FLOW_CONNECT || spec->door == PH_FLOW_SEND;
+}
+
 size_t spec_flows(const struct ph_flow_spec *spec, struct ph_flow ret[PH_SPEC_FLOWS_MAX])
 {
 	bool both = !spec->local.family && !spec->remote.family && spec->door != PH_FLOW_SOCKET;
@@ -241,6 +247,8 @@ size_t spec_flows(const struct ph_flow_spec *spec, struct ph_flow ret[PH_SPEC_FL
 	};
 
 	flow.udp = flow.kind == PH_SOCKET_UDP;
+	if (names_remote(spec))
+		ph_settle(&flow.remote, &flow.local);
 	ret[0] = flow;
 	if (!both)
 		return 1;

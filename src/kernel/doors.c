@@ -67,6 +67,9 @@ const struct ph_promise ph_promises[] = {
 	{ "moved-out",
 	  "leaving the cgroup that --attach names: outside, programs of cgroups hold nothing",
 	  always, true },
+	{ "source-route",
+	  "setting a route for packets; those that take one are dropped where rules have addresses",
+	  by_lsm, false },
 };
 
 const size_t ph_promises_n = sizeof(ph_promises) / sizeof(ph_promises[0]);
@@ -165,6 +168,7 @@ const char *door_name(unsigned door)
 		[PH_DOOR_PTRACE] = "ptrace",
 		[PH_DOOR_MODULE] = "module",
 		[PH_DOOR_PINS] = "pins",
+		[PH_DOOR_ROUTE] = "source-route",
 	};
 
 	return door < PH_DOOR_MAX ? names[door] : "unknown";

@@ -140,14 +140,31 @@ static void take_name(const struct sockaddr_storage *name, struct ph_address *ad
 	ph_address(address, name->ss_family, v4->sin_addr.s_addr, word);
 }
 
-/* As ask_about_use() in bpf/sockets.bpf.h asks. */
-static uint8_t question_of(const struct ph_socket *socket)
+/* The ports that the kernel chooses for clients. */
+static bool is_clients_port(uint16_t port)
 {
-	if (socket->flow.udp ? !socket->flow.remote_port : socket->state == TCP_CLOSE)
-		return PH_ASK_SOCKET;
-	if (!socket->flow.udp && socket->state == TCP_LISTEN)
-		return PH_ASK_LISTEN;
-	return PH_ASK_TRAFFIC;
+	cleanup_fclose FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned first, last;
+
+	if (!file || fscanf(file, "%u %u", &first, &last) != 2)
+		return port >= 32768;
+	return first <= port && port <= last;
+}
+
+/*
+ * As ask_about_use() in bpf/sockets.bpf.h asks; but that a port was bound by name is told by its number
+ * alone.
+ */
+static void ask(struct ph_socket *socket)
+{
+	struct ph_flow *flow = &socket->flow;
+
+	flow->question = PH_ASK_SOCKET;
+	if (flow->remote_port)
+		flow->question = PH_ASK_TRAFFIC;
+	else if (flow->udp ? flow->local_port && !is_clients_port(flow->local_port) :
+			     socket->state == TCP_LISTEN)
+		flow->question = PH_ASK_LISTEN;
 }
 
 static void view(int fd, struct ph_socket *ret)
@@ -169,7 +186,7 @@ static void view(int fd, struct ph_socket *ret)
 		take_name(&names.local, &flow->local, &flow->local_port);
 		take_name(&names.remote, &flow->remote, &flow->remote_port);
 	}
-	flow->question = question_of(ret);
+	ask(ret);
 }
 
 /* --- What is refused */
@@ -246,7 +263,11 @@ static uint64_t refusing(const struct search *search, const struct ph_socket *so
 {
 	const struct ph_ids *ids = &search->task->policies;
 	unsigned granting = 0, refusing = 0;
+	struct ph_flow flow = socket->flow;
 
+	/* It waits for answers. */
+	if (flow.udp && flow.question == PH_ASK_SOCKET)
+		flow.kind = PH_SOCKET_UDP_ANSWERS;
 	if (ids->count > PH_LABEL_MAX)
 		return ids->id[0];
 	for (unsigned i = 0; i < ids->count; i++) {
@@ -255,7 +276,7 @@ static uint64_t refusing(const struct search *search, const struct ph_socket *so
 		if (!grant || grant->mode == PH_MODE_AUDIT ||
 		    (!(ids->held >> i & 1) && !in_scope(socket->pid, grant)))
 			continue;
-		if (decide_policy(search->image, grant, &socket->flow))
+		if (decide_policy(search->image, grant, &flow))
 			granting |= 1u << ph_layer_at(ids, i);
 		else
 			refusing |= 1u << i;

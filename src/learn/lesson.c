@@ -367,8 +367,8 @@ static int add_socket(struct ph_lesson *lesson, const struct ph_sight *sight)
 		return add_rule(lesson, &rule, &reason);
 	if (sight->kind == PH_SOCKET_UDP && !names_udp(lesson))
 		return add_remark(lesson,
-				  "%" PRIu64 " call%s made UDP sockets and sent nothing, as the C "
-				  "library does to sort addresses; refused, it does without",
+				  "%" PRIu64 " call%s waited for datagrams on UDP sockets that had "
+				  "sent nothing; any udp rule admits that",
 				  sight->calls, plural(sight->calls));
 	return 0;
 }

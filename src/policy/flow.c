@@ -262,6 +262,28 @@ static int parse_flow(struct ph_scanner *scanner, struct ph_flow_spec *ret)
 	return 0;
 }
 
+void flow_settle(struct ph_flow_spec *flow)
+{
+	static const uint8_t zero[16], v4_loopback[16] = { 127, 0, 0, 1 },
+				       v6_loopback[16] = { [15] = 1 };
+	struct ph_endpoint local = flow->local, *remote = &flow->remote;
+
+	if (flow->door != PH_FLOW_CONNECT && flow->door != PH_FLOW_SEND)
+		return;
+	(void)address_unmap(&local.family, local.addr);
+	(void)address_unmap(&remote->family, remote->addr);
+	if (memcmp(remote->addr, zero, sizeof(zero)))
+		return;
+	if (remote->family == 6 && local.family != 4) {
+		memcpy(remote->addr, v6_loopback, sizeof(v6_loopback));
+		return;
+	}
+	memcpy(remote->addr, v4_loopback, sizeof(v4_loopback));
+	if (remote->family == 4 && local.family == 4 && memcmp(local.addr, zero, sizeof(zero)))
+		memcpy(remote->addr, local.addr, sizeof(local.addr));
+	remote->family = 4;
+}
+
 int flow_parse(const char *text, size_t len, struct ph_flow_spec *ret, struct ph_text_error *error)
 {
 	struct ph_scanner scanner = { text, len, 0, error };

@@ -7,6 +7,7 @@
 
 #include "policy/cidr.h"
 #include "policy/reference.h"
+#include "policy/rule.h"
 
 static bool port_fits(const struct ph_rule *rule, uint16_t port)
 {
@@ -54,9 +55,8 @@ static bool served_fits(const struct ph_rule *rule, const struct ph_flow_spec *f
 
 static bool socket_fits(const struct ph_rule *rule, const struct ph_flow_spec *flow)
 {
-	if (flow->has_socket_kind)
-		return rule->kind == PH_RULE_SOCKET && rule->socket == flow->socket;
-	return is_for(rule, PH_PROTO_UDP);
+	return flow->has_socket_kind && rule->kind == PH_RULE_SOCKET &&
+	       rule->socket == flow->socket;
 }
 
 /* A client lets the kernel choose its port. */
@@ -74,7 +74,6 @@ static bool rule_fits(const struct ph_rule *rule, const struct ph_flow_spec *flo
 	case PH_FLOW_RECEIVE:
 		return connect_fits(rule, flow) || served_fits(rule, flow);
 	case PH_FLOW_BIND:
-		return leaves_the_port(flow) ? socket_fits(rule, flow) : local_fits(rule, flow);
 	case PH_FLOW_LISTEN:
 		return local_fits(rule, flow);
 	case PH_FLOW_ACCEPT:
@@ -85,12 +84,10 @@ static bool rule_fits(const struct ph_rule *rule, const struct ph_flow_spec *flo
 	return false;
 }
 
-/* What passes whatever the rules are: a TCP socket, as long as it reaches nothing. */
+/* What passes whatever the rules are: a socket with ports, as long as it reaches nothing. */
 static bool needs_no_rule(const struct ph_flow_spec *flow)
 {
-	if (flow->has_socket_kind || flow->proto != PH_PROTO_TCP)
-		return false;
-	return flow->door == PH_FLOW_SOCKET || leaves_the_port(flow);
+	return !flow->has_socket_kind && (flow->door == PH_FLOW_SOCKET || leaves_the_port(flow));
 }
 
 static const struct ph_rule *first_fit(const struct ph_policy *policy,
@@ -100,6 +97,54 @@ static const struct ph_rule *first_fit(const struct ph_policy *policy,
 		if (rule_fits(&policy->rules[i], flow))
 			return &policy->rules[i];
 	return NULL;
+}
+
+/* Of the rules with addresses, or of those without. */
+static const struct ph_rule *fit_among(const struct ph_policy *policy,
+				       const struct ph_flow_spec *flow, uint16_t port,
+				       bool with_addresses)
+{
+	struct ph_flow_spec one = *flow;
+
+	one.local.port = port;
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct ph_rule *rule = &policy->rules[i];
+
+		if ((rule->on.n || rule->from.n || rule->except.n) == with_addresses &&
+		    rule_fits(rule, &one))
+			return rule;
+	}
+	return NULL;
+}
+
+/* Whether every port passes: it is enough to try the ends of what rules name, and beside them. */
+static const struct ph_rule *fit_every_port(const struct ph_policy *policy,
+					    const struct ph_flow_spec *flow, bool with_addresses)
+{
+	const struct ph_rule *first = fit_among(policy, flow, 1, with_addresses);
+
+	if (!first || !fit_among(policy, flow, 65535, with_addresses))
+		return NULL;
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		for (size_t j = 0; j < policy->rules[i].n_ranges; j++) {
+			const struct ph_range *range = &policy->rules[i].ranges[j];
+
+			if (range->lo > 1 &&
+			    !fit_among(policy, flow, range->lo - 1, with_addresses))
+				return NULL;
+			if (range->hi < 65535 &&
+			    !fit_among(policy, flow, range->hi + 1, with_addresses))
+				return NULL;
+		}
+	}
+	return first;
+}
+
+static const struct ph_rule *fit(const struct ph_policy *policy, const struct ph_flow_spec *flow)
+{
+	if (flow->door == PH_FLOW_LISTEN && !flow->local.port)
+		return fit_every_port(policy, flow, false) ?: fit_every_port(policy, flow, true);
+	return first_fit(policy, flow);
 }
 
 bool reference_allows(const struct ph_policy *policy, const struct ph_flow_spec *flow,
@@ -116,8 +161,10 @@ bool reference_allows(const struct ph_policy *policy, const struct ph_flow_spec 
 			v4.local.family = flow->remote.family ? flow->remote.family : 4;
 			v6.local.family = flow->remote.family ? flow->remote.family : 6;
 		}
-		rule4 = first_fit(policy, &v4);
-		rule6 = first_fit(policy, &v6);
+		flow_settle(&v4);
+		flow_settle(&v6);
+		rule4 = fit(policy, &v4);
+		rule6 = fit(policy, &v6);
 		allowed = rule4 && rule6;
 	}
 	if (ret_rule)

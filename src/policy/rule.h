@@ -28,7 +28,8 @@
  *   both families. Without `on`, send and receive use a port that the kernel chose, which
  *   no bind rule is taken to cover.
  *   `connect udp` asks whether the process may talk to REMOTE that way. (The call connect(2) itself
- *   sends nothing on UDP and passes for a policy with any UDP rule: that is `socket udp`.)
+ *   sends nothing on UDP and passes, as making the socket does.)
+ *   A REMOTE of 0.0.0.0 or :: is the host itself, as for the calls.
  */
 #include "policy/policy.h"
 
@@ -46,6 +47,12 @@ struct ph_text_error {
  */
 int rule_parse(const char *text, size_t len, struct ph_rule *ret, struct ph_text_error *error);
 int flow_parse(const char *text, size_t len, struct ph_flow_spec *ret, struct ph_text_error *error);
+
+/*
+ * What a call reaches that names 0.0.0.0 or :: is its own host: by the local IPv4 address, or else by
+ * loopback.
+ */
+void flow_settle(struct ph_flow_spec *flow);
 
 /* `allow FLOW` or `deny FLOW`. */
 int expect_parse(const char *text, size_t len, struct ph_expect *ret, struct ph_text_error *error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Creating sockets of all kinds: what is not TCP, AF_UNIX, AF_NETLINK or AF_ALG is refused. */
+/* Creating sockets of all kinds: what is not TCP, UDP, AF_UNIX, AF_NETLINK or AF_ALG is refused. */
 #define _GNU_SOURCE 1
 #include <linux/if_alg.h>
 #include <linux/if_ether.h>
@@ -39,8 +39,10 @@ static bool may_exist(int family, int type, int protocol)
 {
 	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG)
 		return true;
-	return (family == AF_INET || family == AF_INET6) && type == SOCK_STREAM &&
-	       (protocol == 0 || protocol == IPPROTO_TCP);
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	return (type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) ||
+	       (type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP));
 }
 
 struct sweep {

@@ -37,7 +37,7 @@ struct probe_address {
 /* The tables, one per topic, each ended by an entry without name. */
 extern const struct probe probe_tcp[], probe_fastopen[], probe_listen[], probe_udp[],
 	probe_families[], probe_foreign[], probe_inherited[], probe_received[], probe_uring[],
-	probe_uring_files[], probe_identity[], probe_protect[];
+	probe_uring_files[], probe_identity[], probe_protect[], probe_route[];
 
 /* verdict.c: what a call's outcome means. `result` < 0 means failure, errno says which. */
 enum probe_answer probe_judge(struct probe_env *env, const char *call, long result);

@@ -92,7 +92,10 @@ static enum probe_answer bind_unspec_v6(struct probe_env *env)
 
 	probe_target(env, &target);
 	target.any.sa_family = AF_UNSPEC;
-	return probe_judge_invalid(env, "bind", bind(fd, &target.any, target.length));
+	if (bind(fd, &target.any, target.length) == 0)
+		return probe_say(env, PROBE_ALLOWED, "bind: 0");
+	return probe_say(env, errno == EAFNOSUPPORT ? PROBE_DENIED : PROBE_OTHER, "bind: %s",
+			 strerrorname_np(errno));
 }
 
 static enum probe_answer bind_short(struct probe_env *env)

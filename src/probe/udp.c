@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * UDP. A policy of TCP rules refuses the socket itself; the rest of the probes use an inherited
- * one, where each way to send and to receive is a call of its own.
+ * UDP. A socket may be made and connected to whomever, which sends nothing; each way to send and to
+ * receive is refused, on a socket of one's own and on an inherited one.
  */
 #define _GNU_SOURCE 1
 #include <arpa/inet.h>
@@ -29,6 +29,21 @@ static enum probe_answer create(struct probe_env *env)
 	int fd = probe_socket(env, env->probe->type, env->probe->protocol);
 
 	return probe_judge(env, "socket", fd);
+}
+
+/* The way the C library finds out which of its own addresses would be used. */
+static enum probe_answer find_source(struct probe_env *env)
+{
+	struct probe_address target, source = { .length = sizeof(source.storage) };
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	int fd = probe_socket(env, SOCK_DGRAM, 0);
+
+	probe_target(env, &target);
+	if (connect(fd, &target.any, target.length) < 0)
+		return probe_judge(env, "connect", -1);
+	if (getsockname(fd, &source.any, &source.length) < 0 || !source.v4.sin_port)
+		return probe_judge(env, "getsockname", -1);
+	return probe_judge(env, "connect to nobody", connect(fd, &none, sizeof(none)));
 }
 
 static int prepare_socket(struct probe_env *env)
@@ -117,6 +132,83 @@ static long send_to(struct probe_env *env, struct probe_address *target)
 	return sendto(fd, "p", 1, 0, &target->any, target->length);
 }
 
+/* On a socket of its own, connected to the target. */
+static enum probe_answer send_own(struct probe_env *env)
+{
+	enum probe_send how = (enum probe_send)env->probe->how;
+	struct probe_address target;
+	int fd = probe_socket(env, SOCK_DGRAM, 0);
+
+	probe_target(env, &target);
+	if (connect(fd, &target.any, target.length) < 0)
+		return probe_judge(env, "connect", -1);
+	return probe_judge(env, probe_send_name(how), probe_send(fd, how));
+}
+
+static enum probe_answer sendto_own(struct probe_env *env)
+{
+	struct probe_address target;
+
+	env->fd[0] = probe_socket(env, SOCK_DGRAM, 0);
+	probe_target(env, &target);
+	return probe_judge(env, "send", send_to(env, &target));
+}
+
+static enum probe_answer bind_own(struct probe_env *env)
+{
+	int fd = probe_socket(env, SOCK_DGRAM, 0);
+	struct probe_address target;
+
+	probe_target(env, &target);
+	if (env->probe->expect == PROBE_ALLOWED)
+		target.v4.sin_port = 0;
+	return probe_judge(env, "bind", bind(fd, &target.any, target.length));
+}
+
+/*
+ * On a socket of its own at a port that the kernel chose, to which somebody has sent: refused, or, where
+ * no hook sees the call, kept from it.
+ */
+static enum probe_answer receive_own(struct probe_env *env)
+{
+	struct probe_address local = { .length = sizeof(local.storage) };
+	int fd = probe_socket(env, SOCK_DGRAM, 0);
+	char byte;
+
+	probe_address(&local, PROBE_V4, 0);
+	if (bind(fd, &local.any, local.length) < 0 ||
+	    getsockname(fd, &local.any, &local.length) < 0)
+		return probe_judge(env, "bind", -1);
+	if (write(env->helper_link, &local.v4.sin_port, sizeof(local.v4.sin_port)) < 0 ||
+	    read(env->helper_link, &byte, 1) != 1)
+		return probe_say(env, PROBE_UNTRIED, "nobody sends");
+	if (recv(fd, &byte, 1, MSG_DONTWAIT) == 1)
+		return probe_say(env, PROBE_ALLOWED, "recv: 1");
+	if (errno == EAGAIN)
+		return probe_say(env, PROBE_DENIED, "recv: nothing arrives");
+	return probe_judge(env, "recv", -1);
+}
+
+/* Sends a datagram to the port that the attempt names. */
+static void serve_datagram(struct probe_env *env, int link)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct probe_address target;
+	uint16_t port;
+
+	(void)env;
+	if (read(link, &port, sizeof(port)) != sizeof(port))
+		return;
+	probe_address(&target, PROBE_V4, ntohs(port));
+	(void)sendto(fd, "p", 1, 0, &target.any, target.length);
+	(void)write(link, "p", 1);
+}
+
+static int prepare_sender(struct probe_env *env)
+{
+	return probe_helper(env, serve_datagram) < 0 ? probe_cannot(env, "a helper") : 0;
+}
+
 static enum probe_answer send_unconnected(struct probe_env *env)
 {
 	struct probe_address target;
@@ -199,11 +291,10 @@ static enum probe_answer resolve_host(struct probe_env *env)
 			 r ? gai_strerror(r) : "found");
 }
 
-#define CREATES(probe_name, meaning, at, socket_type, number)                                 \
-	{                                                                                     \
-		.name = probe_name, .door = "socket", .promise = "socket", .what = meaning,   \
-		.where = at, .type = socket_type, .protocol = number, .expect = PROBE_DENIED, \
-		.attempt = create                                                             \
+#define CREATES(probe_name, meaning, at, socket_type, number)                       \
+	{                                                                           \
+		.name = probe_name, .door = "socket", .what = meaning, .where = at, \
+		.type = socket_type, .protocol = number, .attempt = create          \
 	}
 #define SENDS(probe_name, meaning, at, way, more)                                                 \
 	{                                                                                         \
@@ -217,6 +308,18 @@ static enum probe_answer resolve_host(struct probe_env *env)
 		.what = call " on an inherited, connected UDP socket", .how = way,            \
 		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .prepare = prepare_connected, \
 		.attempt = send_connected                                                     \
+	}
+#define SENDS_OWN(probe_name, call, way)                                            \
+	{                                                                           \
+		.name = probe_name, .door = "send", .promise = "send",              \
+		.what = call " on a connected UDP socket of its own", .how = way,   \
+		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .attempt = send_own \
+	}
+#define SENDS_OWN_TO(probe_name, call, at, way)                                       \
+	{                                                                             \
+		.name = probe_name, .door = "send", .promise = "send",                \
+		.what = call " on a UDP socket of its own", .where = at, .how = way,  \
+		.expect = PROBE_DENIED, .flags = PROBE_ARRIVES, .attempt = sendto_own \
 	}
 #define RECEIVES(probe_name, call, way)                                             \
 	{                                                                           \
@@ -234,6 +337,46 @@ const struct probe probe_udp[] = {
 		IPPROTO_UDP),
 	CREATES("udp-socket-flags", "UDP socket with SOCK_NONBLOCK in its type", PROBE_V4,
 		SOCK_DGRAM | SOCK_NONBLOCK, 0),
+	{ .name = "udp-own-connect-v4",
+	  .door = "connect",
+	  .what = "connect of a UDP socket of its own, and what address it has then",
+	  .flags = PROBE_TO_DENIED,
+	  .attempt = find_source },
+	{ .name = "udp-own-connect-v6",
+	  .door = "connect",
+	  .what = "the same, IPv6",
+	  .where = PROBE_V6,
+	  .flags = PROBE_TO_DENIED,
+	  .attempt = find_source },
+	{ .name = "udp-own-bind-0",
+	  .door = "bind",
+	  .what = "bind of a UDP socket of its own to port 0",
+	  .attempt = bind_own },
+	{ .name = "udp-own-bind",
+	  .door = "bind",
+	  .promise = "bind",
+	  .what = "bind of a UDP socket of its own",
+	  .where = PROBE_SECOND_V4,
+	  .expect = PROBE_DENIED,
+	  .attempt = bind_own },
+	{ .name = "udp-own-receive",
+	  .door = "receive",
+	  .promise = "send",
+	  .what = "recv of what a stranger sent to a UDP socket of its own",
+	  .expect = PROBE_DENIED,
+	  .prepare = prepare_sender,
+	  .attempt = receive_own },
+	SENDS_OWN("udp-own-send", "send", SEND_SEND),
+	SENDS_OWN("udp-own-write", "write", SEND_WRITE),
+	SENDS_OWN("udp-own-connected-sendmmsg", "sendmmsg", SEND_SENDMMSG),
+	SENDS_OWN("udp-own-splice", "splice", SEND_SPLICE),
+	SENDS_OWN("udp-own-sendfile", "sendfile", SEND_SENDFILE),
+	SENDS_OWN_TO("udp-own-sendto-v4", "sendto", PROBE_V4, TO_ADDRESS),
+	SENDS_OWN_TO("udp-own-sendto-v6", "sendto, IPv6", PROBE_V6, TO_ADDRESS),
+	SENDS_OWN_TO("udp-own-sendto-any", "sendto 0.0.0.0", PROBE_ANY_V4, TO_ADDRESS),
+	SENDS_OWN_TO("udp-own-sendmsg", "sendmsg", PROBE_V4, TO_ADDRESS_MSG),
+	SENDS_OWN_TO("udp-own-sendmmsg", "sendmmsg", PROBE_V4, TO_ADDRESSES),
+	SENDS_OWN_TO("udp-own-cork", "a corked sendto", PROBE_V4, TO_CORKED),
 	SENDS("udp-sendto-v4", "sendto on an inherited UDP socket, IPv4", PROBE_V4, TO_ADDRESS, 0),
 	SENDS("udp-sendto-v6", "sendto on an inherited UDP socket, IPv6", PROBE_V6, TO_ADDRESS, 0),
 	SENDS("udp-sendto-mapped", "sendto a v4-mapped address", PROBE_MAPPED, TO_ADDRESS, 0),
@@ -312,8 +455,8 @@ const struct probe probe_udp[] = {
 	  .prepare = prepare_socket,
 	  .attempt = bind_inherited },
 	{ .name = "udp-dns",
-	  .door = "socket",
-	  .promise = "socket",
+	  .door = "send",
+	  .promise = "send",
 	  .what = "a query of the C library's resolver: fails, and nothing leaves",
 	  .expect = PROBE_DENIED,
 	  .attempt = ask_resolver },

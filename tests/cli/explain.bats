@@ -83,7 +83,7 @@ field() { # FLOW KEY
 	[[ $output == *"policy web (p.yaml:7): dns, which means connect udp 53 to 192.0.2.53"* ]]
 	[[ $output == *"decided at the door send"* ]]
 	run -1 explain --json --name tool connect udp 192.0.2.53:53
-	[[ $(field 0 door) == socket ]]
+	[[ $(field 0 door) == send ]]
 }
 
 @test "nobody's name is not confined" {

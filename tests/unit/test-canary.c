@@ -58,7 +58,8 @@ static void test_policy(void **state)
 	assert_false(allows(&image, PH_ASK_LISTEN, 4040, INADDR_ANY));
 	assert_false(allows(&image, PH_ASK_CONNECT, 4041, INADDR_LOOPBACK));
 	assert_false(allows(&image, PH_ASK_BIND, 4042, INADDR_LOOPBACK));
-	assert_int_equal(image_find_grant(&image, PH_CANARY_ID)->sockets & PH_SOCKET_UDP, 0);
+	assert_int_equal(image_find_grant(&image, PH_CANARY_ID)->sockets & PH_SOCKET_UDP_ANSWERS,
+			 0);
 	/* It cannot be there twice. */
 	assert_int_equal(canary_add_policy(&set), -EEXIST);
 }

@@ -165,7 +165,8 @@ static void test_grant(void **state)
 	assert_int_equal(grant->mode, PH_MODE_AUDIT);
 	assert_int_equal(grant->flags, PH_GRANT_LEAVE | PH_GRANT_UID | PH_GRANT_CGROUP);
 	assert_int_equal(grant->sockets, PH_SOCKET_LOCAL | PH_SOCKET_TCP | PH_SOCKET_UDP |
-						 PH_SOCKET_ICMP | PH_SOCKET_RAW);
+						 PH_SOCKET_UDP_ANSWERS | PH_SOCKET_ICMP |
+						 PH_SOCKET_RAW);
 	assert_int_equal(grant->uid, 1000);
 	assert_int_equal(grant->cgroup_level, 2);
 	assert_int_equal(grant->cgroup, cgroup_path_hash("/system.slice/web.service", &levels));
@@ -176,7 +177,8 @@ static void test_grant(void **state)
 	assert_int_equal(grant->mode, PH_MODE_ENFORCE);
 	assert_int_equal(grant->id, PH_CANARY_ID);
 	assert_int_equal(grant->flags, 0);
-	assert_int_equal(grant->sockets, PH_SOCKET_LOCAL | PH_SOCKET_TCP | PH_SOCKET_PACKET);
+	assert_int_equal(grant->sockets,
+			 PH_SOCKET_LOCAL | PH_SOCKET_TCP | PH_SOCKET_UDP | PH_SOCKET_PACKET);
 	assert_string_equal(image_find_source(&image, grant->id)->name, PH_CANARY_NAME);
 	assert_string_equal(image_find_source(&image, grant->id)->file, "test.yaml");
 	assert_int_equal(image_find_source(&image, grant->id)->line, 7);

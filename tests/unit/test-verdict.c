@@ -504,7 +504,7 @@ static void test_chosen_port(void **state)
 	assert_true(ask(RULES("bind udp 4040"), "bind udp 0"));
 	assert_true(ask(RULES("bind tcp 4040"), "bind tcp 0"));
 	assert_true(ask(RULES("bind udp 4040"), "bind tcp 0"));
-	assert_false(ask(RULES("bind tcp any"), "bind udp 0"));
+	assert_true(ask(RULES("bind tcp any"), "bind udp 0"));
 }
 
 /* Flows as the programs make them: ports in host order, addresses in network order. */
@@ -563,6 +563,48 @@ static void test_unread_peer(void **state)
 		assert_int_equal(decide_policy(&image, &image.grants[0], &flow),
 				 flow.local_port == 4040);
 	}
+}
+
+static bool covers(const char *const *rules, const struct ph_flow *flow)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+
+	make_set(&set, rules);
+	compile(&set, &image);
+	return decide_policy(&image, &image.grants[0], flow);
+}
+
+/* A datagram socket may be there whatever the rules; that it waits for answers takes one of UDP. */
+static void test_silent_sockets(void **state)
+{
+	struct ph_flow flow = { .question = PH_ASK_SOCKET, .kind = PH_SOCKET_UDP, .udp = 1 };
+
+	assert_true(covers(RULES("tcp 1"), &flow));
+	flow.kind = PH_SOCKET_UDP_ANSWERS;
+	assert_false(covers(RULES("tcp 1"), &flow));
+	assert_true(covers(RULES("connect udp 53"), &flow));
+	assert_true(covers(RULES("bind udp 53 from 10.0.0.0/8"), &flow));
+	flow.kind = PH_SOCKET_UDP;
+	flow.question = PH_ASK_TRAFFIC;
+	assert_false(covers(RULES("udp any"), &flow));
+}
+
+/* What the kernel chooses may be any port, so that all of them have to be granted. */
+static void test_listeners_without_a_port(void **state)
+{
+	struct ph_flow flow = { .question = PH_ASK_LISTEN, .kind = PH_SOCKET_TCP };
+
+	assert_true(covers(RULES("bind tcp any"), &flow));
+	assert_true(covers(RULES("bind tcp 1-99", "bind tcp 100-65535"), &flow));
+	assert_false(covers(RULES("bind tcp 1-65534"), &flow));
+	assert_false(covers(RULES("bind tcp 2-65535"), &flow));
+	assert_false(covers(RULES("connect tcp any", "bind udp any"), &flow));
+	assert_false(covers(RULES("bind tcp any on 127.0.0.1"), &flow));
+	memcpy(&flow.local.word[0], "\x7f\x00\x00\x01", 4);
+	assert_true(covers(RULES("bind tcp any on 127.0.0.1"), &flow));
+	flow.question = PH_ASK_TRAFFIC;
+	assert_false(covers(RULES("bind tcp any"), &flow));
 }
 
 static void test_spec_flows(void **state)
@@ -658,11 +700,18 @@ static void test_kinds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),	    cmocka_unit_test(test_all_ports),
-		cmocka_unit_test(test_addresses),   cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_chosen_port), cmocka_unit_test(test_raw_flows),
-		cmocka_unit_test(test_unread_peer), cmocka_unit_test(test_spec_flows),
-		cmocka_unit_test(test_many_cidrs),  cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_all_ports),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_chosen_port),
+		cmocka_unit_test(test_raw_flows),
+		cmocka_unit_test(test_unread_peer),
+		cmocka_unit_test(test_spec_flows),
+		cmocka_unit_test(test_many_cidrs),
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_silent_sockets),
+		cmocka_unit_test(test_listeners_without_a_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """packets.py serve PORT...: answers "from PORT" to datagrams, on ::1.
 
-packets.py send none|hop|target PORT [twin]: a datagram by the socket of another process, which is
+packets.py send none|hop|target|route PORT [twin]: a datagram by the socket of another process, which is
 called myprocess, or with "twin" is not; with IPv6 options of that kind. Prints the answer, or the
 name of the errno.
 """
@@ -13,8 +13,11 @@ import selectors
 import socket
 import sys
 
-OPTIONS = {"none": None, "hop": socket.IPV6_HOPOPTS, "target": socket.IPV6_DSTOPTS}
 PADDING = b"\0\0\1\4\0\0\0\0"  # one header of options, none of which asks for anything
+LOOP = b"\0" * 15 + b"\1"
+ROUTE = b"\0\4\4\1\1\0\0\0" + LOOP + LOOP  # by way of ::1
+OPTIONS = {"none": None, "hop": (socket.IPV6_HOPOPTS, PADDING), "target": (socket.IPV6_DSTOPTS, PADDING),
+           "route": (socket.IPV6_RTHDR, ROUTE)}
 
 
 def serve(*ports):
@@ -48,7 +51,7 @@ def send(options, port, twin=None):
     s = socket_of_another("twin" if twin else "myprocess")
     s.settimeout(5)
     if OPTIONS[options]:
-        s.setsockopt(socket.IPPROTO_IPV6, OPTIONS[options], PADDING)
+        s.setsockopt(socket.IPPROTO_IPV6, *OPTIONS[options])
     try:
         s.sendto(b"hello", ("::1", int(port)))
         print(s.recv(100).decode())

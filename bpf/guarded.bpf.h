@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_GUARDED_BPF_H
+#define PH_GUARDED_BPF_H
+
+/*
+ * Datagram sockets may be connected to whomever: that sends nothing. But a send without a name goes to
+ * the peer that the socket has when the kernel looks, which another thread may have set after the hook
+ * looked. Where the second line sees every packet, for the socket carries the label of its maker, it
+ * judges where the packet goes. Of any other socket the connect is judged, so that it can have no peer
+ * that is not granted.
+ */
+#include "judge.bpf.h"
+
+static __always_inline bool are_same_ids(const struct ph_ids *ids, const struct ph_ids *others)
+{
+	__u64 differ = (ids->count ^ others->count) | (ids->layers ^ others->layers);
+
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		differ |= ids->id[i] ^ others->id[i];
+	return !differ;
+}
+
+/* The same of a caller for whom there is more to be put together. Little stack is left here. */
+PH_SUBPROGRAM int is_like_caller(const struct ph_ids *label, ph_tables slot)
+{
+	struct who who = {};
+
+	return identify(&who, slot) && are_same_ids(label, &who.policies);
+}
+
+/*
+ * Whether the second line judges what the socket sends by the policies that confine the caller: by all of
+ * them, and by no other, which might grant more.
+ */
+static __always_inline bool is_guarded(const struct glance *seen, const struct ph_sock_label *label)
+{
+	if (!label)
+		return false;
+	if (seen->ids)
+		return are_same_ids(&label->policies, seen->ids);
+	return is_like_caller(&label->policies, slot_of(seen->front));
+}
+
+#endif
