@@ -165,6 +165,12 @@ static __always_inline void hold_brought(struct who *who, __u32 act, __u32 left)
 		add_by_uid(who, layer);
 }
 
+/* A thread may be confined where its process is not: what it does to the process counts for itself. */
+static __always_inline bool is_of_caller(struct task_struct *task)
+{
+	return TASK_READ(task, tgid) == (__s32)(bpf_get_current_pid_tgid() >> 32);
+}
+
 /* Of a task without a label: whether something confines it, and be it what it does not leave. */
 static __always_inline bool is_held_live(struct who *who)
 {
@@ -200,7 +206,7 @@ PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from,
 	hold_brought(&who, act, left);
 	if (act != ACT_MOVED)
 		who.own |= own_of(act);
-	if (!who.policies.count && !had && !is_held_live(&who))
+	if (!who.policies.count && !had && !is_held_live(&who) && !is_of_caller(task))
 		return 0;
 	who.label.generation = header->generation;
 	return set_label(task, &who.label);

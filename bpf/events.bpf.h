@@ -283,10 +283,11 @@ static __always_inline bool is_repeated(struct ph_lately *lately, const struct a
 	return false;
 }
 
-/* Whether it is to be told; then the room is taken. */
-static __always_inline bool find_room(struct ph_lately *lately, const struct attempt *attempt,
-				      const struct finding *finding, __u64 now)
+/* Whether it is to be told; then the room is taken. Little stack is left here, for it and for the next. */
+PH_SUBPROGRAM bool find_room(struct ph_lately *lately, const struct attempt *attempt,
+			     const struct finding *finding)
 {
+	__u64 now = bpf_ktime_get_boot_ns();
 	__u64 *policy = limit_of(lately, LIMITED_POLICY, finding->policy);
 	__u64 *owner = limit_of(lately, LIMITED_OWNER, owner_of_event());
 	__u64 ahead = time_ahead(policy, now);
@@ -306,16 +307,16 @@ static __always_inline bool find_room(struct ph_lately *lately, const struct att
 	return true;
 }
 
-static __always_inline void write_event(struct ph_lately *lately, const struct attempt *attempt,
-					const struct finding *finding, __u64 now)
+PH_SUBPROGRAM int write_event(struct ph_lately *lately, const struct attempt *attempt,
+			      const struct finding *finding)
 {
 	struct ph_event *event;
 	__u64 seq;
 
 	event = claim_event(&seq);
 	if (!event)
-		return;
-	event->time = now;
+		return 0;
+	event->time = bpf_ktime_get_boot_ns();
 	event->policy = finding->policy;
 	event->generation = finding->generation;
 	event->kind = finding->kind;
@@ -324,16 +325,16 @@ static __always_inline void write_event(struct ph_lately *lately, const struct a
 	describe_caller(event);
 	*(volatile __u8 *)name_mark(lately, event->cgroup) = 1;
 	publish_event(event, seq);
+	return 0;
 }
 
 static __always_inline bool tell(const struct attempt *attempt, const struct finding *finding)
 {
 	struct ph_lately *lately = find_lately();
-	__u64 now = bpf_ktime_get_boot_ns();
 
-	if (!lately || !find_room(lately, attempt, finding, now))
+	if (!lately || !find_room(lately, attempt, finding))
 		return false;
-	write_event(lately, attempt, finding, now);
+	write_event(lately, attempt, finding);
 	return true;
 }
 

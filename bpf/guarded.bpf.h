@@ -20,25 +20,14 @@ static __always_inline bool are_same_ids(const struct ph_ids *ids, const struct 
 	return !differ;
 }
 
-/* The same of a caller for whom there is more to be put together. Little stack is left here. */
-PH_SUBPROGRAM int is_like_caller(const struct ph_ids *label, ph_tables slot)
-{
-	struct who who = {};
-
-	return identify(&who, slot) && are_same_ids(label, &who.policies);
-}
-
 /*
  * Whether the second line judges what the socket sends by the policies that confine the caller: by all of
  * them, and by no other, which might grant more.
  */
 static __always_inline bool is_guarded(const struct glance *seen, const struct ph_sock_label *label)
 {
-	if (!label)
-		return false;
-	if (seen->ids)
-		return are_same_ids(&label->policies, seen->ids);
-	return is_like_caller(&label->policies, slot_of(seen->front));
+	/* Of a caller for whom more has to be put together there is no room on the stack to ask. */
+	return label && seen->ids && are_same_ids(&label->policies, seen->ids);
 }
 
 #endif

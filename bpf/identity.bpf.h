@@ -550,14 +550,17 @@ static __always_inline int renew_label(struct task_struct *task, const struct ph
 
 /* --- A first look */
 
+enum {
+	GLANCE_SETTLED = 1 << 6, /* WHO_SETTLED; no bit of ph_front.current */
+};
+
 /*
  * What a glance at the caller, or at the label of a socket, found. Without ids it found that there is
  * more to be asked: identify() does.
  */
 struct glance {
-	__u64 front; /* what is in force */
+	__u64 front; /* what is in force; and, of a socket, GLANCE_SETTLED */
 	struct ph_ids *ids; /* all that confines, in a label or a place */
-	bool settled; /* as in struct who */
 };
 
 /* They follow the ids, in labels and in places. NULL: there are none. */
@@ -601,7 +604,7 @@ static __always_inline struct ph_ids *brought_by_cgroup(ph_tables slot, __u64 cg
 }
 
 /* Whether the task's uid or its cgroup may bring a policy. Who owns its user namespace counts as well. */
-static __always_inline bool may_be_brought_live(__u64 front, struct task_struct *task)
+PH_SUBPROGRAM bool may_be_brought_live(__u64 front, struct task_struct *task)
 {
 	struct ph_trait uid;
 
@@ -644,13 +647,29 @@ static __always_inline struct task_struct *leader_of_current(struct task_struct 
 	return (__u32)pid_tgid == pid_tgid >> 32 ? task : BPF_CORE_READ(task, group_leader);
 }
 
+/*
+ * Whether the name of a thread may bring what its leader's does not. What a label of the leader's is worth
+ * that is not of this generation is for the caller to see.
+ */
+static __always_inline bool may_add_by_name(struct task_struct *task, struct task_struct *leader,
+					    ph_tables slot)
+{
+	struct ph_trait name, of_leader;
+
+	read_name(&name, task);
+	if (!in_filter(slot, &name))
+		return false;
+	read_name(&of_leader, leader);
+	return (name.word[0] ^ of_leader.word[0]) | (name.word[1] ^ of_leader.word[1]);
+}
+
 static __always_inline bool glance_at_names(struct glance *seen, struct task_struct *task)
 {
 	struct task_struct *leader = leader_of_current(task);
 	struct ph_label *label = glance_at_label(leader, true);
 	ph_tables slot = slot_of(seen->front);
 
-	if (task != leader && (glance_at_label(task, false) || may_match(slot, task)))
+	if (task != leader && (glance_at_label(task, false) || may_add_by_name(task, leader, slot)))
 		return true;
 	if (!label)
 		return may_match(slot, leader);
@@ -689,7 +708,6 @@ static __always_inline bool glance(struct glance *seen)
 	__u64 front = *(volatile __u64 *)&ph_front.current;
 	struct task_struct *task = current_task();
 
-	seen->settled = false;
 	seen->ids = NULL;
 	if (front & PH_FRONT_MIND) {
 		front = front_after(front);
@@ -716,8 +734,7 @@ static __always_inline bool glance_at_socket(struct glance *seen, struct ph_sock
 	if (!label->policies.count || label->past.flags & PH_SOCK_EXEMPT)
 		return false;
 	front = front_in_force();
-	seen->front = front;
-	seen->settled = true;
+	seen->front = front | GLANCE_SETTLED;
 	seen->ids = &label->policies;
 	return front;
 }

@@ -18,8 +18,15 @@ static __always_inline void hide_attempt(struct attempt *attempt, __u64 unknown)
 	flow->kind = hide(flow->kind, unknown);
 	flow->udp = hide(flow->udp, unknown);
 	flow->question = hide(flow->question, unknown);
+	flow->nowhere = hide(flow->nowhere, unknown);
+	flow->local_port = hide(flow->local_port, unknown);
+	flow->remote_port = hide(flow->remote_port, unknown);
 	flow->local.v6 = hide(flow->local.v6, unknown);
 	flow->remote.v6 = hide(flow->remote.v6, unknown);
+	for (__u32 i = 0; i < 4; i++) {
+		flow->local.word[i] = hide(flow->local.word[i], unknown);
+		flow->remote.word[i] = hide(flow->remote.word[i], unknown);
+	}
 	attempt->door = hide(attempt->door, unknown);
 }
 
@@ -158,13 +165,12 @@ PH_FUNCTION int weigh(const struct who *who, const struct attempt *attempt, stru
 
 /* What the policies of a caller have said: a bit for each layer, and for each policy by its place. */
 struct opinions {
-	__u64 granting; /* layers */
-	__u64 refusing; /* policies */
+	__u32 granting; /* layers */
+	__u32 refusing; /* policies */
 };
 
-/* The first policy that refuses in a layer where none grants; 0: there is none. */
-static __always_inline __u64 find_refusing(const struct ph_ids *ids,
-					   const struct opinions *opinions)
+/* The first policy that refuses in a layer where none grants; 0: there is none. It has a stack of its own. */
+PH_SUBPROGRAM __u64 find_refusing(const struct ph_ids *ids, const struct opinions *opinions)
 {
 	__u64 refusing = 0;
 
@@ -202,10 +208,10 @@ PH_FUNCTION int judge(const struct who *who, const struct attempt *attempt, stru
 		case WEIGHT_COVERED:
 			if (hide(enough, finding.policy))
 				return 0;
-			opinions.granting |= 1ull << ph_layer_at(&who->policies, i);
+			opinions.granting |= 1u << ph_layer_at(&who->policies, i);
 			break;
 		case WEIGHT_MISSED:
-			opinions.refusing |= 1ull << i;
+			opinions.refusing |= 1u << i;
 			break;
 		case WEIGHT_AUDIT_MISSED:
 			/*
@@ -239,7 +245,7 @@ static __always_inline void recognize_socket(struct who *who, const struct glanc
 {
 	enter_generation(who, header_at(slot_of(seen->front)));
 	who->policies = *seen->ids;
-	if (seen->settled)
+	if (seen->front & GLANCE_SETTLED)
 		who->features |= WHO_SETTLED;
 }
 

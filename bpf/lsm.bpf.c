@@ -348,10 +348,13 @@ int BPF_PROG(ph_accept, struct socket *sock, struct socket *new_sock)
 	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED, NULL);
 }
 
+static const struct ph_sock_past no_past;
+
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(ph_sendmsg, struct socket *sock)
 {
-	struct ph_sock_past past = {};
+	const struct ph_sock_past *past = &no_past;
+	struct ph_sock_label *label;
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct msghdr *msg;
@@ -372,14 +375,15 @@ int BPF_PROG(ph_sendmsg, struct socket *sock)
 	if (!is_plainly_allowed(&seen, &attempt.flow)) {
 		if (is_kernels_own(sk, msg))
 			return PH_PASS;
-		if (sockets_tell(&seen))
-			recall(sk, SOCK_TYPED, &past);
+		label = sockets_tell(&seen) ? bpf_sk_storage_get(&ph_socks, sk, NULL, 0) : NULL;
+		if (label)
+			past = &label->past; /* no copy: there is no room for it */
 		/* A datagram may be named to somebody else than the peer that was kept. */
-		if (is_kept(&seen, &past) && !connects && (name == ADDRESS_NONE || !has_peer))
+		if (is_kept(&seen, past) && !connects && (name == ADDRESS_NONE || !has_peer))
 			return PH_PASS;
 		if (name == ADDRESS_NONE) {
 			view_addresses(&attempt, sk, SOCK_TYPED);
-			view_asked(&attempt.flow, &past, mask_elsewhere(&past, &attempt.flow));
+			view_asked(&attempt.flow, past, mask_elsewhere(past, &attempt.flow));
 		} else {
 			view_local(&attempt, sk, SOCK_TYPED);
 			settle_remote(&attempt, sk, msg->msg_controllen);

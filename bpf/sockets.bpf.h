@@ -202,8 +202,7 @@ static __always_inline int view_bind_address(struct attempt *attempt,
 	return answer_to_bind(attempt, &name, length);
 }
 
-static __always_inline int view_remote_address(struct attempt *attempt, const void *address,
-					       int length)
+PH_SUBPROGRAM int view_remote_address(struct attempt *attempt, const void *address, int length)
 {
 	struct socket_address name;
 	int answer = read_address(&name, address, length);
@@ -321,7 +320,7 @@ static __always_inline enum data_in where_data_is(struct msghdr *msg)
  * whose allocations may start no input or output, which no option of user space brings about on a
  * socket of these kinds: TCP_ULP "espintcp" alone does, and sends its user's pages without the rest.
  */
-static __always_inline bool is_kernels_own(struct sock *sk, struct msghdr *msg)
+PH_SUBPROGRAM bool is_kernels_own(struct sock *sk, struct msghdr *msg)
 {
 	bool restrained = (sk->sk_allocation & ALLOCATION_ANY) != ALLOCATION_ANY;
 	enum data_in where = where_data_is(msg);
@@ -347,7 +346,7 @@ struct inet_sock___labels {
 } __attribute__((preserve_access_index));
 
 /* Whether the socket itself has one set. */
-static __always_inline bool has_route(struct sock *sk, __u16 family)
+PH_SUBPROGRAM bool has_route(struct sock *sk, __u16 family)
 {
 	struct inet_sock *inet = (struct inet_sock *)sk;
 	struct ipv6_pinfo *v6;
@@ -434,20 +433,20 @@ static __always_inline void view_controls(struct attempt *attempt, struct msghdr
  * The address of nobody is this host, by the address of the socket, by that of a device that it is
  * bound to, or by one that comes with the message. Only the first is known.
  */
-static __always_inline void settle_remote(struct attempt *attempt, struct sock *sk,
-					  __u64 control_size)
+PH_SUBPROGRAM int settle_remote(struct attempt *attempt, struct sock *sk, __u64 control_size)
 {
 	struct inet_sock *inet = (struct inet_sock *)sk;
 	struct ph_flow *flow = &attempt->flow;
 	struct ph_address source = {};
 
 	if (!(flow->kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)) || !ph_is_any(&flow->remote))
-		return;
+		return 0;
 	source.v6 = flow->local.v6;
 	source.word[0] = BPF_CORE_READ(inet, inet_saddr);
 	ph_settle(&flow->remote, &source);
 	if (control_size || sk->__sk_common.skc_bound_dev_if || BPF_CORE_READ(inet, uc_index))
 		flow->nowhere = 1;
+	return 0;
 }
 
 /* The sock behind a file (SOCK_OF_FILE), or NULL: it is no socket. */
