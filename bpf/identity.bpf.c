@@ -282,8 +282,8 @@ _Static_assert(sizeof(struct ph_labelled) == sizeof(struct task_record) + 2 * si
 static __always_inline void tell_place(struct bpf_iter__task *ctx, struct task_struct *task,
 				       struct who *done)
 {
-	done->generation = sizeof(struct ph_labelled);
-	bpf_seq_write(ctx->meta->seq, &done->generation, sizeof(done->generation));
+	done->cgroup = sizeof(struct ph_labelled);
+	bpf_seq_write(ctx->meta->seq, &done->cgroup, sizeof(done->cgroup));
 	done->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	bpf_seq_write(ctx->meta->seq, &done->cgroup, sizeof(done->cgroup));
 }
