@@ -159,8 +159,11 @@ static void ask(struct ph_socket *socket)
 {
 	struct ph_flow *flow = &socket->flow;
 
+	bool ended = !flow->udp &&
+		     socket->state == TCP_CLOSE; /* a connection, which carries nothing more */
+
 	flow->question = PH_ASK_SOCKET;
-	if (flow->remote_port)
+	if (flow->remote_port && !ended)
 		flow->question = PH_ASK_TRAFFIC;
 	else if (flow->udp ? flow->local_port && !is_clients_port(flow->local_port) :
 			     socket->state == TCP_LISTEN)

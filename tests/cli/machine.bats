@@ -179,15 +179,21 @@ locks_out() { # PORT NAME
 	[[ $(in_force) == standing ]]
 }
 
-@test "run warns once that it leaves DNS out" {
+@test "run warns once that it leaves DNS out, and takes its policy away" {
 	run -0 --separate-stderr porthold run 4041 -- true
-	[[ $stderr == "porthold run: warning: DNS is not among the ports 4041: no name can be resolved" ]]
-	run -0 --separate-stderr porthold run 4041 -- true
-	[[ -z $stderr ]]
+	[[ $stderr == "porthold run: warning: DNS is not among the ports 4041: no name can be resolved"* ]]
 	run -0 --separate-stderr porthold run 53 -- true
 	[[ -z $stderr ]]
-	porthold remove run-4041
-	porthold remove run-53
+	[[ ! -e /run/porthold/policy.d/run-4041.yaml && ! -e /run/porthold/policy.d/run-53.yaml ]]
+}
+
+@test "run: the exit status is that of the command" {
+	run -7 --separate-stderr porthold run 4041 -- sh -c 'exit 7'
+	run -143 --separate-stderr porthold run 4041 -- sh -c 'kill -TERM $$'
+	run -127 --separate-stderr porthold run 4041 -- /nonexistent
+	[[ $stderr == *"/nonexistent: No such file or directory" ]]
+	run -126 --separate-stderr porthold run 4041 -- /etc/hostname
+	[[ ! -e /run/porthold/policy.d/run-4041.yaml ]]
 }
 
 @test "status reads a policy file once" {
@@ -239,7 +245,6 @@ locks_out() { # PORT NAME
 	[[ $(porthold events --json | wc -l) == "$told" ]] || fail "$(porthold events | tail)"
 	run porthold run 4041 -- bash -c 'exec 3<>/dev/tcp/127.0.0.1/4042'
 	[[ $(porthold events --json | wc -l) == $((told + 1)) ]] || fail "$(porthold events | tail)"
-	porthold remove run-4041
 }
 
 @test "lists and ranges; the same again is no new generation" {
