@@ -50,8 +50,10 @@ def take(address, port):
 
 
 def hear():
+    s = make("", socket.SOCK_DGRAM)
+    s.setblocking(False)
     try:
-        make("", socket.SOCK_DGRAM).recv(1, socket.MSG_DONTWAIT)
+        s.recv(1)
     except BlockingIOError:
         pass
 

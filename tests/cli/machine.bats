@@ -192,7 +192,8 @@ locks_out() { # PORT NAME
 	run -143 --separate-stderr porthold run 4041 -- sh -c 'kill -TERM $$'
 	run -127 --separate-stderr porthold run 4041 -- /nonexistent
 	[[ $stderr == *"/nonexistent: No such file or directory" ]]
-	run -126 --separate-stderr porthold run 4041 -- /etc/hostname
+	echo plain >"$BATS_TEST_TMPDIR/plain"
+	run -126 --separate-stderr porthold run 4041 -- "$BATS_TEST_TMPDIR/plain"
 	[[ ! -e /run/porthold/policy.d/run-4041.yaml ]]
 }
 
