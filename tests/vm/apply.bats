@@ -309,7 +309,7 @@ files() {
 		{ print "  - {name: p" $1 ", match: {comm: p" $1 "}, allow: [tcp " 1024 + $1 % 60000 "]}" }' \
 		>"$folder/many.yaml"
 	before=$(files)
-	(ulimit -v $((15000 + many / 2)); complains 3 "memory" porthold apply "$folder/many.yaml")
+	(ulimit -v $((16000 + many / 2)); complains 3 "memory" porthold apply "$folder/many.yaml")
 	[[ $(files) == "$before" ]]
 	is_held_to 4040 4041
 	run -0 porthold apply "$folder/many.yaml"
