@@ -325,15 +325,6 @@ PH_SUBPROGRAM int grants_no_more(struct task_struct *target, ph_tables slot)
 	return is_narrower(target, &who.policies, slot);
 }
 
-static __always_inline __u64 differ(const struct ph_ids *a, const struct ph_ids *b)
-{
-	__u64 differs = a->layers ^ b->layers;
-
-	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
-		differs |= a->id[i] ^ b->id[i];
-	return differs;
-}
-
 /* Whether the target has the caller's label, uid and cgroup. */
 PH_SUBPROGRAM int is_like_caller(struct task_struct *target, ph_tables slot)
 {
@@ -341,7 +332,8 @@ PH_SUBPROGRAM int is_like_caller(struct task_struct *target, ph_tables slot)
 	struct ph_label *label = label_of(TASK_READ(task, group_leader));
 	struct ph_label *other = label_of(target->group_leader);
 
-	if (!label != !other || (label && other && differ(&label->policies, &other->policies)))
+	if (!label != !other ||
+	    (label && other && !are_same_ids(&label->policies, &other->policies)))
 		return 0;
 	return BPF_CORE_READ(task, cred, uid.val) == BPF_CORE_READ(target, cred, uid.val) &&
 	       cgroup_of(task) == cgroup_of(target);

@@ -11,15 +11,6 @@
  */
 #include "judge.bpf.h"
 
-static __always_inline bool are_same_ids(const struct ph_ids *ids, const struct ph_ids *others)
-{
-	__u64 differ = (ids->count ^ others->count) | (ids->layers ^ others->layers);
-
-	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
-		differ |= ids->id[i] ^ others->id[i];
-	return !differ;
-}
-
 /*
  * Whether the second line judges what the socket sends by the policies that confine the caller: by all of
  * them, and by no other, which might grant more.

@@ -125,6 +125,15 @@ static __always_inline void read_name(struct ph_trait *name, struct task_struct 
 
 /* --- Sets of policies and their layers. Without branches, of which the verifier would follow all. */
 
+static __always_inline bool are_same_ids(const struct ph_ids *ids, const struct ph_ids *others)
+{
+	__u64 differ = (ids->count ^ others->count) | (ids->layers ^ others->layers);
+
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++)
+		differ |= ids->id[i] ^ others->id[i];
+	return !differ;
+}
+
 /* Whether one grant is enough: the policies are all of one layer. */
 static __always_inline bool add_up(const struct ph_ids *ids)
 {

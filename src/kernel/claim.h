@@ -3,7 +3,7 @@
 #define PH_KERNEL_CLAIM_H
 /*
  * Labels by id (bpf/claim.bpf.h): who offers a policy tells a secret to the process that shall be under
- * it, which shows it to the kernel by a bind. One offer stands at a time on a machine.
+ * it, which shows it to the kernel. One offer stands at a time on a machine.
  */
 #include "kernel/load.h"
 
