@@ -85,7 +85,6 @@ int ph_cg_create(struct bpf_sock *ctx)
 {
 	struct attempt attempt;
 	struct ph_sock_label *label;
-	struct ph_ids ids = {};
 	struct glance seen;
 	struct who who;
 
@@ -97,13 +96,12 @@ int ph_cg_create(struct bpf_sock *ctx)
 	recognize(&who, &seen);
 	if (!is_plainly_allowed(&seen, &attempt.flow) && judge(&who, &attempt, memos_of(seen.ids)))
 		return CGROUP_REFUSE;
-	add_scoped(&ids, &who);
-	if (!ids.count)
+	if (!count_scoped(&who, 0))
 		return CGROUP_PASS;
 	label = bpf_sk_storage_get(&ph_socks, ctx, NULL, PH_STORAGE_CREATE);
 	if (!label)
 		return CGROUP_REFUSE;
-	label->policies = ids;
+	add_scoped(&label->policies, &who); /* no copy: there is no room for it */
 	return CGROUP_PASS;
 }
 
