@@ -311,7 +311,7 @@ static void keep_result(const struct ph_canary *canary)
 	/* Without it status says that nothing is known, which is then so. */
 	if (!text || mkdir_parents(PH_RUN_DIR, 0755) ||
 	    file_write_atomic(RESULT_PATH, text, strlen(text), 0644))
-		canary_forget();
+		(void)canary_forget();
 }
 
 void canary_look(const struct ph_image *image, struct ph_canary *ret)
@@ -375,7 +375,7 @@ json_t *canary_last(void)
 	return json_load_file(RESULT_PATH, 0, NULL);
 }
 
-void canary_forget(void)
+int canary_forget(void)
 {
-	(void)unlink(RESULT_PATH);
+	return file_remove(RESULT_PATH);
 }

@@ -73,7 +73,7 @@ json_t *canary_json(const struct ph_canary *canary);
 /* The last result of canary_run(), which keeps it under /run/porthold; NULL: there is none. */
 json_t *canary_last(void);
 
-/* Forgets it. */
-void canary_forget(void);
+/* Forgets it. 0 or -errno. */
+int canary_forget(void);
 
 #endif

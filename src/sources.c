@@ -433,7 +433,7 @@ int sources_keep(const struct ph_kernel *kernel, const struct ph_image *image, u
 			     read_references(kernel, references));
 }
 
-void sources_remove(void)
+int sources_remove(void)
 {
-	(void)unlink(PH_SOURCES_PATH);
+	return file_remove(PH_SOURCES_PATH);
 }

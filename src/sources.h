@@ -58,6 +58,6 @@ int sources_write(const char *path, const struct ph_image *image, uint64_t gener
 int sources_keep(const struct ph_kernel *kernel, const struct ph_image *image, uint64_t generation);
 
 /* Forgets them all. */
-void sources_remove(void);
+int sources_remove(void);
 
 #endif

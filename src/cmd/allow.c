@@ -222,7 +222,7 @@ static int allow(struct request *request, struct ph_policy *policy, struct ph_ap
 	r = set_of_one(policy, &made) ? no_memory("allow") :
 					replace_files(&edits, policy, &request->apply, ret);
 	if (r)
-		undo_lasting(&request->lasting);
+		undo_lasting(&request->lasting, ret);
 	else
 		warn_of(&made);
 	return r;

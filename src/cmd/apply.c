@@ -281,28 +281,28 @@ static void print_text(const struct request *request, const struct ph_applied *a
 		(void)printf("Nothing has to be confirmed.\n");
 }
 
-static int apply_files(struct request *request, struct ph_edits *edits)
+static int apply_files(struct request *request, struct ph_edits *edits, struct ph_applied *ret)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
 	json_auto_t *changes = NULL;
-	struct ph_applied applied = {};
 	int r;
 
 	request->apply.refused = &refused;
-	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, &applied,
+	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, ret,
 			request->json ? SIZE_MAX : PH_CHANGES_SHOWN, &changes);
 	if (r)
 		return r;
 	if (request->json)
-		return print_json(request, &applied, changes);
-	print_text(request, &applied, changes);
-	return print_refused(&refused, request->apply.existing, applied.backend);
+		return print_json(request, ret, changes);
+	print_text(request, ret, changes);
+	return print_refused(&refused, request->apply.existing, ret->backend);
 }
 
 static int install_and_apply(struct request *request)
 {
 	cleanup_(edits_donep) struct ph_edits edits = {};
 	struct ph_lasting *lasting = &request->lasting;
+	struct ph_applied applied = {};
 	int r = collect(request, &edits);
 
 	if (!r && lasting->permanent && !(request->apply.dry_run && lasting->enable))
@@ -310,9 +310,9 @@ static int install_and_apply(struct request *request)
 	if (r)
 		return r;
 	edits_drop_unchanged(&edits);
-	r = apply_files(request, &edits);
+	r = apply_files(request, &edits, &applied);
 	if (r)
-		undo_lasting(lasting);
+		undo_lasting(lasting, &applied);
 	return r;
 }
 

@@ -75,9 +75,9 @@ static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *
 	if (r)
 		return r;
 	r = apply_policies(set, options, edits, ret, problems, &f);
-	if ((ret->changed || ret->in_force) && !options->dry_run && !ret->trial)
-		(void)store_keep(problems);
-	return r ? report_failure(problems, &f) : PH_EXIT_OK;
+	if (!options->dry_run)
+		apply_keep(problems, ret, &f);
+	return r || ret->outcome != PH_DONE ? report_failure(problems, &f) : PH_EXIT_OK;
 }
 
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
@@ -97,9 +97,9 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 	if (ret_changes && !changes)
 		return out_of_memory();
 	r = put_in_force(&set, edits, options, &applied, &problems);
+	*ret = applied;
 	if (r)
 		return r;
-	*ret = applied;
 	if (ret_changes) {
 		*ret_changes = TAKE_PTR(changes);
 		warn_of_policies(&set, &before, edits);
@@ -127,7 +127,6 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	struct ph_applied applied = {};
 	int r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
 
 	if (!r && policy)
@@ -139,11 +138,7 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		if (policy_format(policy, &edits->v[0].text) || policy_set_add(&set, policy))
 			return out_of_memory();
 	}
-	r = put_in_force(&set, edits, options, &applied, &problems);
-	if (r)
-		return r;
-	*ret = applied;
-	return PH_EXIT_OK;
+	return put_in_force(&set, edits, options, ret, &problems);
 }
 
 int replace_policy(const char *path, struct ph_policy *policy,
@@ -189,8 +184,8 @@ int begin_lasting(struct ph_lasting *lasting)
 	return PH_EXIT_OK;
 }
 
-void undo_lasting(const struct ph_lasting *lasting)
+void undo_lasting(const struct ph_lasting *lasting, const struct ph_applied *applied)
 {
-	if (lasting->enabled_now)
+	if (lasting->enabled_now && !outcome_in_force(applied->outcome))
 		service_disable();
 }

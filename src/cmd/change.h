@@ -3,7 +3,8 @@
 #define PH_CHANGE_H
 /*
  * What the verbs that change policies share: from edits of files to what is in force. The lock is
- * the caller's. All return 0, or an exit status after a complaint.
+ * the caller's. All return 0, or an exit status after a complaint; *ret has the outcome in either case,
+ * and what is in force if that is what was asked for.
  */
 #include <jansson.h>
 
@@ -66,8 +67,8 @@ int check_lasting(const char *verb, const struct ph_lasting *lasting);
 /* PH_EXIT_OK if what lies in /etc is applied at boot, if need be by enabling that. */
 int begin_lasting(struct ph_lasting *lasting);
 
-/* Enables no longer what begin_lasting() has enabled. */
-void undo_lasting(const struct ph_lasting *lasting);
+/* Enables no longer what begin_lasting() has enabled, if nothing came of it. */
+void undo_lasting(const struct ph_lasting *lasting, const struct ph_applied *applied);
 
 /* --- What a change means */
 

@@ -315,7 +315,7 @@ static void count_apply(struct daemon *d, const struct ph_reload_report *report)
 /* After a failure what was in force stays, and with it what is known of it. */
 static void keep_report(struct daemon *d, const struct ph_reload_report *report)
 {
-	if (!report->status || report->status == PH_EXIT_CANARY) {
+	if (!report->status || outcome_in_force(report->outcome)) {
 		d->report = *report;
 		return;
 	}
@@ -348,8 +348,9 @@ static void take_report(struct daemon *d, const struct ph_reload_report *report,
 		(void)sd_event_exit(d->event, report->status);
 		return;
 	}
-	if (!report->status && (!d->started || report->generation != d->report.generation ||
-				report->in_force != d->report.in_force))
+	if ((!report->status || outcome_in_force(report->outcome)) &&
+	    (!d->started || report->generation != d->report.generation ||
+	     report->in_force != d->report.in_force))
 		tell_change(report);
 	count_apply(d, report);
 	keep_report(d, report);
