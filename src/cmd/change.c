@@ -5,6 +5,7 @@
 
 #include "cmd/change.h"
 #include "cmd/lookout.h"
+#include "policy/mark.h"
 #include "policy/print.h"
 #include "service.h"
 #include "util/cleanup.h"
@@ -122,20 +123,55 @@ static int refuse_second(const struct ph_policy_set *set, const char *name, cons
 	return PH_EXIT_NO;
 }
 
+int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *options)
+{
+	int refused = PH_EXIT_OK;
+
+	for (size_t i = 0; i < edits->n && !options->replace; i++) {
+		const struct ph_edit *edit = &edits->v[i];
+		int r = mark_fits_file(edit->path);
+
+		if (r == 1 || r == -ENOENT)
+			continue;
+		if (r < 0 && r != -EISDIR)
+			(void)fprintf(stderr, "porthold: %s cannot be read: %s\n", edit->path,
+				      strerror(-r));
+		else
+			(void)fprintf(
+				stderr,
+				"porthold: %s stands in the way: porthold did not write it, or "
+				"it was edited since. Nothing was changed; move it away, or "
+				"remove or replace it with --force\n",
+				edit->path);
+		refused = r < 0 && r != -EISDIR ? PH_EXIT_IMPOSSIBLE : PH_EXIT_NO;
+	}
+	return refused;
+}
+
+static int format_marked(const struct ph_policy *policy, char **ret)
+{
+	cleanup_free char *text = NULL;
+	int r = policy_format(policy, &text);
+
+	return r ? r : mark_text(text, ret);
+}
+
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		  const struct ph_apply_options *options, struct ph_applied *ret)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	int r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
+	int r = refuse_foreign(edits, options);
 
+	if (!r)
+		r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
 	if (!r && policy)
 		r = refuse_second(&set, policy->name, edits->v[0].path);
 	if (r)
 		return r;
 	if (policy) {
 		(void)policy_set_remove(&set, policy->name);
-		if (policy_format(policy, &edits->v[0].text) || policy_set_add(&set, policy))
+		if (format_marked(policy, &edits->v[0].text) || policy_set_add(&set, policy))
 			return out_of_memory();
 	}
 	return put_in_force(&set, edits, options, ret, &problems);

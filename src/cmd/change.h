@@ -27,6 +27,9 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		const struct ph_apply_options *options, struct ph_applied *ret, size_t most,
 		json_t **ret_changes);
 
+/* Refuses edits of files that people have written, or complains that they cannot be read. */
+int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *options);
+
 /* replace_policy() with other edits besides; that of the policy's own file is the first. */
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		  const struct ph_apply_options *options, struct ph_applied *ret);

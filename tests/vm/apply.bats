@@ -219,7 +219,6 @@ files() {
 }
 
 @test "options that do not go together" {
-	complains 2 "--confirm" porthold apply --force "$folder"
 	complains 2 "name them" porthold apply --confirm 10
 	complains 2 "name them" porthold apply --permanent
 	complains 2 "--confirm 0" porthold apply --confirm 0 "$folder"
@@ -280,6 +279,117 @@ files() {
 	run -0 porthold apply "$folder"
 }
 
+# --- What people have written
+
+# With a policy of its own, so that the others' files do not count.
+by_hand() { # FILE [PORT]
+	printf '# ours\nporthold: 1\npolicies:\n  - {name: own, match: {comm: own}, allow: [tcp %s]} # one line\n' \
+		"${2:-1}" >"$1"
+}
+
+@test "remove, allow and run leave alone what people have written, unless they are told" {
+	by_hand $policies/own.yaml
+	run -0 porthold apply
+	before=$(sha256sum $policies/own.yaml)
+	complains 1 "$policies/own.yaml" porthold remove own
+	complains 1 "$policies/own.yaml" porthold allow 2 own
+	[[ $(sha256sum $policies/own.yaml) == "$before" && $(in_force) == "held own" ]]
+	run -0 porthold allow --force 2 own
+	[[ $(status_of '.policies[] | select(.name == "own").rules[]') == "tcp 2" ]]
+	run -0 porthold allow 3 own
+	run -0 porthold remove own
+	[[ $output == *"Removed policy own: $policies/own.yaml"* ]] || fail "$output"
+	[[ ! -e $policies/own.yaml && $(in_force) == held ]]
+	by_hand $policies/own.yaml
+	run -0 porthold apply
+	run -0 porthold remove --force own
+	[[ $output == *"Removed policy own: $policies/own.yaml"* ]] || fail "$output"
+	[[ ! -e $policies/own.yaml ]]
+}
+
+@test "what allow wrote is a person's once it was edited" {
+	run -0 porthold allow 4 own
+	sed -i 's/tcp 4/tcp 5/' $policies/own.yaml
+	complains 1 "edited since" porthold allow 4 own
+	complains 1 "edited since" porthold remove own
+	grep -q 'tcp 5' $policies/own.yaml
+	run -0 porthold remove --force own
+}
+
+@test "remove takes the file of /run alone, where people have written that of /etc" {
+	mkdir -p /etc/porthold/policy.d
+	by_hand /etc/porthold/policy.d/own.yaml
+	before=$(sha256sum /etc/porthold/policy.d/own.yaml)
+	run -0 porthold allow 2 own
+	run -0 porthold remove own
+	[[ $output == *"Removed policy own: $policies/own.yaml"*"/etc/porthold/policy.d/own.yaml"*"counts again"* ]] ||
+		fail "$output"
+	[[ $(sha256sum /etc/porthold/policy.d/own.yaml) == "$before" ]]
+	[[ $(status_of '.policies[] | select(.name == "own").rules[]') == "tcp 1" ]]
+	rm /etc/porthold/policy.d/own.yaml
+	run -0 porthold apply
+}
+
+@test "apply: another file of the same name, and one that was edited in its place" {
+	mkdir "$folder/one" "$folder/two"
+	by_hand "$folder/one/own.yaml" 1
+	by_hand "$folder/two/own.yaml" 2
+	run -0 porthold apply "$folder/one"
+	before=$(files)
+	complains 1 "a copy of $folder/one/own.yaml" porthold apply "$folder/two"
+	complains 1 "a copy of $folder/one/own.yaml" porthold apply --dry-run "$folder/two/own.yaml"
+	[[ $(files) == "$before" ]]
+	by_hand "$folder/one/own.yaml" 3 # its next form
+	run -0 porthold apply "$folder/one/own.yaml"
+	run -0 porthold apply --force "$folder/two/own.yaml"
+	cmp "$folder/two/own.yaml" $policies/own.yaml
+	sed -i 's/tcp 2/tcp 4/' $policies/own.yaml
+	complains 1 "people wrote or edited" porthold apply "$folder/two/own.yaml"
+	grep -q 'tcp 4' $policies/own.yaml
+	run -0 porthold apply --force "$folder/two/own.yaml"
+	run -0 porthold mode own audit # which is no edit by hand
+	grep -q 'mode: audit' $policies/own.yaml
+	run -0 porthold apply "$folder/two/own.yaml"
+	cmp "$folder/two/own.yaml" $policies/own.yaml
+	rm $policies/own.yaml
+	run -0 porthold apply
+}
+
+@test "mode keeps what people wrote around it, and where it cannot it says where" {
+	cat >$policies/own.yaml <<-'END'
+		# of the web team
+		porthold: 1 # the version
+		policies:
+		  - name: own # not the others
+		    match: {comm: own}
+		    allow: # by ticket 7
+		      - tcp 1 # one
+
+		  - {name: more, match: {comm: more}, allow: []}
+	END
+	cp $policies/own.yaml "$folder/before"
+	run -0 porthold apply
+	run -0 porthold mode own audit
+	diff "$folder/before" $policies/own.yaml | grep -q '^[<]' && fail "$(cat $policies/own.yaml)"
+	[[ $(diff "$folder/before" $policies/own.yaml | grep '^>') == ">     mode: audit" ]]
+	run -0 porthold mode more audit
+	grep -qF -- '- {name: more, mode: audit, match: {comm: more}, allow: []}' $policies/own.yaml
+	run -0 porthold mode own enforce
+	sed -i 's/, mode: audit//' $policies/own.yaml
+	[[ $(diff "$folder/before" $policies/own.yaml | grep '^[<>]') == ">     mode: enforce" ]] ||
+		fail "$(diff "$folder/before" $policies/own.yaml)"
+	by_hand $policies/other.yaml
+	by_hand /etc/porthold/policy.d/other.yaml
+	sed -i 's/own/other/g' /etc/porthold/policy.d/other.yaml
+	sed -i 's/own/third/g' $policies/other.yaml
+	run -0 porthold apply
+	before=$(sha256sum $policies/other.yaml)
+	complains 1 "$policies/other.yaml stands in the way" porthold mode other audit
+	[[ $(sha256sum $policies/other.yaml) == "$before" ]]
+	rm $policies/o*.yaml /etc/porthold/policy.d/other.yaml
+	run -0 porthold apply
+}
+
 # --- Under load
 
 @test "a storm of applies: each call is judged by one set, and by the new one as soon as apply is back" {
@@ -288,12 +398,12 @@ files() {
 	ln -s "$(dirname "$PORTHOLD")/hammer" "$hammer"
 	sed 's/tcp 4040/tcp 4040,4050/' "$folder/held.yaml" >"$folder/a/held.yaml"
 	sed 's/tcp 4040/tcp 4040,4051/' "$folder/held.yaml" >"$folder/b/held.yaml"
-	run -0 porthold apply "$folder/a"
+	run -0 porthold apply --force "$folder/a"
 	nice "$hammer" 600 4 4040 4041 >"$BATS_FILE_TMPDIR/storm/log" 2>&1 3>&- &
 	hammering=$!
 	for (( round = 0; round < rounds; round++ )); do # bats has the i
 		for side in a b; do
-			run -0 porthold apply "$folder/$side"
+			run -0 porthold apply --force "$folder/$side"
 			[[ $("$held" -c "$attempt" 4050) == $([[ $side == a ]] && echo ECONNREFUSED || echo EPERM) ]]
 			[[ $("$held" -c "$attempt" 4051) == $([[ $side == b ]] && echo ECONNREFUSED || echo EPERM) ]]
 		done
@@ -301,7 +411,7 @@ files() {
 	kill $hammering # there was load all the time
 	wait $hammering || fail "$(cat "$BATS_FILE_TMPDIR/storm/log")"
 	echo "# $rounds rounds, $(tr '\n' ' ' <"$BATS_FILE_TMPDIR/storm/log")" >&3
-	run -0 porthold apply "$folder/held.yaml"
+	run -0 porthold apply --force "$folder/held.yaml"
 }
 
 @test "many policies; when memory is short, nothing changes" {
@@ -341,7 +451,7 @@ files() {
 	is_held_to 4040 4041
 	[[ $(status_of '[.trial.over, .canary.ok] | join(" ")') == "true true" ]] || fail "$(porthold status)"
 	run -0 porthold apply
-	diff <(grep -v "canary\|sources" <<<"$before") <(files | grep -v "canary\|sources")
+	diff <(grep -v "canary\|sources\|origins" <<<"$before") <(files | grep -v "canary\|sources\|origins")
 	[[ $output == *unchanged* ]] || fail "$output"
 	[[ $(status_of .trial) == null ]]
 	is_held_to 4040 4041
