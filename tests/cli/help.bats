@@ -79,3 +79,18 @@ takes() { # VERB OPTION [PLACEHOLDER]
 	run as_nobody "$PORTHOLD" run 4040 -- true --help
 	[[ $status == 3 && $output != "usage: porthold run"* ]]
 }
+
+@test "an output that cannot be written is an error, of every verb" {
+	for verb in $(verbs) --version --help; do
+		run -3 bash -c '"$1" "$2" $3 >/dev/full' - "$PORTHOLD" "$verb" "$(
+			[[ $verb == --* ]] || echo --help)"
+		[[ $output == *"porthold: the output cannot be written"* ]] || fail "$verb: $output"
+	done
+	printf 'porthold: 1\npolicies: []\n' >"$BATS_TEST_TMPDIR/p.yaml"
+	run -3 bash -c '"$1" check --json "$2" >/dev/full' - "$PORTHOLD" "$BATS_TEST_TMPDIR/p.yaml"
+	[[ $output == *"No space left"* ]] || fail "$output"
+	run -3 bash -c '"$1" explain --policy "$2" --name x connect tcp 1.1.1.1:1 >/dev/full' - \
+		"$PORTHOLD" "$BATS_TEST_TMPDIR/p.yaml"
+	run -3 bash -c '"$1" --version >&-' - "$PORTHOLD"
+	run -0 bash -c '"$1" check "$2" >/dev/null' - "$PORTHOLD" "$BATS_TEST_TMPDIR/p.yaml"
+}
