@@ -441,6 +441,20 @@ static void read_recorded(struct ph_state *ret)
 	(void)state_peek(ret);
 }
 
+bool apply_would_lose(const struct ph_lost *lost, struct ph_fault *f)
+{
+	for (size_t i = 0; i < lost->n; i++) {
+		if (!sources_hold(lost->paths[i]) || !apply_in_force())
+			continue;
+		(void)fault(f, -EINVAL, PH_EXIT_NO,
+			    "what is in force of %s would end, since nothing of it can be read; "
+			    "nothing was changed, mend that file first",
+			    lost->paths[i]);
+		return true;
+	}
+	return false;
+}
+
 bool apply_in_force(void)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;

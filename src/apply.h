@@ -90,6 +90,12 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
  */
 void apply_keep(const struct ph_problems *problems, struct ph_applied *applied, struct ph_fault *f);
 
+/*
+ * Whether something is in force that stands in one of these files, and would end without a word; that
+ * is the fault.
+ */
+bool apply_would_lose(const struct ph_lost *lost, struct ph_fault *f);
+
 /* Whether a generation is in force. */
 bool apply_in_force(void);
 

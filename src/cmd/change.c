@@ -11,6 +11,7 @@
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+DEFINE_CLEANUP_DONE(struct ph_lost, lost_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
@@ -34,10 +35,13 @@ static void warn_of_bad_files(const struct ph_problems *problems)
 static int load(const struct ph_edits *edits, enum ph_bad_files bad, struct ph_policy_set *ret,
 		struct ph_problems *problems)
 {
+	cleanup_(lost_donep) struct ph_lost lost = {};
 	struct ph_fault f = {};
-	int r = bad == PH_BAD_FILES_WARN ? store_load_good(edits, ret, problems) :
+	int r = bad == PH_BAD_FILES_WARN ? store_load_best(edits, ret, problems, &lost) :
 					   store_load(edits, ret, problems);
 
+	if (!r && apply_would_lose(&lost, &f))
+		return report_failure(problems, &f);
 	if (!r) {
 		warn_of_bad_files(problems);
 		return 0;

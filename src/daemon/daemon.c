@@ -103,6 +103,8 @@ static void tell_state(const struct daemon *d)
 
 	if (d->ill)
 		bad = "; THE CANARY FAILED, see the log";
+	else if (report->lost)
+		bad = "; POLICY FILES ARE LOST, see the log";
 	else if (report->status || report->bad_files)
 		bad = "; bad policy files, see the log";
 	else if (d->settings_said)
@@ -221,8 +223,8 @@ static void on_checked(void *user, const char *answer, size_t length)
 		     answer + sizeof(result)) < 0)
 		ill = NULL;
 	take_health(d, ill);
-	/* What is amiss may be mended by that. */
-	if (result == PH_HEALTH_ILL)
+	/* What is amiss may be mended by that; what was refused would be so again. */
+	if (result == PH_HEALTH_ILL || (result == PH_HEALTH_CHANGED && !d->report.status))
 		apply_soon(d);
 }
 
@@ -296,6 +298,12 @@ static bool must_end(const struct daemon *d, const struct ph_reload_report *repo
 	return !d->started && report->status && !report->in_force;
 }
 
+/* By the settings: whoever requires the daemon is not to start without what is lost. */
+static bool must_fail(const struct daemon *d, const struct ph_reload_report *report)
+{
+	return !d->started && report->lost && d->settings.fail_at_boot;
+}
+
 /* Whoever is told that it ended well may take enforcement for well. */
 static int end_status(const struct daemon *d)
 {
@@ -342,10 +350,13 @@ static void take_report(struct daemon *d, const struct ph_reload_report *report,
 		put_off(d, report, text);
 		return;
 	}
-	if (must_end(d, report)) {
+	if (must_end(d, report) || must_fail(d, report)) {
 		say_lines(LOG_ERR, text);
 		free(text);
-		(void)sd_event_exit(d->event, report->status);
+		if (must_fail(d, report))
+			say(LOG_ERR, "on-boot-failure: fail: the daemon ends; what could be put in "
+				     "force is");
+		(void)sd_event_exit(d->event, report->status ?: PH_EXIT_NO);
 		return;
 	}
 	if ((!report->status || outcome_in_force(report->outcome)) &&

@@ -8,16 +8,21 @@
 #include "policy/store.h"
 #include "util/cleanup.h"
 
+DEFINE_CLEANUP_DONE(struct ph_lost, lost_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 static int load(const struct ph_reload_order *order, struct ph_policy_set *set,
-		struct ph_problems *problems, struct ph_fault *f)
+		struct ph_reload_report *report, struct ph_problems *problems, struct ph_fault *f)
 {
-	int r = order->first ? store_load_good(NULL, set, problems) :
+	cleanup_(lost_donep) struct ph_lost lost = {};
+	int r = order->first ? store_load_best(NULL, set, problems, &lost) :
 			       store_load(NULL, set, problems);
 
+	if (!r && apply_would_lose(&lost, f))
+		return -EINVAL;
+	report->lost = lost.n;
 	if (r == -EINVAL)
 		return fault(f, r, PH_EXIT_NO,
 			     "policy files are bad: what was in force stays in force");
@@ -77,12 +82,14 @@ static int fall_back(const struct ph_reload_order *order, struct ph_reload_repor
 {
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(lost_donep) struct ph_lost lost = {};
 	struct ph_fault refusal = *f;
 	struct ph_applied applied = {};
 	int r;
 
 	*f = (struct ph_fault){};
-	r = store_load_last(&set);
+	r = store_load_last(&set, &lost);
+	report->lost = lost.n;
 	if (!r)
 		r = apply_set(order, &set, report, &applied, &ignored, f);
 	report->bad_files = true;
@@ -100,7 +107,7 @@ static int apply_files(const struct ph_reload_order *order, struct ph_reload_rep
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_close int lock = apply_lock(f);
 	struct ph_applied applied = {};
-	int r = lock < 0 ? lock : load(order, &set, problems, f);
+	int r = lock < 0 ? lock : load(order, &set, report, problems, f);
 
 	if (r)
 		return r;
@@ -131,4 +138,10 @@ void reload(const void *argument, FILE *answer)
 		(void)fputs(text, answer);
 	if (*f.text)
 		(void)fprintf(answer, "%s\n", f.text);
+	if (report.lost)
+		(void)fprintf(
+			answer,
+			"DEGRADED: of %zu policy file%s neither what stands there nor a kept copy "
+			"can be put in force: what they said is NOT ENFORCED\n",
+			report.lost, report.lost == 1 ? "" : "s");
 }

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "policy/parse.h"
 #include "policy/paths.h"
@@ -113,18 +114,40 @@ static bool has_error(const struct ph_problems *problems, const char *path)
 	return false;
 }
 
-/* What the file said when it was last in force; nothing, if it never was. */
+/* What the file said when it was last in force. 0; -ENOENT: it never was; -EINVAL: the copy is bad. */
 static int load_kept(const char *path, struct ph_policy_set *set)
 {
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	cleanup_free char *kept = NULL, *text = NULL;
 	size_t length;
+	int r = kept_path(path, &kept);
 
-	if (kept_path(path, &kept))
+	if (!r)
+		r = file_read(kept, PH_FILE_SIZE_MAX, &text, &length);
+	return r ? r : policy_parse_text(path, text, length, set, &ignored);
+}
+
+void lost_done(struct ph_lost *lost)
+{
+	for (size_t i = 0; i < lost->n; i++)
+		free(lost->paths[i]);
+	free(lost->paths);
+	*lost = (struct ph_lost){};
+}
+
+static int add_lost(struct ph_lost *lost, const char *path)
+{
+	char **more = reallocarray(lost->paths, lost->n + 1, sizeof(*more));
+	char *copy = strdup(path);
+
+	if (more)
+		lost->paths = more;
+	if (!more || !copy) {
+		free(copy);
 		return -ENOMEM;
-	if (file_read(kept, PH_FILE_SIZE_MAX, &text, &length))
-		return 0;
-	return policy_parse_text(path, text, length, set, &ignored) == -ENOMEM ? -ENOMEM : 0;
+	}
+	more[lost->n++] = copy;
+	return 0;
 }
 
 /* --- Loading */
@@ -134,8 +157,25 @@ struct reading {
 	const struct ph_edits *edits;
 	bool good; /* a bad file counts as it last was */
 	bool last; /* every file does */
+	struct ph_lost *lost; /* NULL: nobody asks */
 	struct ph_problems *problems;
 };
+
+/* What nobody can read at this moment is not lost. */
+static int load_last_form(const char *path, const struct reading *reading,
+			  struct ph_policy_set *set)
+{
+	struct ph_problem problem = { .severity = PH_ERROR, .file = (char *)path };
+	int r = load_kept(path, set);
+
+	if (r != -ENOENT && r != -EINVAL)
+		return r;
+	problem.message = (char *)(r == -ENOENT ? "no good copy of this file is kept" :
+						  "the copy that was kept of this file is damaged");
+	problem.remedy = (char *)"mend the file: until then nothing of it counts";
+	r = reading->problems ? problems_add(reading->problems, &problem) : 0;
+	return r || !reading->lost ? r : add_lost(reading->lost, path);
+}
 
 static int filter(const struct dirent *entry)
 {
@@ -153,9 +193,9 @@ static int load_file(const char *directory, const char *name, const struct readi
 	if (is_edited(reading->edits, path))
 		return 0;
 	if (reading->last)
-		return load_kept(path, set);
+		return load_last_form(path, reading, set);
 	r = policy_parse_file(path, set, reading->problems);
-	return r == -EINVAL && reading->good ? load_kept(path, set) : r;
+	return r == -EINVAL && reading->good ? load_last_form(path, reading, set) : r;
 }
 
 static int load_edit(const struct ph_edit *edit, struct ph_policy_set *set,
@@ -228,9 +268,22 @@ int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
 	return load_both(&reading, ret);
 }
 
-int store_load_last(struct ph_policy_set *ret)
+int store_load_best(const struct ph_edits *edits, struct ph_policy_set *ret,
+		    struct ph_problems *problems, struct ph_lost *lost)
 {
-	return load_both(&(struct reading){ .last = true }, ret);
+	const struct reading reading = {
+		.edits = edits,
+		.good = true,
+		.lost = lost,
+		.problems = problems,
+	};
+
+	return load_both(&reading, ret);
+}
+
+int store_load_last(struct ph_policy_set *ret, struct ph_lost *lost)
+{
+	return load_both(&(struct reading){ .last = true, .lost = lost }, ret);
 }
 
 int store_load_directory(const char *directory, struct ph_policy_set *ret,
@@ -269,6 +322,8 @@ static int load_kept_of(const char *directory, struct ph_policy_set *set)
 		if (asprintf(&path, "%s/%s", directory, name) < 0)
 			return -ENOMEM;
 		r = load_kept(path, set);
+		if (r == -EINVAL || r == -ENOENT)
+			r = 0;
 	}
 	return r;
 }
@@ -325,6 +380,52 @@ static int keep_directory(const char *directory, const struct ph_problems *probl
 		if (!has_error(problems, path))
 			r = keep_file(path);
 	}
+	return r;
+}
+
+/* Whether the copy was written after the file was. */
+static int is_kept(const char *path)
+{
+	cleanup_free char *kept = NULL;
+	struct stat file, copy;
+
+	if (kept_path(path, &kept))
+		return -ENOMEM;
+	if (stat(path, &file))
+		return errno == ENOENT ? 1 : -errno;
+	if (stat(kept, &copy))
+		return errno == ENOENT ? 0 : -errno;
+	return copy.st_size == file.st_size &&
+	       (copy.st_mtim.tv_sec != file.st_ctim.tv_sec ?
+			copy.st_mtim.tv_sec > file.st_ctim.tv_sec :
+			copy.st_mtim.tv_nsec >= file.st_ctim.tv_nsec);
+}
+
+static int is_directory_kept(const char *directory)
+{
+	cleanup_closedir DIR *dir = opendir(directory);
+	int r = 1;
+
+	if (!dir)
+		return errno == ENOENT ? 1 : -errno;
+	for (struct dirent *entry; r == 1 && (entry = readdir(dir));) {
+		cleanup_free char *path = NULL;
+
+		if (!is_policy_file(entry->d_name))
+			continue;
+		if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0)
+			return -ENOMEM;
+		r = is_kept(path);
+	}
+	return r;
+}
+
+int store_is_kept(void)
+{
+	int r = 1;
+
+	for (size_t i = 0; r == 1 && i < sizeof(directories) / sizeof(directories[0]); i++)
+		r = is_directory_kept(directories[i]);
 	return r;
 }
 

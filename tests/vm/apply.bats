@@ -390,6 +390,122 @@ by_hand() { # FILE [PORT]
 	run -0 porthold apply
 }
 
+# --- What status says of the files
+
+# The file is what it was, and in force.
+mended() {
+	porthold apply "$folder/held.yaml" || porthold apply --force "$folder/held.yaml"
+	run -0 porthold status
+	is_held_to 4040 4041
+}
+
+@test "status: a file that was edited and not applied is no failure of the canary" {
+	sed -i 's/tcp 4040/tcp 4041/' $policies/held.yaml
+	run -1 porthold status
+	[[ $output == *"not applied yet: "*"porthold apply"* && $output != *CANARY* ]] || fail "$output"
+	[[ $output == *"allow tcp 4040"* && $output != *"allow tcp 4041"* ]] || fail "$output"
+	run -1 porthold status --check
+	[[ $output == *"canary: ok"* ]] || fail "$output"
+	[[ $(status_of '[.files.state, .canary.ok, .canary.checks.tables.outcome] | join(" ")') == \
+		"changed true ok" ]]
+	is_held_to 4040 4041
+	run -0 porthold apply
+	run -0 porthold status
+	is_held_to 4041 4040
+	mended
+}
+
+@test "status: a policy that the guard refuses" {
+	write sshd sshd "tcp 22"
+	cp "$folder/sshd.yaml" $policies
+	run -4 porthold apply
+	run -1 porthold status
+	[[ $output == *"not applied: "*"policy sshd would confine"* && $output != *CANARY* ]] || fail "$output"
+	[[ $(status_of '[.files.state, (.policies | length)] | join(" ")') == "refused 1" ]]
+	rm $policies/sshd.yaml "$folder/sshd.yaml"
+	mended
+}
+
+@test "status while another is at work: what it cannot know it does not say" {
+	run -0 flock /run/porthold/lock "$PORTHOLD" status
+	sed -i 's/tcp 4040/tcp 4041/' $policies/held.yaml
+	run flock /run/porthold/lock "$PORTHOLD" status
+	[[ $status == 3 && $output == *"another porthold is at work"* ]] || fail "$status: $output"
+	mended
+}
+
+@test "no copy can be kept: that is said at once, and by status until it is" {
+	good=/var/lib/porthold/good
+	mkdir -p $good
+	mount -t tmpfs -o size=4k,nr_inodes=1 full $good
+	write held heldproc "tcp 4041"
+	run porthold apply "$folder/held.yaml"
+	[[ $status == 3 && $output == *"in force, but no copy of their files could be kept"* ]] ||
+		fail "$status: $output"
+	is_held_to 4041 4040
+	cmp "$folder/held.yaml" $policies/held.yaml
+	run porthold status
+	[[ $output == DEGRADED*"no copy of these policy files is kept"* ]] || fail "$output"
+	umount $good
+	run porthold status # an older copy
+	[[ $output == DEGRADED*"no copy of these policy files is kept"* ]] || fail "$output"
+	run -0 porthold apply
+	run -0 porthold status
+	[[ $output != *DEGRADED* ]] || [[ -n ${PORTHOLD_OPTIONS:-} ]] || fail "$output"
+	[[ $(status_of .files.kept) == true ]]
+	write held heldproc "tcp 4040"
+	mended
+}
+
+@test "a bad file whose copy is damaged: no change of another one ends what is in force of it" {
+	kept=/var/lib/porthold/good/run+porthold+policy.d+held.yaml
+	echo 'nonsense: [' | tee $policies/held.yaml >$kept
+	before=$(files)
+	complains_of_lost() {
+		run "$@"
+		[[ $status == 1 && $output == *"would end"* && $output == *"is damaged"* ]] ||
+			fail "$status: $output"
+	}
+	complains_of_lost porthold allow 1 other
+	rm $kept
+	run porthold allow 1 other
+	[[ $status == 1 && $output == *"would end"* && $output == *"no good copy"* ]] || fail "$output"
+	is_held_to_by_counter() { [[ $("$held" -c "$attempt" 4041) == EPERM ]] && connects "$held" 4040; }
+	is_held_to_by_counter
+	run -1 porthold status
+	[[ $output == *"NOT ENFORCED: what $policies/held.yaml said"* ]] || fail "$output"
+	[[ $(status_of '.files.lost[]') == "$policies/held.yaml" ]]
+	cp "$folder/held.yaml" $policies/held.yaml
+	run -0 porthold apply
+	mended
+}
+
+@test "a plan that porthold did not write is thrown away, and moves nothing" {
+	generation=$(status_of .generation)
+	echo keep >"$BATS_TEST_TMPDIR/victim"
+	for entry in '{"path": "noslash", "removed": false}' '{"removed": true}' '7' \
+		"{\"path\": \"$BATS_TEST_TMPDIR/victim\", \"removed\": true}" \
+		'{"path": "/run/porthold/policy.d/../../victim.yaml", "removed": true}' \
+		'{"path": "/run/porthold/policy.d/", "removed": true}'; do
+		mkdir -p /run/porthold/pending
+		echo "{\"generation\": $generation, \"files\": [$entry]}" >/run/porthold/pending/plan.json
+		run porthold status
+		[[ $status == 0 || $status == 3 ]] || fail "$entry: status $status: $output"
+		complains 3 "damaged, and is removed" porthold allow 1 other
+		[[ ! -e /run/porthold/pending ]] || fail "$entry: it is still there"
+		run -0 porthold apply
+	done
+	[[ $(<"$BATS_TEST_TMPDIR/victim") == keep ]]
+	mended
+}
+
+@test "a directory in the place of the lock is nobody's" {
+	rm -f /run/porthold/lock
+	mkdir /run/porthold/lock
+	run -0 porthold apply
+	[[ -f /run/porthold/lock ]]
+}
+
 # --- Under load
 
 @test "a storm of applies: each call is judged by one set, and by the new one as soon as apply is back" {
