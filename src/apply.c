@@ -441,6 +441,20 @@ static void read_recorded(struct ph_state *ret)
 	(void)state_peek(ret);
 }
 
+/* What a newer one has put there an older one may not know how to hold. */
+static int refuse_older(const struct ph_state *recorded, struct ph_fault *f)
+{
+	char version[sizeof(recorded->version) + 1] = "";
+
+	memcpy(version, recorded->version, sizeof(recorded->version));
+	if (strverscmp(version, PH_VERSION) <= 0)
+		return 0;
+	return fault(f, -EPROTONOSUPPORT, PH_EXIT_REFUSED,
+		     "what is in force was put there by porthold %s, and this is the older %s; use "
+		     "that one, or let it stop first; nothing was changed",
+		     version, PH_VERSION);
+}
+
 bool apply_would_lose(const struct ph_lost *lost, struct ph_fault *f)
 {
 	for (size_t i = 0; i < lost->n; i++) {
@@ -472,6 +486,9 @@ static int make_ready(const struct ph_apply_options *options, const struct ph_fe
 	int r;
 
 	read_recorded(&recorded);
+	r = refuse_older(&recorded, f);
+	if (r)
+		return r;
 	r = backend_choose(options, features, &recorded, &plan->backend, ret_accepted, f);
 	if (!r)
 		r = attach_choose(options, features, &recorded, ret->attach, f);

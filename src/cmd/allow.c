@@ -14,6 +14,7 @@
 #include "policy/parse.h"
 #include "policy/print.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 #define DEFAULT_PORTS "4040"
 
@@ -287,17 +288,18 @@ static int find_owner(const char *path, const char *name)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	int r = mark_fits_file(path);
-	bool marked = r == 1;
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
 
-	if (r < 0)
+	if (r)
 		return r == -ENOENT ? OWNER_NONE : r;
-	r = policy_parse_file(path, &set, &problems);
+	r = policy_parse_text(path, text, length, &set, &problems);
 	if (r && r != -EINVAL)
 		return r;
 	if (r || set.n != 1 || !policy_set_find(&set, name))
 		return OWNER_NONE;
-	return marked ? OWNER_PORTHOLD : OWNER_PERSON;
+	return mark_fits(text) ? OWNER_PORTHOLD : OWNER_PERSON;
 }
 
 /* What people have written stays, unless they ask for it: *ret_theirs, the caller's to free. */

@@ -297,13 +297,13 @@ static int check_places(const struct request *request, const struct ph_edits *ed
 }
 
 /* Their next form may take the place of this one. */
-static void note_origins(const struct ph_edits *edits)
+static void note_origins(const struct ph_edits *edits, const struct ph_edits *unchanged)
 {
 	cleanup_(origins_donep) struct ph_origins origins = {};
 	int r;
 
 	origins_read(&origins);
-	r = origins_note(&origins, edits);
+	r = origins_note(&origins, edits, unchanged);
 	if (r)
 		(void)fprintf(stderr,
 			      "porthold apply: warning: " PH_ORIGINS " cannot be written: %s; the "
@@ -384,7 +384,7 @@ static int apply_files(struct request *request, struct ph_edits *edits, struct p
 
 static int install_and_apply(struct request *request)
 {
-	cleanup_(edits_donep) struct ph_edits edits = {};
+	cleanup_(edits_donep) struct ph_edits edits = {}, unchanged = {};
 	struct ph_lasting *lasting = &request->lasting;
 	struct ph_applied applied = {};
 	int r = collect(request, &edits);
@@ -395,10 +395,11 @@ static int install_and_apply(struct request *request)
 		r = begin_lasting(lasting);
 	if (r)
 		return r;
-	edits_drop_unchanged(&edits);
+	if (edits_part_unchanged(&edits, &unchanged))
+		return no_memory("apply");
 	r = apply_files(request, &edits, &applied);
-	if (outcome_in_force(applied.outcome) && !request->apply.dry_run && edits.n)
-		note_origins(&edits);
+	if (outcome_in_force(applied.outcome) && !request->apply.dry_run)
+		note_origins(&edits, &unchanged);
 	if (r)
 		undo_lasting(lasting, &applied);
 	return r;

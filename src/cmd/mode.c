@@ -108,9 +108,10 @@ static int edit_in_place(const struct ph_policy *found, const struct ph_policy *
 		r = policy_parse_text(found->file, old, length, &set, &problems);
 	if (!r && !(set.n == 1 && mark_fits(old) && is_told_by_etc(policy)))
 		r = edit_text(old, policy, &text);
-	/* Where it cannot be noted, the next apply of its origin asks. */
-	if (!r && text)
-		(void)origins_carry(found->file, old, text);
+	if (!r && text && origins_carry(found->file, old, text))
+		(void)fprintf(stderr,
+			      "porthold mode: warning: " PH_ORIGINS " cannot be written; the "
+			      "next apply of the file may want --force\n");
 	if (!r)
 		r = edits_add(edits, found->file, text, NULL);
 	if (!r)

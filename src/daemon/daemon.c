@@ -186,6 +186,9 @@ static void tell_outcome(struct daemon *d, int status, const char *text)
 		outcome.text = NULL;
 	else
 		r = outcome_write(&outcome);
+	/* Somebody waits for it. */
+	if (r && outcome.text)
+		r = outcome_write(&outcome);
 	outcome_done(&outcome);
 	if (r)
 		say(LOG_WARNING, "who asked for a reload cannot be answered: %s", strerror(-r));

@@ -117,16 +117,30 @@ static int write_list(const struct ph_origins *origins)
 	return r;
 }
 
-int origins_note(struct ph_origins *origins, const struct ph_edits *edits)
+static int add_edits(struct ph_origins *origins, const struct ph_edits *edits)
 {
 	int r = 0;
+
+	for (size_t i = 0; !r && i < edits->n; i++)
+		if (edits->v[i].text && edits->v[i].origin)
+			r = add_edit(origins, &edits->v[i]);
+	return r;
+}
+
+int origins_note(struct ph_origins *origins, const struct ph_edits *edits,
+		 const struct ph_edits *unchanged)
+{
+	size_t before = json_array_size(origins->list);
+	int r;
 
 	for (size_t i = json_array_size(origins->list); i-- > 0;)
 		if (is_past(json_array_get(origins->list, i)))
 			(void)json_array_remove(origins->list, i);
-	for (size_t i = 0; !r && i < edits->n; i++)
-		if (edits->v[i].text && edits->v[i].origin)
-			r = add_edit(origins, &edits->v[i]);
+	r = add_edits(origins, edits);
+	if (!r)
+		r = add_edits(origins, unchanged);
+	if (!r && !before && !json_array_size(origins->list))
+		return 0;
 	return r ? r : write_list(origins);
 }
 

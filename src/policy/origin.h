@@ -28,8 +28,12 @@ void origins_read(struct ph_origins *ret);
 bool origins_know(const struct ph_origins *origins, const char *path, const char *text,
 		  const char *origin, const char **ret_other);
 
-/* Notes the edits that were read somewhere, before they are made. 0 or -errno. */
-int origins_note(struct ph_origins *origins, const struct ph_edits *edits);
+/*
+ * Notes the edits that were read somewhere, and those that change nothing. Until the files are in
+ * their place, what they replace is known as well. 0 or -errno.
+ */
+int origins_note(struct ph_origins *origins, const struct ph_edits *edits,
+		 const struct ph_edits *unchanged);
 
 /* porthold itself changes the file: it still comes from there. 0 or -errno. */
 int origins_carry(const char *path, const char *old, const char *text);

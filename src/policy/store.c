@@ -50,22 +50,32 @@ int edits_add(struct ph_edits *edits, const char *path, char *text, const char *
 	return 0;
 }
 
-void edits_drop_unchanged(struct ph_edits *edits)
+static bool is_unchanged(const struct ph_edit *edit)
+{
+	cleanup_free char *old = NULL;
+	size_t length;
+
+	return edit->text && !file_read(edit->path, PH_FILE_SIZE_MAX, &old, &length) &&
+	       !strcmp(old, edit->text);
+}
+
+int edits_part_unchanged(struct ph_edits *edits, struct ph_edits *ret)
 {
 	size_t n = 0;
 
+	ret->v = calloc(edits->n + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return -ENOMEM;
 	for (size_t i = 0; i < edits->n; i++) {
 		struct ph_edit edit = edits->v[i];
-		cleanup_free char *old = NULL;
-		size_t length;
 
-		if (edit.text && !file_read(edit.path, PH_FILE_SIZE_MAX, &old, &length) &&
-		    !strcmp(old, edit.text))
-			edit_done(&edit);
+		if (is_unchanged(&edit))
+			ret->v[ret->n++] = edit;
 		else
 			edits->v[n++] = edit;
 	}
 	edits->n = n;
+	return 0;
 }
 
 static bool is_edited(const struct ph_edits *edits, const char *path)
@@ -202,9 +212,20 @@ static int load_edit(const struct ph_edit *edit, struct ph_policy_set *set,
 		     struct ph_problems *problems)
 {
 	const char *name = edit->origin ? edit->origin : edit->path;
-	int r = policy_parse_text(name, edit->text, strlen(edit->text), set, problems);
 
-	return r || !edit->origin ? r : policy_set_rename_file(set, name, edit->path);
+	return policy_parse_text(name, edit->text, strlen(edit->text), set, problems);
+}
+
+/* What was read somewhere stands in its place from now on; until here it was told of there. */
+static int name_places(const char *directory, const struct ph_edits *edits,
+		       struct ph_policy_set *set)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && edits && i < edits->n; i++)
+		if (edits->v[i].text && edits->v[i].origin && lies_in(edits->v[i].path, directory))
+			r = policy_set_rename_file(set, edits->v[i].origin, edits->v[i].path);
+	return r;
 }
 
 static int load_edits(const char *directory, const struct reading *reading,
@@ -216,7 +237,7 @@ static int load_edits(const char *directory, const struct reading *reading,
 	for (size_t i = 0; edits && i < edits->n; i++)
 		if (edits->v[i].text && lies_in(edits->v[i].path, directory))
 			r = problems_worse(r, load_edit(&edits->v[i], set, reading->problems));
-	return r;
+	return r ? r : name_places(directory, edits, set);
 }
 
 /* Edits come last, so that a name that is taken is told of the edit. */

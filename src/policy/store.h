@@ -35,8 +35,8 @@ void edits_done(struct ph_edits *edits);
 /* Takes over text; on failure it stays the caller's. origin may be NULL. 0 or -ENOMEM. */
 int edits_add(struct ph_edits *edits, const char *path, char *text, const char *origin);
 
-/* Drops those that would make a file what it is. */
-void edits_drop_unchanged(struct ph_edits *edits);
+/* Moves those that would make a file what it is over into *ret, which is empty. 0 or -ENOMEM. */
+int edits_part_unchanged(struct ph_edits *edits, struct ph_edits *ret);
 
 /*
  * Every *.yaml of both directories as they will be after the edits (NULL: none); 0, -EINVAL with

@@ -91,7 +91,7 @@ static void add_edit(struct ph_edits *edits, const char *name, const char *text)
 
 static void test_unchanged(void **state)
 {
-	cleanup_(edits_donep) struct ph_edits edits = {};
+	cleanup_(edits_donep) struct ph_edits edits = {}, unchanged = {};
 
 	write_file("same.yaml", "x");
 	write_file("other.yaml", "x");
@@ -101,7 +101,9 @@ static void test_unchanged(void **state)
 	add_edit(&edits, "longer.yaml", "x");
 	add_edit(&edits, "new.yaml", "x");
 	add_edit(&edits, "gone.yaml", NULL);
-	edits_drop_unchanged(&edits);
+	assert_int_equal(edits_part_unchanged(&edits, &unchanged), 0);
+	assert_int_equal(unchanged.n, 1);
+	assert_string_equal(strrchr(unchanged.v[0].path, '/'), "/same.yaml");
 	assert_int_equal(edits.n, 4);
 	assert_string_equal(strrchr(edits.v[0].path, '/'), "/other.yaml");
 	assert_string_equal(strrchr(edits.v[3].path, '/'), "/gone.yaml");

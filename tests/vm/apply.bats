@@ -506,6 +506,65 @@ mended() {
 	[[ -f /run/porthold/lock ]]
 }
 
+@test "what a newer version has put there an older one leaves alone" {
+	generation=$(status_of .generation)
+	state=$(bpftool -j map lookup pinned /sys/fs/bpf/porthold/maps/ph_state key hex 00 00 00 00 |
+		jq -r '.value | map(ltrimstr("0x")) | join(" ")')
+	put_version() { # of 32 bytes, which are the last
+		# shellcheck disable=SC2086 # bytes
+		bpftool map update pinned /sys/fs/bpf/porthold/maps/ph_state key hex 00 00 00 00 \
+			value hex ${state:0: -96} $(printf '%s' "$1" | od -An -tx1) \
+			$(printf ' 00%.0s' $(seq $((32 - ${#1}))))
+	}
+	put_version 99.0.1
+	complains 4 "put there by porthold 99.0.1" porthold apply
+	complains 4 "put there by porthold 99.0.1" porthold allow 1 other
+	[[ ! -e $policies/other.yaml && $(status_of .generation) == "$generation" ]]
+	put_version "$(porthold --version | sed 's/.* //')"
+	mended
+}
+
+@test "a pin of a map is gone that nobody but the programs uses: the canary says so" {
+	pin=/sys/fs/bpf/porthold/maps/ph_socks
+	[[ -e $pin ]]
+	rm $pin
+	run porthold status
+	[[ $status == 5 && $output == *"CANARY FAILED: programs: ph_socks: its pin is gone"* ]] ||
+		fail "$status: $output"
+	run -0 porthold apply
+	[[ -e $pin ]]
+	mended
+}
+
+@test "what runs no more is not said to be free" {
+	"$held" -c 'import time; time.sleep(60)' 3>&- &
+	sleeper=$!
+	python3 -c 'import os, sys, time
+child = os.fork()
+if not child: os.execv(sys.argv[1], [sys.argv[1], "-c", ""])
+print(child, file=open(sys.argv[2], "w"), flush=True)
+time.sleep(60)' "$held" "$BATS_TEST_TMPDIR/zombie" 3>&- & # which waits for nobody
+	parent=$!
+	within 30 test -s "$BATS_TEST_TMPDIR/zombie"
+	zombie=$(<"$BATS_TEST_TMPDIR/zombie")
+	within 30 grep -q "State:	Z" "/proc/$zombie/status"
+	run -0 porthold apply --dry-run "$folder" # nothing changes for them
+	printf 'porthold: 1\npolicies: []\n' >"$folder/held.yaml"
+	run -0 porthold apply --dry-run "$folder"
+	kill $sleeper $parent
+	[[ $output == *"pid $sleeper, heldproc: held -> free"* ]] || fail "$output"
+	[[ $output != *"pid $zombie,"* ]] || fail "$output"
+}
+
+@test "a name that two new files define: each is told where it is" {
+	mkdir "$folder/new"
+	by_hand "$folder/new/a.yaml"
+	by_hand "$folder/new/b.yaml"
+	run -1 porthold apply "$folder/new"
+	[[ $output == *"$folder/new/b.yaml:4:"*"$folder/new/a.yaml:4"* ]] || fail "$output"
+	[[ $output != *"$policies/a.yaml"* ]] || fail "$output"
+}
+
 # --- Under load
 
 @test "a storm of applies: each call is judged by one set, and by the new one as soon as apply is back" {
