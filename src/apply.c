@@ -174,7 +174,7 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 /* Nothing that fails once the set is in force stops the rest: the first of it is told. */
 static void note(struct ph_applied *applied, struct ph_fault *f, int r, const char *what)
 {
-	if (!r || applied->outcome == PH_UNFINISHED)
+	if (!r || applied->outcome != PH_DONE)
 		return;
 	applied->outcome = PH_UNFINISHED;
 	(void)fault(f, r, PH_EXIT_IMPOSSIBLE, "%s, but %s%s%s; porthold apply does the rest",

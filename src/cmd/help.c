@@ -138,7 +138,7 @@ static const struct verb_help helps[] = {
 			{ "--check", "let the canary try the doors now" },
 			JSON,
 		},
-		.no = "no policy is in force",
+		.no = "no policy is in force, or the files are not what is",
 		.example = "sudo porthold status",
 	},
 	{

@@ -25,12 +25,13 @@ DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 struct leftover {
 	int error;
 	const char *what;
+	int lingers; /* why enforcement has not ended at once; 0: it has */
 };
 
 static void note(struct leftover *leftover, int r, const char *what)
 {
 	if (r && !leftover->error)
-		*leftover = (struct leftover){ r, what };
+		*leftover = (struct leftover){ r, what, leftover->lingers };
 }
 
 static bool is_told(const struct dirent *entry, size_t n)
@@ -98,6 +99,7 @@ static int remove_all(struct leftover *leftover, struct ph_fault *f)
 	removed = kernel_remove(r < 0 ? &ignored : f);
 	if (r < 0 && removed)
 		return r;
+	leftover->lingers = r < 0 ? r : 0;
 	note(leftover, removed, "what is pinned below " PH_PIN_DIR);
 	note(leftover, sources_remove(), PH_SOURCES_PATH);
 	note(leftover, outcome_remove(), "what the daemon answered last");
@@ -107,6 +109,14 @@ static int remove_all(struct leftover *leftover, struct ph_fault *f)
 
 static int tell_end(const struct leftover *leftover)
 {
+	if (leftover->lingers) {
+		(void)fprintf(
+			stderr,
+			"porthold stop: what was in force ends within moments, since it could "
+			"not be ended at once: %s; porthold stop again does the rest\n",
+			strerror(-leftover->lingers));
+		return PH_EXIT_IMPOSSIBLE;
+	}
 	if (leftover->error) {
 		(void)fprintf(stderr,
 			      "porthold stop: nothing is enforced any more, but %s cannot be "

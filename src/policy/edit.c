@@ -51,14 +51,16 @@ static bool item_is(const struct ph_yaml_item *item, const char *word)
 	       !memcmp(item->text, word, item->len);
 }
 
+/* The place of a quoted one is behind the quote. */
 static struct span span_of(const struct search *search, const struct ph_yaml_item *item)
 {
 	const char *text = search->source.text, *at = text + item->place.offset, *end;
+	char before = item->place.offset ? at[-1] : 0;
 
-	if (*at != '"' && *at != '\'')
+	if (before != '"' && before != '\'')
 		return (struct span){ item->place.offset, item->place.offset + item->len };
-	end = strchr(at + 1, *at);
-	return (struct span){ item->place.offset, end ? (size_t)(end + 1 - text) : 0 };
+	end = strchr(at, before);
+	return (struct span){ item->place.offset - 1, end ? (size_t)(end + 1 - text) : 0 };
 }
 
 static int read_field(struct search *search, const struct ph_yaml_item *key, struct found *policy)

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -367,6 +368,24 @@ int store_load_kept(struct ph_policy_set *ret)
 
 /* --- Keeping */
 
+/* Whether the copy was written after the file was. */
+static int is_kept(const char *path)
+{
+	cleanup_free char *kept = NULL;
+	struct stat file, copy;
+
+	if (kept_path(path, &kept))
+		return -ENOMEM;
+	if (stat(path, &file))
+		return errno == ENOENT ? 1 : -errno;
+	if (stat(kept, &copy))
+		return errno == ENOENT ? 0 : -errno;
+	return copy.st_size == file.st_size &&
+	       (copy.st_mtim.tv_sec != file.st_ctim.tv_sec ?
+			copy.st_mtim.tv_sec > file.st_ctim.tv_sec :
+			copy.st_mtim.tv_nsec >= file.st_ctim.tv_nsec);
+}
+
 /* What is kept already is not written again: most files do not change. */
 static int keep_file(const char *path)
 {
@@ -380,7 +399,7 @@ static int keep_file(const char *path)
 		return r;
 	if (!file_read(kept, PH_FILE_SIZE_MAX, &old, &old_length) && old_length == length &&
 	    !memcmp(old, text, length))
-		return 0;
+		return is_kept(path) == 1 || !utimensat(AT_FDCWD, kept, NULL, 0) ? 0 : -errno;
 	return file_write_atomic(kept, text, length, 0600);
 }
 
@@ -402,24 +421,6 @@ static int keep_directory(const char *directory, const struct ph_problems *probl
 			r = keep_file(path);
 	}
 	return r;
-}
-
-/* Whether the copy was written after the file was. */
-static int is_kept(const char *path)
-{
-	cleanup_free char *kept = NULL;
-	struct stat file, copy;
-
-	if (kept_path(path, &kept))
-		return -ENOMEM;
-	if (stat(path, &file))
-		return errno == ENOENT ? 1 : -errno;
-	if (stat(kept, &copy))
-		return errno == ENOENT ? 0 : -errno;
-	return copy.st_size == file.st_size &&
-	       (copy.st_mtim.tv_sec != file.st_ctim.tv_sec ?
-			copy.st_mtim.tv_sec > file.st_ctim.tv_sec :
-			copy.st_mtim.tv_nsec >= file.st_ctim.tv_nsec);
 }
 
 static int is_directory_kept(const char *directory)

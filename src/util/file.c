@@ -228,8 +228,10 @@ int lock_file_open(const char *path)
 	if (r)
 		return r;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	r = fd < 0 ? -errno : fd;
 	/* An empty directory in its place is nobody's. */
-	if (fd < 0 && errno == EISDIR && !rmdir(path))
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (r != -EISDIR || rmdir(path))
+		return r;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return fd < 0 ? -errno : fd;
 }

@@ -80,17 +80,25 @@ takes() { # VERB OPTION [PLACEHOLDER]
 	[[ $status == 3 && $output != "usage: porthold run"* ]]
 }
 
+into() { # FILE COMMAND...
+	"${@:2}" >"$1"
+}
+
 @test "an output that cannot be written is an error, of every verb" {
-	for verb in $(verbs) --version --help; do
-		run -3 bash -c '"$1" "$2" $3 >/dev/full' - "$PORTHOLD" "$verb" "$(
-			[[ $verb == --* ]] || echo --help)"
+	for verb in $(verbs); do
+		run -3 into /dev/full porthold "$verb" --help
 		[[ $output == *"porthold: the output cannot be written"* ]] || fail "$verb: $output"
 	done
+	run -3 into /dev/full porthold --version
+	run -3 into /dev/full porthold --help
 	printf 'porthold: 1\npolicies: []\n' >"$BATS_TEST_TMPDIR/p.yaml"
-	run -3 bash -c '"$1" check --json "$2" >/dev/full' - "$PORTHOLD" "$BATS_TEST_TMPDIR/p.yaml"
+	run -3 into /dev/full porthold check --json "$BATS_TEST_TMPDIR/p.yaml"
 	[[ $output == *"No space left"* ]] || fail "$output"
-	run -3 bash -c '"$1" explain --policy "$2" --name x connect tcp 1.1.1.1:1 >/dev/full' - \
-		"$PORTHOLD" "$BATS_TEST_TMPDIR/p.yaml"
-	run -3 bash -c '"$1" --version >&-' - "$PORTHOLD"
-	run -0 bash -c '"$1" check "$2" >/dev/null' - "$PORTHOLD" "$BATS_TEST_TMPDIR/p.yaml"
+	run -3 into /dev/full porthold explain --policy "$BATS_TEST_TMPDIR/p.yaml" --name x \
+		connect tcp 1.1.1.1:1
+	closed() {
+		"$@" >&-
+	}
+	run -3 closed porthold --version
+	run -0 into /dev/null porthold check "$BATS_TEST_TMPDIR/p.yaml"
 }

@@ -288,31 +288,31 @@ by_hand() { # FILE [PORT]
 }
 
 @test "remove, allow and run leave alone what people have written, unless they are told" {
-	by_hand $policies/own.yaml
+	by_hand "$policies"/own.yaml
 	run -0 porthold apply
-	before=$(sha256sum $policies/own.yaml)
+	before=$(sha256sum "$policies"/own.yaml)
 	complains 1 "$policies/own.yaml" porthold remove own
 	complains 1 "$policies/own.yaml" porthold allow 2 own
-	[[ $(sha256sum $policies/own.yaml) == "$before" && $(in_force) == "held own" ]]
+	[[ $(sha256sum "$policies"/own.yaml) == "$before" && $(in_force) == "held own" ]]
 	run -0 porthold allow --force 2 own
 	[[ $(status_of '.policies[] | select(.name == "own").rules[]') == "tcp 2" ]]
 	run -0 porthold allow 3 own
 	run -0 porthold remove own
 	[[ $output == *"Removed policy own: $policies/own.yaml"* ]] || fail "$output"
-	[[ ! -e $policies/own.yaml && $(in_force) == held ]]
-	by_hand $policies/own.yaml
+	[[ ! -e "$policies"/own.yaml && $(in_force) == held ]]
+	by_hand "$policies"/own.yaml
 	run -0 porthold apply
 	run -0 porthold remove --force own
 	[[ $output == *"Removed policy own: $policies/own.yaml"* ]] || fail "$output"
-	[[ ! -e $policies/own.yaml ]]
+	[[ ! -e "$policies"/own.yaml ]]
 }
 
 @test "what allow wrote is a person's once it was edited" {
 	run -0 porthold allow 4 own
-	sed -i 's/tcp 4/tcp 5/' $policies/own.yaml
+	sed -i 's/tcp 4/tcp 5/' "$policies"/own.yaml
 	complains 1 "edited since" porthold allow 4 own
 	complains 1 "edited since" porthold remove own
-	grep -q 'tcp 5' $policies/own.yaml
+	grep -q 'tcp 5' "$policies"/own.yaml
 	run -0 porthold remove --force own
 }
 
@@ -342,21 +342,21 @@ by_hand() { # FILE [PORT]
 	by_hand "$folder/one/own.yaml" 3 # its next form
 	run -0 porthold apply "$folder/one/own.yaml"
 	run -0 porthold apply --force "$folder/two/own.yaml"
-	cmp "$folder/two/own.yaml" $policies/own.yaml
-	sed -i 's/tcp 2/tcp 4/' $policies/own.yaml
+	cmp "$folder/two/own.yaml" "$policies"/own.yaml
+	sed -i 's/tcp 2/tcp 4/' "$policies"/own.yaml
 	complains 1 "people wrote or edited" porthold apply "$folder/two/own.yaml"
-	grep -q 'tcp 4' $policies/own.yaml
+	grep -q 'tcp 4' "$policies"/own.yaml
 	run -0 porthold apply --force "$folder/two/own.yaml"
 	run -0 porthold mode own audit # which is no edit by hand
-	grep -q 'mode: audit' $policies/own.yaml
+	grep -q 'mode: audit' "$policies"/own.yaml
 	run -0 porthold apply "$folder/two/own.yaml"
-	cmp "$folder/two/own.yaml" $policies/own.yaml
-	rm $policies/own.yaml
+	cmp "$folder/two/own.yaml" "$policies"/own.yaml
+	rm "$policies"/own.yaml
 	run -0 porthold apply
 }
 
 @test "mode keeps what people wrote around it, and where it cannot it says where" {
-	cat >$policies/own.yaml <<-'END'
+	cat >"$policies"/own.yaml <<-'END'
 		# of the web team
 		porthold: 1 # the version
 		policies:
@@ -367,26 +367,26 @@ by_hand() { # FILE [PORT]
 
 		  - {name: more, match: {comm: more}, allow: []}
 	END
-	cp $policies/own.yaml "$folder/before"
+	cp "$policies"/own.yaml "$folder/before"
 	run -0 porthold apply
 	run -0 porthold mode own audit
-	diff "$folder/before" $policies/own.yaml | grep -q '^[<]' && fail "$(cat $policies/own.yaml)"
-	[[ $(diff "$folder/before" $policies/own.yaml | grep '^>') == ">     mode: audit" ]]
+	diff "$folder/before" "$policies"/own.yaml | grep -q '^[<]' && fail "$(cat "$policies"/own.yaml)"
+	[[ $(diff "$folder/before" "$policies"/own.yaml | grep '^>') == ">     mode: audit" ]]
 	run -0 porthold mode more audit
-	grep -qF -- '- {name: more, mode: audit, match: {comm: more}, allow: []}' $policies/own.yaml
+	grep -qF -- '- {name: more, mode: audit, match: {comm: more}, allow: []}' "$policies"/own.yaml
 	run -0 porthold mode own enforce
-	sed -i 's/, mode: audit//' $policies/own.yaml
-	[[ $(diff "$folder/before" $policies/own.yaml | grep '^[<>]') == ">     mode: enforce" ]] ||
-		fail "$(diff "$folder/before" $policies/own.yaml)"
-	by_hand $policies/other.yaml
+	sed -i 's/, mode: audit//' "$policies"/own.yaml
+	[[ $(diff "$folder/before" "$policies"/own.yaml | grep '^[<>]') == ">     mode: enforce" ]] ||
+		fail "$(diff "$folder/before" "$policies"/own.yaml)"
+	by_hand "$policies"/other.yaml
 	by_hand /etc/porthold/policy.d/other.yaml
 	sed -i 's/own/other/g' /etc/porthold/policy.d/other.yaml
-	sed -i 's/own/third/g' $policies/other.yaml
+	sed -i 's/own/third/g' "$policies"/other.yaml
 	run -0 porthold apply
-	before=$(sha256sum $policies/other.yaml)
+	before=$(sha256sum "$policies"/other.yaml)
 	complains 1 "$policies/other.yaml stands in the way" porthold mode other audit
-	[[ $(sha256sum $policies/other.yaml) == "$before" ]]
-	rm $policies/o*.yaml /etc/porthold/policy.d/other.yaml
+	[[ $(sha256sum "$policies"/other.yaml) == "$before" ]]
+	rm "$policies"/o*.yaml /etc/porthold/policy.d/other.yaml
 	run -0 porthold apply
 }
 
@@ -400,7 +400,7 @@ mended() {
 }
 
 @test "status: a file that was edited and not applied is no failure of the canary" {
-	sed -i 's/tcp 4040/tcp 4041/' $policies/held.yaml
+	sed -i 's/tcp 4040/tcp 4041/' "$policies"/held.yaml
 	run -1 porthold status
 	[[ $output == *"not applied yet: "*"porthold apply"* && $output != *CANARY* ]] || fail "$output"
 	[[ $output == *"allow tcp 4040"* && $output != *"allow tcp 4041"* ]] || fail "$output"
@@ -417,18 +417,18 @@ mended() {
 
 @test "status: a policy that the guard refuses" {
 	write sshd sshd "tcp 22"
-	cp "$folder/sshd.yaml" $policies
+	cp "$folder/sshd.yaml" "$policies"
 	run -4 porthold apply
 	run -1 porthold status
 	[[ $output == *"not applied: "*"policy sshd would confine"* && $output != *CANARY* ]] || fail "$output"
 	[[ $(status_of '[.files.state, (.policies | length)] | join(" ")') == "refused 1" ]]
-	rm $policies/sshd.yaml "$folder/sshd.yaml"
+	rm "$policies"/sshd.yaml "$folder/sshd.yaml"
 	mended
 }
 
 @test "status while another is at work: what it cannot know it does not say" {
 	run -0 flock /run/porthold/lock "$PORTHOLD" status
-	sed -i 's/tcp 4040/tcp 4041/' $policies/held.yaml
+	sed -i 's/tcp 4040/tcp 4041/' "$policies"/held.yaml
 	run flock /run/porthold/lock "$PORTHOLD" status
 	[[ $status == 3 && $output == *"another porthold is at work"* ]] || fail "$status: $output"
 	mended
@@ -443,7 +443,7 @@ mended() {
 	[[ $status == 3 && $output == *"in force, but no copy of their files could be kept"* ]] ||
 		fail "$status: $output"
 	is_held_to 4041 4040
-	cmp "$folder/held.yaml" $policies/held.yaml
+	cmp "$folder/held.yaml" "$policies"/held.yaml
 	run porthold status
 	[[ $output == DEGRADED*"no copy of these policy files is kept"* ]] || fail "$output"
 	umount $good
@@ -459,7 +459,7 @@ mended() {
 
 @test "a bad file whose copy is damaged: no change of another one ends what is in force of it" {
 	kept=/var/lib/porthold/good/run+porthold+policy.d+held.yaml
-	echo 'nonsense: [' | tee $policies/held.yaml >$kept
+	echo 'nonsense: [' | tee "$policies"/held.yaml >$kept
 	before=$(files)
 	complains_of_lost() {
 		run "$@"
@@ -475,7 +475,7 @@ mended() {
 	run -1 porthold status
 	[[ $output == *"NOT ENFORCED: what $policies/held.yaml said"* ]] || fail "$output"
 	[[ $(status_of '.files.lost[]') == "$policies/held.yaml" ]]
-	cp "$folder/held.yaml" $policies/held.yaml
+	cp "$folder/held.yaml" "$policies"/held.yaml
 	run -0 porthold apply
 	mended
 }
@@ -511,7 +511,7 @@ mended() {
 	state=$(bpftool -j map lookup pinned /sys/fs/bpf/porthold/maps/ph_state key hex 00 00 00 00 |
 		jq -r '.value | map(ltrimstr("0x")) | join(" ")')
 	put_version() { # of 32 bytes, which are the last
-		# shellcheck disable=SC2086 # bytes
+		# shellcheck disable=SC2046,SC2086 # bytes
 		bpftool map update pinned /sys/fs/bpf/porthold/maps/ph_state key hex 00 00 00 00 \
 			value hex ${state:0: -96} $(printf '%s' "$1" | od -An -tx1) \
 			$(printf ' 00%.0s' $(seq $((32 - ${#1}))))
@@ -519,7 +519,7 @@ mended() {
 	put_version 99.0.1
 	complains 4 "put there by porthold 99.0.1" porthold apply
 	complains 4 "put there by porthold 99.0.1" porthold allow 1 other
-	[[ ! -e $policies/other.yaml && $(status_of .generation) == "$generation" ]]
+	[[ ! -e "$policies"/other.yaml && $(status_of .generation) == "$generation" ]]
 	put_version "$(porthold --version | sed 's/.* //')"
 	mended
 }
