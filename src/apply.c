@@ -177,11 +177,12 @@ static void note(struct ph_applied *applied, struct ph_fault *f, int r, const ch
 	if (!r || applied->outcome != PH_DONE)
 		return;
 	applied->outcome = PH_UNFINISHED;
-	(void)fault(f, r, PH_EXIT_IMPOSSIBLE, "%s, but %s%s%s; porthold apply does the rest",
+	(void)fault(f, r, PH_EXIT_IMPOSSIBLE, "%s, but %s%s%s; porthold %s",
 		    applied->trial    ? "the policies are in force on trial" :
 		    applied->in_force ? "the policies are in force" :
 					"nothing is enforced any more",
-		    what, r < 0 ? ": " : "", r < 0 ? strerror(-r) : "");
+		    what, r < 0 ? ": " : "", r < 0 ? strerror(-r) : "",
+		    applied->trial ? "confirm makes it stay" : "apply does the rest");
 }
 
 static void note_unsettled(struct ph_applied *applied, struct ph_fault *f, int r)
