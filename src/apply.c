@@ -79,7 +79,8 @@ int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
 	if (!r)
 		r = image_compile(&resolved, ret, problems);
 	if (r == -EINVAL)
-		return fault(f, r, PH_EXIT_NO, "the policies cannot be put in force");
+		return fault(f, r, PH_EXIT_NO,
+			     "the policies cannot be put in force; what was in force stays");
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot compile the policies: %s",
 			     strerror(-r));
@@ -100,18 +101,14 @@ static bool is_confined(const struct ph_image *image, const struct ph_labelled *
 }
 
 /* Twice: a fork can straddle the first pass. */
-static int label_running(const struct ph_image *image, struct ph_applied *applied,
-			 struct ph_fault *f)
+static int label_running(const struct ph_image *image, struct ph_applied *applied)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		cleanup_(labels_donep) struct ph_labels labels = {};
 		int r = labels_pass(&labels);
 
-		if (r == -ENOENT)
-			return 0;
 		if (r)
-			return fault(f, r, PH_EXIT_IMPOSSIBLE,
-				     "cannot label the running processes: %s", strerror(-r));
+			return r == -ENOENT ? 0 : r;
 		cover_labels(&applied->cover, &labels);
 		applied->confined = 0;
 		for (size_t i = 0; i < labels.n; i++)
@@ -166,7 +163,7 @@ static int find_refused(const struct ph_image *image, const struct ph_cover *cov
 }
 
 static int treat_existing(const struct ph_image *image, const struct ph_apply_options *options,
-			  const struct ph_cover *cover, struct ph_fault *f)
+			  const struct ph_cover *cover)
 {
 	cleanup_(sockets_donep) struct ph_sockets sockets = {};
 	int r;
@@ -177,10 +174,7 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 	if (!r && options->existing == PH_EXISTING_KEEP)
 		r = sockets_keep(&sockets);
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE,
-			     "the policies are in force, but the open "
-			     "sockets cannot be listed: %s",
-			     strerror(-r));
+		return r;
 	if (options->existing == PH_EXISTING_KILL)
 		sockets_kill(&sockets);
 	if (options->refused) {
@@ -191,6 +185,34 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 }
 
 /* --- Step by step */
+
+/* Nothing that fails once the set is in force stops the rest: the first of it is told. */
+static void note(struct ph_applied *applied, struct ph_fault *f, int r, const char *what)
+{
+	if (!r || applied->outcome != PH_DONE)
+		return;
+	applied->outcome = PH_UNFINISHED;
+	(void)fault(f, r, PH_EXIT_IMPOSSIBLE, "%s, but %s%s%s; porthold %s",
+		    applied->trial    ? "the policies are in force on trial" :
+		    applied->in_force ? "the policies are in force" :
+					"nothing is enforced any more",
+		    what, r < 0 ? ": " : "", r < 0 ? strerror(-r) : "",
+		    applied->trial ? "confirm makes it stay" : "apply does the rest");
+}
+
+static void note_unsettled(struct ph_applied *applied, struct ph_fault *f, int r)
+{
+	note(applied, f, r == PH_UNSETTLED ? r : 0,
+	     "calls that had begun may still go by what was in force before");
+}
+
+void apply_keep(const struct ph_problems *problems, struct ph_applied *applied, struct ph_fault *f)
+{
+	if (outcome_in_force(applied->outcome) && !applied->trial)
+		note(applied, f, store_keep(problems),
+		     "no copy of their files could be kept for the next boot, at which a bad file "
+		     "would count as an older copy says, or not at all");
+}
 
 static bool same_cover(const struct ph_state *state, enum ph_backend backend, const char *attach)
 {
@@ -239,7 +261,7 @@ static int lay_ready(const struct ph_edits *edits, uint64_t generation, struct p
 
 /* Once more, for what came while the generation was put in force, or since. */
 static int tell_surroundings(const struct ph_kernel *kernel, const struct ph_image *image,
-			     struct ph_applied *applied, struct ph_fault *f)
+			     struct ph_applied *applied)
 {
 	struct ph_header current;
 	int r;
@@ -251,24 +273,27 @@ static int tell_surroundings(const struct ph_kernel *kernel, const struct ph_ima
 		r = places_tell(kernel, image, current.slot);
 	if (!r && image->n_programs)
 		r = programs_tell(kernel, image, current.slot, &applied->missing);
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE,
-			     "the policies are in force, but cgroups and programs cannot be "
-			     "listed: %s",
-			     strerror(-r));
-	return 0;
+	return r;
 }
 
-static int move_in_place(const struct ph_edits *edits, struct ph_fault *f)
+static void move_in_place(const struct ph_edits *edits, struct ph_applied *applied,
+			  struct ph_fault *f)
 {
-	int r = edits->n ? pending_finish() : 0;
+	note(applied, f, edits->n ? pending_finish() : 0, "their files cannot be put in place");
+}
 
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE,
-			     "the policies are in force, but their files cannot be put in place: "
-			     "%s; the next porthold command tries again",
-			     strerror(-r));
-	return 0;
+/* What comes after the swap. */
+static void finish(const struct ph_kernel *kernel, const struct ph_image *image,
+		   const struct ph_edits *edits, struct ph_applied *applied, struct ph_fault *f)
+{
+	if (!applied->trial)
+		move_in_place(edits, applied, f);
+	note(applied, f, sources_keep(kernel, image, applied->generation),
+	     "events cannot name their policies");
+	note(applied, f, tell_surroundings(kernel, image, applied),
+	     "cgroups and programs cannot be listed");
+	note(applied, f, label_running(image, applied),
+	     "processes that run already cannot be labelled");
 }
 
 static int make_generation(const struct ph_kernel *kernel, struct ph_image *image,
@@ -282,7 +307,7 @@ static int make_generation(const struct ph_kernel *kernel, struct ph_image *imag
 	if (options->confirm)
 		image->header.deadline = boot_now() + options->confirm * PH_SECOND;
 	r = generation_install(kernel, image, f);
-	if (r)
+	if (r < 0)
 		sockets_unkeep(&kept);
 	return r;
 }
@@ -304,19 +329,17 @@ static int put_in_force(const struct ph_kernel *kernel, struct ph_image *image,
 		return r;
 	if (anew)
 		r = make_generation(kernel, image, options, &applied->cover, f);
-	if (r) {
-		pending_discard();
+	if (r < 0) {
+		(void)pending_discard();
 		return r;
 	}
+	applied->outcome = PH_DONE;
 	applied->changed = anew;
 	applied->trial = anew && options->confirm;
 	applied->generation = anew ? image->header.generation : current.generation;
-	(void)sources_keep(kernel, image, applied->generation);
-	if (!applied->trial)
-		r = move_in_place(edits, f);
-	if (!r)
-		r = tell_surroundings(kernel, image, applied, f);
-	return r ? r : label_running(image, applied, f);
+	note_unsettled(applied, f, r);
+	finish(kernel, image, edits, applied, f);
+	return 0;
 }
 
 /* Which sockets are kept under the old maps is not asked: that some may be costs little. */
@@ -329,7 +352,8 @@ static int fill_maps(const struct ph_kernel *kernel, void *policies, struct ph_f
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot take over the labels: %s",
 			     strerror(-r));
 	image->header.features |= PH_FEATURE_KEEP;
-	return generation_install(kernel, image, f);
+	r = generation_install(kernel, image, f);
+	return r == PH_UNSETTLED ? 0 : r; /* no call looks at these maps as yet */
 }
 
 static int forget_labels(struct ph_fault *f)
@@ -376,8 +400,7 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 	r = record_state(&kernel, plan->backend, accepted, applied->attach, f);
 	if (!r)
 		r = put_in_force(&kernel, image, options, edits, applied, f);
-	/* Once the generation is in force it stays so, whatever else failed. */
-	if (r && fresh && !applied->changed)
+	if (r && fresh)
 		(void)kernel_detach(&(struct ph_fault){});
 	return r;
 }
@@ -391,40 +414,76 @@ static int release(const struct ph_edits *edits, struct ph_applied *applied, str
 
 	if (r && r != -ENOENT && r != -ESTALE)
 		return r;
+	r = canary_forget(); /* before: what is missed later was not taken away */
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "cannot forget what the canary found: %s; nothing was changed",
+			     strerror(-r));
 	r = lay_ready(edits, 0, f);
 	if (r)
 		return r;
 	if (installed)
 		r = generation_clear(&kernel, f);
-	if (r) {
-		pending_discard();
+	if (r < 0) {
+		(void)pending_discard();
 		return r;
 	}
-	canary_forget();
+	applied->outcome = PH_DONE;
 	applied->changed = true;
-	r = move_in_place(edits, f);
-	return r ? r : kernel_detach(f);
+	note_unsettled(applied, f, r);
+	move_in_place(edits, applied, f);
+	note(applied, f, kernel_detach(&(struct ph_fault){}), "programs stay attached");
+	return 0;
 }
 
 /* What was put in force stays there, whatever the canary says: some of it may hold. */
-static int verify(const struct ph_image *image, struct ph_fault *f)
+static void verify(const struct ph_image *image, struct ph_applied *applied, struct ph_fault *f)
 {
 	struct ph_canary canary;
 	char failed[512];
 
 	canary_run(image, &canary);
 	if (canary_ok(&canary))
-		return 0;
+		return;
 	canary_text(&canary, failed, sizeof(failed));
-	return fault(f, -EIO, PH_EXIT_CANARY,
-		     "THE CANARY FAILED: the policies were put in force and do not hold: %s",
-		     failed);
+	applied->outcome = PH_ILL;
+	(void)fault(f, -EIO, PH_EXIT_CANARY,
+		    "THE CANARY FAILED: the policies were put in force and do not hold: %s",
+		    failed);
 }
 
 static void read_recorded(struct ph_state *ret)
 {
 	*ret = (struct ph_state){};
 	(void)state_peek(ret);
+}
+
+/* What a newer one has put there an older one may not know how to hold. */
+static int refuse_older(const struct ph_state *recorded, struct ph_fault *f)
+{
+	char version[sizeof(recorded->version) + 1] = "";
+
+	memcpy(version, recorded->version, sizeof(recorded->version));
+	if (strverscmp(version, PH_VERSION) <= 0)
+		return 0;
+	return fault(f, -EPROTONOSUPPORT, PH_EXIT_REFUSED,
+		     "what is in force was put there by porthold %s, and this is the older %s; use "
+		     "that one, or let it stop first; nothing was changed",
+		     version, PH_VERSION);
+}
+
+bool apply_would_lose(const struct ph_lost *lost, struct ph_fault *f)
+{
+	for (size_t i = 0; i < lost->n; i++) {
+		if (!sources_hold(lost->paths[i]) || !apply_in_force())
+			continue;
+		(void)fault(f, -EINVAL, PH_EXIT_NO,
+			    "what is in force of %s would end, since nothing of it can be read; "
+			    "nothing was changed, mend that file first",
+			    lost->paths[i]);
+		return true;
+	}
+	return false;
 }
 
 bool apply_in_force(void)
@@ -478,6 +537,9 @@ static int make_ready(const struct ph_apply_options *options, const struct ph_fe
 	int r;
 
 	read_recorded(&recorded);
+	r = refuse_older(&recorded, f);
+	if (r)
+		return r;
 	r = backend_choose(options, features, &recorded, &plan->backend, ret_accepted, f);
 	if (!r)
 		r = attach_choose(options, features, &recorded, ret->attach, f);
@@ -506,48 +568,84 @@ static int check_matches(const struct ph_image *image, const struct ph_features 
 		     "programs, without which new ones are not seen; match by comm or uid");
 }
 
-int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
-		   const struct ph_edits *edits, struct ph_applied *ret,
-		   struct ph_problems *problems, struct ph_fault *f)
+/* What is wrong with the policies themselves. */
+static int check_fit(const struct ph_policy_set *set, const struct ph_apply_options *options,
+		     struct ph_image *image, struct ph_applied *applied,
+		     struct ph_problems *problems, struct ph_fault *f)
 {
-	cleanup_(image_donep) struct ph_image image = {};
-	struct ph_applied applied = {};
-	struct ph_plan plan = { .cgroup = -1, .fill = fill_maps, .policies = &image };
+	int r = policies_compile(set, image, problems, f);
+	bool unfit = r == -EINVAL;
+
+	if (!r && !options->force) {
+		r = guard_check(set, f);
+		unfit = r == -EPERM;
+	}
+	if (unfit)
+		applied->outcome = PH_UNFIT;
+	return r;
+}
+
+/* 0: it is in force, or would be. */
+static int put_set_in_force(const struct ph_policy_set *set, struct ph_image *image,
+			    const struct ph_apply_options *options, const struct ph_edits *edits,
+			    struct ph_applied *applied, struct ph_problems *problems,
+			    struct ph_fault *f)
+{
+	struct ph_plan plan = { .cgroup = -1, .fill = fill_maps, .policies = image };
 	struct ph_features features;
 	cleanup_close int cgroup = -1;
 	uint64_t accepted = 0;
-	int r = 0;
+	int r = check_fit(set, options, image, applied, problems, f);
 
-	/* On trial, the programs stay for what may come back. */
-	if (!set->n && !(options->confirm && apply_in_force())) {
-		r = options->dry_run ? 0 : release(edits, &applied, f);
-		if (!r)
-			*ret = applied;
-		return r;
-	}
-	r = policies_compile(set, &image, problems, f);
-	if (!r && !options->force)
-		r = guard_check(set, f);
 	if (!r && !options->dry_run)
 		r = bpffs_ready(f);
 	if (r)
 		return r;
 	features_probe(&features);
-	r = check_matches(&image, &features, f);
+	r = check_matches(image, &features, f);
 	if (!r)
-		r = make_ready(options, &features, &plan, &accepted, &applied, f);
+		r = make_ready(options, &features, &plan, &accepted, applied, f);
 	if (r)
 		return r;
 	cgroup = plan.cgroup;
 	if (!options->dry_run)
-		r = enforce(&image, &plan, accepted, options, edits, &applied, f);
-	if (r)
+		r = enforce(image, &plan, accepted, options, edits, applied, f);
+	else
+		applied->outcome = PH_DONE;
+	if (attach_is_whole(applied->attach, features.cgroup_root))
+		*applied->attach = 0;
+	return r;
+}
+
+static int apply_set(const struct ph_policy_set *set, const struct ph_apply_options *options,
+		     const struct ph_edits *edits, struct ph_applied *applied,
+		     struct ph_problems *problems, struct ph_fault *f)
+{
+	cleanup_(image_donep) struct ph_image image = {};
+	int r;
+
+	r = put_set_in_force(set, &image, options, edits, applied, problems, f);
+	if (r || options->dry_run)
 		return r;
-	if (attach_is_whole(applied.attach, features.cgroup_root))
-		*applied.attach = 0;
-	*ret = applied;
-	if (options->dry_run)
-		return 0;
-	r = treat_existing(&image, options, &applied.cover, f);
-	return r ? r : verify(&image, f);
+	note(applied, f, treat_existing(&image, options, &applied->cover), "the open sockets cannot be listed");
+	verify(&image, applied, f);
+	return 0;
+}
+
+int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
+		   const struct ph_edits *edits, struct ph_applied *ret,
+		   struct ph_problems *problems, struct ph_fault *f)
+{
+	struct ph_applied applied = {};
+	int r = 0;
+
+	/* On trial, the programs stay for what may come back. */
+	if (set->n || (options->confirm && apply_in_force()))
+		r = apply_set(set, options, edits, &applied, problems, f);
+	else if (options->dry_run)
+		applied.outcome = PH_DONE;
+	else
+		r = release(edits, &applied, f);
+	*ret = r ? (struct ph_applied){ .outcome = applied.outcome } : applied;
+	return r || applied.outcome == PH_DONE ? r : -EIO;
 }

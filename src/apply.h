@@ -5,9 +5,9 @@
  * Puts in force what a set of policies says: what every verb that changes something, and the
  * daemon, do in the end. Order: whatever can be refused is refused first; then the programs; then
  * the new files are laid ready; then, in one step, the generation; then the files move into place
- * (policy/pending.h) and the running processes are labelled. A failure, or a crash, leaves files
- * and kernel both as they were or both as they are to be; but that of the canary, which comes last
- * (PH_EXIT_CANARY), leaves in force what was put there.
+ * (policy/pending.h) and the running processes are labelled. A failure, or a crash, before that step
+ * leaves files and kernel both as they were. What fails after it stops nothing of the rest, is told
+ * as such, and is done by the next change; the canary comes last.
  */
 #include "kernel/compile.h"
 #include "kernel/cover.h"
@@ -35,11 +35,27 @@ struct ph_apply_options {
 	enum ph_existing existing;
 	unsigned confirm; /* s: on trial for so long; 0: for good */
 	bool force; /* also what may lock somebody out; only on trial */
+	bool replace; /* also files that people have written */
 	bool dry_run; /* whatever can be refused is; nothing is changed */
 	struct ph_sockets *refused; /* gets the open sockets that are refused; NULL: nobody asks */
 };
 
+/* What became of a change. */
+enum ph_apply_outcome {
+	PH_IMPOSSIBLE, /* nothing has changed: it cannot be done here, or now */
+	PH_UNFIT, /* nothing has changed: the policies do not compile, or the guard refuses them */
+	PH_UNFINISHED, /* it is in force, but what comes after that has failed somewhere */
+	PH_ILL, /* it is in force, and the canary says that it does not hold */
+	PH_DONE,
+};
+
+static inline bool outcome_in_force(enum ph_apply_outcome outcome)
+{
+	return outcome >= PH_UNFINISHED;
+}
+
 struct ph_applied {
+	enum ph_apply_outcome outcome;
 	bool changed; /* a new generation was made */
 	bool in_force; /* some policy is */
 	bool trial; /* somebody has to confirm it */
@@ -62,13 +78,25 @@ int apply_lock(struct ph_fault *f);
 int apply_lock_only(struct ph_fault *f);
 
 /*
- * The set is what shall be in force, as the files say it after the edits. 0; -EINVAL with problems
- * for policies that cannot be compiled; another -errno with the fault. *ret is filled in once the
- * set is in force, also if what comes after that fails.
+ * The set is what shall be in force, as the files say it after the edits. 0 if the outcome is
+ * PH_DONE, else -errno with the fault, and problems of policies that cannot be compiled. The outcome
+ * is always filled in, the rest of *ret once the set is in force.
  */
 int apply_policies(const struct ph_policy_set *set, const struct ph_apply_options *options,
 		   const struct ph_edits *edits, struct ph_applied *ret,
 		   struct ph_problems *problems, struct ph_fault *f);
+
+/*
+ * Keeps the files, which are in force, as the last good ones (store_keep()); what is on trial is not,
+ * yet. That it cannot be done is told in *applied and the fault, unless something else failed before.
+ */
+void apply_keep(const struct ph_problems *problems, struct ph_applied *applied, struct ph_fault *f);
+
+/*
+ * Whether something is in force that stands in one of these files, and would end without a word; that
+ * is the fault.
+ */
+bool apply_would_lose(const struct ph_lost *lost, struct ph_fault *f);
 
 /* Whether a generation is in force. */
 bool apply_in_force(void);

@@ -11,14 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apply.h"
 #include "canary-doors.h"
 #include "kernel/attached.h"
 #include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "policy/store.h"
-#include "trial.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/file.h"
@@ -26,11 +24,7 @@
 #define RESULT_PATH PH_RUN_DIR "/canary.json"
 
 DEFINE_CLEANUP_DONE(struct ph_claim_offer, claim_done);
-DEFINE_CLEANUP_DONE(struct ph_image, image_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
-DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
-DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
-DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
 /* The port at the addresses of this host that cannot be reached from elsewhere. */
 static int make_rule(bool connect, struct ph_rule *ret)
@@ -126,7 +120,7 @@ const char *canary_check_name(enum ph_canary_check check)
 struct subject {
 	struct ph_kernel kernel;
 	struct ph_state state;
-	const struct ph_image *image; /* what should be in force */
+	const struct ph_image *image; /* what should be in force; NULL: nobody knows */
 };
 
 static void check_programs(const struct subject *subject, struct ph_canary *canary)
@@ -180,27 +174,16 @@ static void check_generation(const struct subject *subject, struct ph_canary *ca
 		fail(canary, PH_CANARY_GENERATION,
 		     "generation %" PRIu64 " is in force, the last one is %" PRIu64,
 		     (uint64_t)header.generation, (uint64_t)subject->state.generation);
+	else if (!subject->image)
+		succeed(canary, PH_CANARY_GENERATION);
 	else if (header.hash != subject->image->header.hash)
-		fail(canary, PH_CANARY_GENERATION,
-		     "the policy files are not what is in force; porthold apply");
+		fail(canary, PH_CANARY_GENERATION, "what is in force is not what was put there");
 	else if (!is_header_of(&header, subject->image))
 		fail(canary, PH_CANARY_GENERATION, "its header is not what the policies say");
 	else
 		succeed(canary, PH_CANARY_GENERATION);
-	if (canary->check[PH_CANARY_GENERATION].outcome == PH_CANARY_OK)
+	if (subject->image && canary->check[PH_CANARY_GENERATION].outcome == PH_CANARY_OK)
 		check_tables(subject, &header, canary);
-}
-
-static int read_files(struct ph_image *ret)
-{
-	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	cleanup_(problems_donep) struct ph_problems problems = {};
-	cleanup_(edits_donep) struct ph_edits edits = {};
-	int r = trial_edits(&edits);
-
-	if (!r)
-		r = store_load_good(&edits, &set, &problems);
-	return r ? r : policies_compile(&set, ret, &problems, &(struct ph_fault){});
 }
 
 /* --- The child */
@@ -292,18 +275,8 @@ static void check_doors(const struct subject *subject, struct ph_canary *canary)
 
 static void look(struct subject *subject, const struct ph_image *image, struct ph_canary *canary)
 {
-	cleanup_(image_donep) struct ph_image files = {};
-	int r = 0;
-
 	check_programs(subject, canary);
-	if (!image)
-		r = read_files(&files);
-	if (r) {
-		fail(canary, PH_CANARY_GENERATION, "the policy files cannot be read: %s",
-		     strerror(-r));
-		return;
-	}
-	subject->image = image ?: &files;
+	subject->image = image;
 	check_generation(subject, canary);
 	subject->image = NULL;
 }
@@ -329,7 +302,7 @@ static void keep_result(const struct ph_canary *canary)
 	/* Without it status says that nothing is known, which is then so. */
 	if (!text || mkdir_parents(PH_RUN_DIR, 0755) ||
 	    file_write_atomic(RESULT_PATH, text, strlen(text), 0644))
-		canary_forget();
+		(void)canary_forget();
 }
 
 void canary_look(const struct ph_image *image, struct ph_canary *ret)
@@ -393,7 +366,7 @@ json_t *canary_last(void)
 	return json_load_file(RESULT_PATH, 0, NULL);
 }
 
-void canary_forget(void)
+int canary_forget(void)
 {
-	(void)unlink(RESULT_PATH);
+	return file_remove(RESULT_PATH);
 }

@@ -20,7 +20,7 @@
 
 enum ph_canary_check {
 	PH_CANARY_PROGRAMS, /* every program is attached, and is the one that was */
-	PH_CANARY_GENERATION, /* the generation in force is the last one, and what the files say */
+	PH_CANARY_GENERATION, /* the generation in force is the last one, and what it should be */
 	PH_CANARY_TABLES, /* a sample of the policies can be looked up in the tables in force */
 	PH_CANARY_DOORS, /* the child: what is allowed works, what is not is refused */
 	PH_CANARY_COUNTERS, /* each of the refusals was counted, once */
@@ -46,7 +46,7 @@ int canary_add_policy(struct ph_policy_set *set);
 
 /*
  * The checks that cost next to nothing: PROGRAMS, GENERATION and TABLES. `image` is what should be
- * in force; NULL: what the files say.
+ * in force; NULL: nobody knows, and so its tables are not looked at.
  */
 void canary_look(const struct ph_image *image, struct ph_canary *ret);
 
@@ -73,7 +73,7 @@ json_t *canary_json(const struct ph_canary *canary);
 /* The last result of canary_run(), which keeps it under /run/porthold; NULL: there is none. */
 json_t *canary_last(void);
 
-/* Forgets it. */
-void canary_forget(void);
+/* Forgets it. 0 or -errno. */
+int canary_forget(void);
 
 #endif

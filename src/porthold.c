@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The verb table and nothing else. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
@@ -87,14 +89,27 @@ static bool asks_for_help(char **words)
 	return false;
 }
 
-int main(int argc, char **argv)
+/* An answer that nobody could read is none. What is worse than that stays the exit status. */
+static int end_output(int status)
+{
+	bool failed = ferror(stdout), pending = __fpending(stdout);
+
+	errno = 0;
+	/* It may have been closed from the start, and nobody missed it. */
+	failed |= fclose(stdout) && (errno != EBADF || pending);
+	if (!failed)
+		return status;
+	(void)fprintf(stderr, "porthold: the output cannot be written%s%s\n", errno ? ": " : "",
+		      errno ? strerror(errno) : "");
+	return status > PH_EXIT_USAGE ? status : PH_EXIT_IMPOSSIBLE;
+}
+
+static int run(int argc, char **argv)
 {
 	const struct verb *verb;
 	char title[32];
 	bool wants_help;
 
-	if (argc > 1 && !strcmp(argv[1], PROBE_ATTEMPT_VERB))
-		return probe_attempt_main(argc, argv);
 	if (argc < 2) {
 		(void)help(stderr);
 		return PH_EXIT_USAGE;
@@ -114,4 +129,11 @@ int main(int argc, char **argv)
 	(void)snprintf(title, sizeof(title), "porthold %s", verb->name);
 	argv[1] = title; /* getopt_long() begins its complaints with it */
 	return verb->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], PROBE_ATTEMPT_VERB))
+		return probe_attempt_main(argc, argv);
+	return end_output(run(argc, argv));
 }

@@ -147,6 +147,22 @@ bool sources_find(const struct ph_sources *sources, uint64_t id, uint64_t genera
 	return true;
 }
 
+bool sources_hold(const char *file)
+{
+	cleanup_(sources_closep) struct ph_sources sources = {};
+	const struct version *versions;
+
+	sources_refresh(&sources, PH_SOURCES_PATH);
+	if (!sources.head)
+		return false;
+	versions = versions_of(&sources);
+	for (uint32_t i = 0; i < sources.head->versions; i++)
+		if (versions[i].last == UNTIL_NOW &&
+		    !strcmp(string_at(&sources, versions[i].file), file))
+			return true;
+	return false;
+}
+
 /* --- Writing */
 
 #define SHARED_STRINGS 1024u
@@ -433,7 +449,7 @@ int sources_keep(const struct ph_kernel *kernel, const struct ph_image *image, u
 			     read_references(kernel, references));
 }
 
-void sources_remove(void)
+int sources_remove(void)
 {
-	(void)unlink(PH_SOURCES_PATH);
+	return file_remove(PH_SOURCES_PATH);
 }

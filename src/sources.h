@@ -57,7 +57,10 @@ int sources_write(const char *path, const struct ph_image *image, uint64_t gener
 /* The same at PH_SOURCES_PATH, with the references of the events in the slots. */
 int sources_keep(const struct ph_kernel *kernel, const struct ph_image *image, uint64_t generation);
 
+/* Whether something that is in force stands in this file, as far as PH_SOURCES_PATH says. */
+bool sources_hold(const char *file);
+
 /* Forgets them all. */
-void sources_remove(void);
+int sources_remove(void);
 
 #endif

@@ -28,14 +28,16 @@ static int end_trial(const struct ph_kernel *kernel, struct ph_fault *f)
 	cleanup_(labels_donep) struct ph_labels labels = {};
 	struct ph_header fallback;
 	bool was_first = generation_fallback(kernel, &fallback) == -ENOENT;
-	int r = generation_drop(kernel, f);
+	int r = was_first ? canary_forget() : 0;
 
 	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot forget what the canary found: %s",
+			     strerror(-r));
+	r = generation_drop(kernel, f);
+	if (r < 0)
 		return r;
-	if (was_first) {
-		canary_forget();
+	if (was_first)
 		return kernel_detach(f);
-	}
 	(void)labels_pass(&labels);
 	return 0;
 }
@@ -43,25 +45,43 @@ static int end_trial(const struct ph_kernel *kernel, struct ph_fault *f)
 static int settle_files(uint64_t generation, struct ph_fault *f)
 {
 	uint64_t wanted;
-	int r = pending_generation(&wanted);
+	int r = pending_generation(&wanted), discarded;
 
-	if (r || wanted != generation) {
-		pending_discard();
-		return 0;
-	}
-	r = pending_finish();
-	if (r)
+	/* A plan that cannot be read at this moment may be that of what is in force. */
+	if (r && r != -ENOENT && r != -EBADMSG)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
-			     "policies are in force whose files cannot be put in place: %s",
-			     strerror(-r));
+			     "cannot read what waits in " PH_PENDING ": %s", strerror(-r));
+	if (!r && wanted == generation) {
+		r = pending_finish();
+		return r ? fault(f, r, PH_EXIT_IMPOSSIBLE,
+				 "policies are in force whose files cannot be put in place: %s",
+				 strerror(-r)) :
+			   0;
+	}
+	discarded = pending_discard();
+	if (discarded)
+		return fault(f, discarded, PH_EXIT_IMPOSSIBLE,
+			     "cannot remove what waits in " PH_PENDING ": %s",
+			     strerror(-discarded));
+	if (r == -EBADMSG)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "what waited in " PH_PENDING
+			     " was damaged, and is removed; the policy "
+			     "files are as they were, try again");
 	return 0;
+}
+
+/* Programs are there while a policy is in force; these are left over. */
+static int settle_programs(bool in_force, struct ph_fault *f)
+{
+	return in_force || !kernel_attached() ? 0 : kernel_detach(f);
 }
 
 int trial_settle(struct ph_fault *f)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 	struct ph_header trial, current = {};
-	int r = kernel_open(&kernel, f);
+	int r = kernel_open(&kernel, f), found;
 
 	/* What another version had under way ends with it. */
 	if (r)
@@ -75,8 +95,12 @@ int trial_settle(struct ph_fault *f)
 		if (r)
 			return r;
 	}
-	(void)generation_current(&kernel, &current);
-	return settle_files(current.generation, f);
+	found = generation_current(&kernel, &current);
+	if (found && found != -ENOENT)
+		return fault(f, found, PH_EXIT_IMPOSSIBLE, "cannot read what is in force: %s",
+			     strerror(-found));
+	r = settle_files(current.generation, f);
+	return r ? r : settle_programs(!found, f);
 }
 
 int trial_edits(struct ph_edits *ret)
@@ -87,9 +111,11 @@ int trial_edits(struct ph_edits *ret)
 	uint64_t generation;
 	int r;
 
-	if (kernel_open(&kernel, &(struct ph_fault){}) || generation_current(&kernel, &current) ||
-	    !current.deadline)
+	if (kernel_open(&kernel, &(struct ph_fault){}))
 		return 0;
+	r = generation_current(&kernel, &current);
+	if (r && r != -ENOENT)
+		return r;
 	r = pending_read(&edits, &generation);
 	if (r)
 		return r == -ENOENT ? 0 : r;
@@ -108,8 +134,10 @@ int trial_confirm(struct ph_fault *f)
 
 	if (r && r != -ENOENT)
 		return r;
-	if (r || generation_trial(&kernel, &trial))
-		return fault(f, -ENOENT, PH_EXIT_NO, "nothing waits to be confirmed");
+	if (r || generation_trial(&kernel, &trial)) {
+		r = trial_settle(f);
+		return r ? r : fault(f, -ENOENT, PH_EXIT_NO, "nothing waits to be confirmed");
+	}
 	if (boot_now() >= trial.deadline) {
 		r = trial_settle(f);
 		if (r)
@@ -117,6 +145,15 @@ int trial_confirm(struct ph_fault *f)
 		return fault(f, -ENOENT, PH_EXIT_NO,
 			     "too late: the time was up, and what was in force before is so again");
 	}
+	/* Unsettled or not: before and after, calls go by the same policies. */
 	r = generation_keep(&kernel, f);
-	return r ? r : settle_files(trial.generation, f);
+	if (r < 0)
+		return r;
+	r = settle_files(trial.generation, f);
+	if (!r)
+		return 0;
+	return fault(f, PH_UNFINISHED_TRIAL, PH_EXIT_IMPOSSIBLE,
+		     "confirmed, but the files cannot be put in place: %s; porthold apply does the "
+		     "rest",
+		     strerror(-r));
 }

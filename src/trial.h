@@ -20,9 +20,11 @@ int trial_settle(struct ph_fault *f);
 int trial_edits(struct ph_edits *ret);
 
 /*
- * The generation on trial stays, and its files move into place. -ENOENT: there is none, or not any
- * more.
+ * The generation on trial stays, and its files move into place. 0; -ENOENT: there is none, or not any
+ * more; another -errno: it is still on trial; PH_UNFINISHED_TRIAL: it stays, but the files are not in
+ * their place.
  */
+#define PH_UNFINISHED_TRIAL 1
 int trial_confirm(struct ph_fault *f);
 
 #endif

@@ -9,10 +9,12 @@
 #include "backend.h"
 #include "cmd/change.h"
 #include "policy/check.h"
+#include "policy/mark.h"
 #include "policy/name.h"
 #include "policy/parse.h"
 #include "policy/print.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 #define DEFAULT_PORTS "4040"
 
@@ -89,6 +91,7 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 		{ "in-cgroup", required_argument, NULL, OPTION_IN_CGROUP },
 		{ "children", required_argument, NULL, OPTION_CHILDREN },
 		PH_LASTING_OPTIONS,
+		PH_FORCE_OPTION,
 		{},
 	};
 	int option, r;
@@ -222,7 +225,7 @@ static int allow(struct request *request, struct ph_policy *policy, struct ph_ap
 	r = set_of_one(policy, &made) ? no_memory("allow") :
 					replace_files(&edits, policy, &request->apply, ret);
 	if (r)
-		undo_lasting(&request->lasting);
+		undo_lasting(&request->lasting, ret);
 	else
 		warn_of(&made);
 	return r;
@@ -265,7 +268,7 @@ int cmd_allow(int argc, char **argv)
 
 static int parse_remove(int argc, char **argv, struct ph_apply_options *apply)
 {
-	static const struct option options[] = { PH_APPLY_OPTIONS, {} };
+	static const struct option options[] = { PH_APPLY_OPTIONS, PH_FORCE_OPTION, {} };
 	int r = take_apply_options("remove", argc, argv, "", options, apply);
 
 	if (r)
@@ -273,29 +276,52 @@ static int parse_remove(int argc, char **argv, struct ph_apply_options *apply)
 	return argc - optind == 1 ? 0 : usage_error("remove", "expected NAME");
 }
 
-/* Whether the file holds this policy and no other: what allow makes. */
-static bool is_made_by_allow(const char *path, const char *name)
+/* Whose file it is that holds this policy and no other. */
+enum owner {
+	OWNER_NONE, /* no such file */
+	OWNER_PORTHOLD,
+	OWNER_PERSON,
+};
+
+/* Or -errno: it cannot be read. */
+static int find_owner(const char *path, const char *name)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
 
-	return !policy_parse_file(path, &set, &problems) && set.n == 1 &&
-	       policy_set_find(&set, name);
+	if (r)
+		return r == -ENOENT ? OWNER_NONE : r;
+	r = policy_parse_text(path, text, length, &set, &problems);
+	if (r && r != -EINVAL)
+		return r;
+	if (r || set.n != 1 || !policy_set_find(&set, name))
+		return OWNER_NONE;
+	return mark_fits(text) ? OWNER_PORTHOLD : OWNER_PERSON;
 }
 
-static int list_files(const char *name, struct ph_edits *ret)
+/* What people have written stays, unless they ask for it: *ret_theirs, the caller's to free. */
+static int list_files(const char *name, bool theirs_too, struct ph_edits *ret, char **ret_theirs)
 {
 	static const char *const directories[] = { PH_RUN_POLICIES, PH_ETC_POLICIES };
 	int r = 0;
 
-	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
+	for (size_t i = 0; r >= 0 && i < sizeof(directories) / sizeof(directories[0]); i++) {
 		cleanup_free char *path = NULL;
 
 		r = store_path(directories[i], name, &path);
-		if (!r && is_made_by_allow(path, name))
+		if (!r)
+			r = find_owner(path, name);
+		if (r == OWNER_PORTHOLD || (r == OWNER_PERSON && theirs_too)) {
 			r = edits_add(ret, path, NULL, NULL);
+		} else if (r == OWNER_PERSON) {
+			free(*ret_theirs);
+			*ret_theirs = TAKE_PTR(path);
+		}
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* Of a policy that people wrote only they take something away. */
@@ -304,9 +330,14 @@ static int tell_where(const char *name)
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	const struct ph_policy *found = NULL;
+	int r = store_load_good(NULL, &set, &ignored);
 
-	if (!store_load_good(NULL, &set, &ignored))
-		found = policy_set_find(&set, name);
+	if (r) {
+		(void)fprintf(stderr, "porthold remove: the policy files cannot be read: %s\n",
+			      strerror(-r));
+		return PH_EXIT_IMPOSSIBLE;
+	}
+	found = policy_set_find(&set, name);
 	if (found)
 		(void)fprintf(stderr,
 			      "porthold remove: allow did not make %s: it stands in %s:%u; take it "
@@ -320,11 +351,30 @@ static int tell_where(const char *name)
 	return PH_EXIT_NO;
 }
 
+static int refuse_theirs(const char *name, const char *path)
+{
+	(void)fprintf(
+		stderr,
+		"porthold remove: allow did not write %s, or it was edited since. Nothing was "
+		"changed; to delete it: porthold remove --force %s\n",
+		path, name);
+	return PH_EXIT_NO;
+}
+
+static void tell_removed(const char *name, const struct ph_edits *edits, const char *theirs)
+{
+	for (size_t i = 0; i < edits->n; i++)
+		(void)printf("Removed policy %s: %s\n", name, edits->v[i].path);
+	if (theirs)
+		(void)printf("What %s says of it counts again.\n", theirs);
+}
+
 int cmd_remove(int argc, char **argv)
 {
 	cleanup_(edits_donep) struct ph_edits edits = {};
 	struct ph_apply_options apply = {};
 	struct ph_applied applied = {};
+	cleanup_free char *theirs = NULL;
 	cleanup_close int lock = -1;
 	struct ph_fault f = {};
 	int r = parse_remove(argc, argv, &apply);
@@ -336,10 +386,18 @@ int cmd_remove(int argc, char **argv)
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
-	if (list_files(argv[optind], &edits) || !edits.n)
-		return tell_where(argv[optind]);
+	r = list_files(argv[optind], apply.replace, &edits, &theirs);
+	if (r) {
+		(void)fprintf(stderr, "porthold remove: the policy's files cannot be read: %s\n",
+			      strerror(-r));
+		return PH_EXIT_IMPOSSIBLE;
+	}
+	if (!edits.n)
+		return theirs ? refuse_theirs(argv[optind], theirs) : tell_where(argv[optind]);
 	r = replace_files(&edits, NULL, &apply, &applied);
-	if (!r)
-		print_applied(&applied);
-	return r;
+	if (r)
+		return r;
+	tell_removed(argv[optind], &edits, theirs);
+	print_applied(&applied);
+	return PH_EXIT_OK;
 }

@@ -9,14 +9,18 @@
 
 #include "cmd/change.h"
 #include "policy/check.h"
+#include "policy/mark.h"
+#include "policy/origin.h"
 #include "policy/parse.h"
 #include "policy/paths.h"
 #include "policy/text.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 #define CONFIRM_MAX (7u * 24 * 3600) /* s */
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+DEFINE_CLEANUP_DONE(struct ph_origins, origins_done);
 DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
@@ -31,7 +35,6 @@ struct request {
 enum {
 	OPTION_DRY_RUN = PH_OPTION_OWN,
 	OPTION_CONFIRM,
-	OPTION_FORCE,
 	OPTION_JSON,
 };
 
@@ -57,9 +60,6 @@ static int take_option(struct request *request, int option)
 		return 0;
 	case OPTION_CONFIRM:
 		return take_seconds(optarg, &request->apply.confirm);
-	case OPTION_FORCE:
-		request->apply.force = true;
-		return 0;
 	case PH_OPTION_PERMANENT:
 	case PH_OPTION_ENABLE:
 		take_lasting_option(&request->lasting, option);
@@ -79,9 +79,6 @@ static int check_options(const struct request *request)
 {
 	const struct ph_apply_options *apply = &request->apply;
 
-	if (apply->force && !apply->confirm)
-		return usage_error("apply", "--force needs --confirm SECONDS, which gives you the "
-					    "machine back if you are locked out");
 	if (apply->confirm && !*request->paths)
 		return usage_error("apply", "--confirm holds files back until they are confirmed; "
 					    "name them");
@@ -101,7 +98,7 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 		PH_LASTING_OPTIONS,
 		{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 		{ "confirm", required_argument, NULL, OPTION_CONFIRM },
-		{ "force", no_argument, NULL, OPTION_FORCE },
+		PH_FORCE_OPTION,
 		{ "json", no_argument, NULL, OPTION_JSON },
 		{},
 	};
@@ -113,10 +110,19 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 			return r;
 	}
 	request->paths = argv + optind;
+	/* A lock-out only where the machine comes back. */
+	request->apply.force = request->apply.replace && request->apply.confirm;
 	return check_options(request);
 }
 
 /* --- Files */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
 
 /* Whether the file lies in the directory that it would be copied to, or overrules it from there. */
 static bool lies_there(const char *path, const char *directory)
@@ -171,7 +177,7 @@ static int add_file(const struct request *request, const char *path, struct ph_e
 		    struct ph_problems *problems)
 {
 	const char *directory = request->lasting.permanent ? PH_ETC_POLICIES : PH_RUN_POLICIES;
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *name = base_name(path);
 	cleanup_free char *target = NULL;
 	const struct ph_edit *other;
 	int r;
@@ -225,6 +231,84 @@ static int collect(const struct request *request, struct ph_edits *edits)
 		    "nothing was changed%s%s", r == -EINVAL ? "" : ": ",
 		    r == -EINVAL ? "" : strerror(-r));
 	return report_failure(&problems, &f);
+}
+
+/* --- Files that are there already */
+
+/* Where the copy of that name comes from: also of one that goes since it would overrule it. */
+static const char *origin_of(const struct ph_edits *edits, const struct ph_edit *edit)
+{
+	for (size_t i = 0; !edit->origin && i < edits->n; i++)
+		if (edits->v[i].origin &&
+		    !strcmp(base_name(edits->v[i].path), base_name(edit->path)))
+			return edits->v[i].origin;
+	return edit->origin;
+}
+
+/* What is there is what will be, or a copy of the same file as it was, or nothing that people wrote. */
+static int refuse_other(const struct ph_edits *edits, const struct ph_edit *edit,
+			const struct ph_origins *origins)
+{
+	const char *origin = origin_of(edits, edit), *other = NULL;
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r = file_read(edit->path, PH_FILE_SIZE_MAX, &text, &length);
+
+	if (r == -ENOENT)
+		return PH_EXIT_OK;
+	if (r) {
+		(void)fprintf(stderr, "porthold apply: %s cannot be read: %s\n", edit->path,
+			      strerror(-r));
+		return PH_EXIT_IMPOSSIBLE;
+	}
+	if ((edit->text && !strcmp(edit->text, text)) || mark_fits(text) ||
+	    origins_know(origins, edit->path, text, origin, &other))
+		return PH_EXIT_OK;
+	(void)fprintf(
+		stderr,
+		"porthold apply: %s would replace %s, which %s%s. Nothing was changed; rename "
+		"one of them, or --force\n",
+		origin, edit->path, other ? "is a copy of " : "people wrote or edited",
+		other ? other : "");
+	return PH_EXIT_NO;
+}
+
+static int refuse_others(const struct ph_edits *edits, const struct ph_origins *origins)
+{
+	int refused = PH_EXIT_OK;
+
+	for (size_t i = 0; i < edits->n; i++) {
+		int r = refuse_other(edits, &edits->v[i], origins);
+
+		refused = r ? r : refused;
+	}
+	return refused;
+}
+
+/* Whether the files may take the place of what is there. */
+static int check_places(const struct request *request, const struct ph_edits *edits)
+{
+	cleanup_(origins_donep) struct ph_origins origins = {};
+
+	if (request->apply.replace)
+		return PH_EXIT_OK;
+	origins_read(&origins);
+	return refuse_others(edits, &origins);
+}
+
+/* Their next form may take the place of this one. */
+static void note_origins(const struct ph_edits *edits, const struct ph_edits *unchanged)
+{
+	cleanup_(origins_donep) struct ph_origins origins = {};
+	int r;
+
+	origins_read(&origins);
+	r = origins_note(&origins, edits, unchanged);
+	if (r)
+		(void)fprintf(stderr,
+			      "porthold apply: warning: " PH_ORIGINS " cannot be written: %s; the "
+			      "next apply of these files will want --force\n",
+			      strerror(-r));
 }
 
 /* --- Answers */
@@ -281,38 +365,43 @@ static void print_text(const struct request *request, const struct ph_applied *a
 		(void)printf("Nothing has to be confirmed.\n");
 }
 
-static int apply_files(struct request *request, struct ph_edits *edits)
+static int apply_files(struct request *request, struct ph_edits *edits, struct ph_applied *ret)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
 	json_auto_t *changes = NULL;
-	struct ph_applied applied = {};
 	int r;
 
 	request->apply.refused = &refused;
-	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, &applied,
+	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, ret,
 			request->json ? SIZE_MAX : PH_CHANGES_SHOWN, &changes);
 	if (r)
 		return r;
 	if (request->json)
-		return print_json(request, &applied, changes);
-	print_text(request, &applied, changes);
-	return print_refused(&refused, request->apply.existing, applied.backend);
+		return print_json(request, ret, changes);
+	print_text(request, ret, changes);
+	return print_refused(&refused, request->apply.existing, ret->backend);
 }
 
 static int install_and_apply(struct request *request)
 {
-	cleanup_(edits_donep) struct ph_edits edits = {};
+	cleanup_(edits_donep) struct ph_edits edits = {}, unchanged = {};
 	struct ph_lasting *lasting = &request->lasting;
+	struct ph_applied applied = {};
 	int r = collect(request, &edits);
 
+	if (!r)
+		r = check_places(request, &edits);
 	if (!r && lasting->permanent && !(request->apply.dry_run && lasting->enable))
 		r = begin_lasting(lasting);
 	if (r)
 		return r;
-	edits_drop_unchanged(&edits);
-	r = apply_files(request, &edits);
+	if (edits_part_unchanged(&edits, &unchanged))
+		return no_memory("apply");
+	r = apply_files(request, &edits, &applied);
+	if (outcome_in_force(applied.outcome) && !request->apply.dry_run)
+		note_origins(&edits, &unchanged);
 	if (r)
-		undo_lasting(lasting);
+		undo_lasting(lasting, &applied);
 	return r;
 }
 

@@ -5,11 +5,13 @@
 
 #include "cmd/change.h"
 #include "cmd/lookout.h"
+#include "policy/mark.h"
 #include "policy/print.h"
 #include "service.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
+DEFINE_CLEANUP_DONE(struct ph_lost, lost_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
@@ -33,10 +35,13 @@ static void warn_of_bad_files(const struct ph_problems *problems)
 static int load(const struct ph_edits *edits, enum ph_bad_files bad, struct ph_policy_set *ret,
 		struct ph_problems *problems)
 {
+	cleanup_(lost_donep) struct ph_lost lost = {};
 	struct ph_fault f = {};
-	int r = bad == PH_BAD_FILES_WARN ? store_load_good(edits, ret, problems) :
+	int r = bad == PH_BAD_FILES_WARN ? store_load_best(edits, ret, problems, &lost) :
 					   store_load(edits, ret, problems);
 
+	if (!r && apply_would_lose(&lost, &f))
+		return report_failure(problems, &f);
 	if (!r) {
 		warn_of_bad_files(problems);
 		return 0;
@@ -75,9 +80,9 @@ static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *
 	if (r)
 		return r;
 	r = apply_policies(set, options, edits, ret, problems, &f);
-	if ((ret->changed || ret->in_force) && !options->dry_run && !ret->trial)
-		(void)store_keep(problems);
-	return r ? report_failure(problems, &f) : PH_EXIT_OK;
+	if (!options->dry_run)
+		apply_keep(problems, ret, &f);
+	return r || ret->outcome != PH_DONE ? report_failure(problems, &f) : PH_EXIT_OK;
 }
 
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
@@ -99,9 +104,9 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		return out_of_memory();
 	cover_recorded(&covered);
 	r = put_in_force(&set, edits, options, &applied, &problems);
+	*ret = applied;
 	if (r)
 		return r;
-	*ret = applied;
 	if (ret_changes) {
 		changes_cover(changes, &covered, &applied.cover);
 		*ret_changes = TAKE_PTR(changes);
@@ -125,28 +130,58 @@ static int refuse_second(const struct ph_policy_set *set, const char *name, cons
 	return PH_EXIT_NO;
 }
 
+int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *options)
+{
+	int refused = PH_EXIT_OK;
+
+	for (size_t i = 0; i < edits->n && !options->replace; i++) {
+		const struct ph_edit *edit = &edits->v[i];
+		int r = mark_fits_file(edit->path);
+
+		if (r == 1 || r == -ENOENT)
+			continue;
+		if (r < 0 && r != -EISDIR)
+			(void)fprintf(stderr, "porthold: %s cannot be read: %s\n", edit->path,
+				      strerror(-r));
+		else
+			(void)fprintf(
+				stderr,
+				"porthold: %s stands in the way: porthold did not write it, or "
+				"it was edited since. Nothing was changed; move it away, or "
+				"remove or replace it with --force\n",
+				edit->path);
+		refused = r < 0 && r != -EISDIR ? PH_EXIT_IMPOSSIBLE : PH_EXIT_NO;
+	}
+	return refused;
+}
+
+static int format_marked(const struct ph_policy *policy, char **ret)
+{
+	cleanup_free char *text = NULL;
+	int r = policy_format(policy, &text);
+
+	return r ? r : mark_text(text, ret);
+}
+
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		  const struct ph_apply_options *options, struct ph_applied *ret)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	struct ph_applied applied = {};
-	int r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
+	int r = refuse_foreign(edits, options);
 
+	if (!r)
+		r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
 	if (!r && policy)
 		r = refuse_second(&set, policy->name, edits->v[0].path);
 	if (r)
 		return r;
 	if (policy) {
 		(void)policy_set_remove(&set, policy->name);
-		if (policy_format(policy, &edits->v[0].text) || policy_set_add(&set, policy))
+		if (format_marked(policy, &edits->v[0].text) || policy_set_add(&set, policy))
 			return out_of_memory();
 	}
-	r = put_in_force(&set, edits, options, &applied, &problems);
-	if (r)
-		return r;
-	*ret = applied;
-	return PH_EXIT_OK;
+	return put_in_force(&set, edits, options, ret, &problems);
 }
 
 int replace_policy(const char *path, struct ph_policy *policy,
@@ -192,8 +227,8 @@ int begin_lasting(struct ph_lasting *lasting)
 	return PH_EXIT_OK;
 }
 
-void undo_lasting(const struct ph_lasting *lasting)
+void undo_lasting(const struct ph_lasting *lasting, const struct ph_applied *applied)
 {
-	if (lasting->enabled_now)
+	if (lasting->enabled_now && !outcome_in_force(applied->outcome))
 		service_disable();
 }

@@ -3,7 +3,8 @@
 #define PH_CHANGE_H
 /*
  * What the verbs that change policies share: from edits of files to what is in force. The lock is
- * the caller's. All return 0, or an exit status after a complaint.
+ * the caller's. All return 0, or an exit status after a complaint; *ret has the outcome in either case,
+ * and what is in force if that is what was asked for.
  */
 #include <jansson.h>
 
@@ -25,6 +26,9 @@ enum ph_bad_files {
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 		const struct ph_apply_options *options, struct ph_applied *ret, size_t most,
 		json_t **ret_changes);
+
+/* Refuses edits of files that people have written, or complains that they cannot be read. */
+int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *options);
 
 /* replace_policy() with other edits besides; that of the policy's own file is the first. */
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
@@ -66,8 +70,8 @@ int check_lasting(const char *verb, const struct ph_lasting *lasting);
 /* PH_EXIT_OK if what lies in /etc is applied at boot, if need be by enabling that. */
 int begin_lasting(struct ph_lasting *lasting);
 
-/* Enables no longer what begin_lasting() has enabled. */
-void undo_lasting(const struct ph_lasting *lasting);
+/* Enables no longer what begin_lasting() has enabled, if nothing came of it. */
+void undo_lasting(const struct ph_lasting *lasting, const struct ph_applied *applied);
 
 /* --- What a change means */
 

@@ -172,6 +172,21 @@ static json_t *names_json(const struct side *side, const struct ph_labelled *lab
 	return names;
 }
 
+/* Or is a zombie, which calls nothing any more. */
+static bool has_ended(uint32_t pid)
+{
+	cleanup_fclose FILE *file = NULL;
+	char path[64], line[512] = "";
+	const char *at;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file))
+		return true;
+	at = strrchr(line, ')'); /* the name before it may hold anything */
+	return !at || strchr("ZX", at[1] ? at[2] : 'Z');
+}
+
 /* One process; either label may be NULL. */
 static void compare_process(const struct side *before, const struct ph_labelled *was,
 			    const struct side *after, const struct ph_labelled *is,
@@ -183,6 +198,8 @@ static void compare_process(const struct side *before, const struct ph_labelled 
 
 	if (was && is && same_ids(&was->policies, &is->policies) &&
 	    !has_altered(&is->policies, altered))
+		return;
+	if (has_ended(one->tgid))
 		return;
 	(void)json_array_append_new(list, json_pack("{s:i, s:s, s:o, s:o}", "pid", (int)one->tgid,
 						    "comm", quote_bare(&comm).text, "before",

@@ -39,6 +39,7 @@ enum ph_option {
 	PH_OPTION_EXISTING,
 	PH_OPTION_PERMANENT,
 	PH_OPTION_ENABLE,
+	PH_OPTION_FORCE,
 	PH_OPTION_OWN,
 };
 
@@ -49,13 +50,19 @@ enum ph_option {
 		"accept-degraded", required_argument, NULL, PH_OPTION_ACCEPT \
 	}
 
+/* For verbs that replace or remove policy files. */
+#define PH_FORCE_OPTION                                     \
+	{                                                   \
+		"force", no_argument, NULL, PH_OPTION_FORCE \
+	}
+
 /* For verbs that hand over a list for what is refused, and print it: print_refused(). */
 #define PH_EXISTING_OPTION                                              \
 	{                                                               \
 		"existing", required_argument, NULL, PH_OPTION_EXISTING \
 	}
 
-/* Takes one of PH_APPLY_OPTIONS or PH_EXISTING_OPTION: 0, or an exit status after a complaint. */
+/* Takes one of PH_APPLY_OPTIONS, PH_EXISTING_OPTION or PH_FORCE_OPTION: 0, or an exit status after a complaint. */
 int take_apply_option(const char *verb, struct ph_apply_options *options, int option,
 		      const char *value);
 
@@ -83,7 +90,7 @@ int report_text_error(const char *verb, const char *text, const struct ph_text_e
 
 /*
  * Puts in force all policy files but `path`, and in its place `policy` (taken over; NULL: nothing);
- * writes or removes that file alike. The lock is the caller's. 0, or an exit status after a
+ * writes or removes that file alike, which is refused if a person has written it. The lock is the caller's. 0, or an exit status after a
  * complaint.
  */
 int replace_policy(const char *path, struct ph_policy *policy,

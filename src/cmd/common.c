@@ -80,6 +80,9 @@ int take_apply_option(const char *verb, struct ph_apply_options *options, int op
 		return 0;
 	case PH_OPTION_EXISTING:
 		return take_existing(verb, options, value);
+	case PH_OPTION_FORCE:
+		options->replace = true;
+		return 0;
 	default:
 		options->accept = value;
 		return 0;

@@ -41,6 +41,10 @@ static const struct option_help apply_options[] = {
 		"--existing report|keep|kill",                                \
 			"open sockets that are refused now (default: report)" \
 	}
+#define FORCE                                                                \
+	{                                                                    \
+		"--force", "also a file that people have written, or edited" \
+	}
 #define PERMANENT                                                              \
 	{                                                                      \
 		"--permanent", "into /etc/porthold/policy.d, not until reboot" \
@@ -62,15 +66,17 @@ static const struct verb_help helps[] = {
 			EXISTING,
 			PERMANENT,
 			ENABLE,
+			FORCE,
 		},
-		.no = "another file has a policy of this name",
+		.no = "another file has a policy of this name, or people wrote this one's",
 		.example = "sudo porthold allow 4040,8080-8090 myprocess",
 	},
 	{
 		.verb = "remove",
 		.arguments = "[OPTION...] NAME",
 		.shared = apply_options,
-		.no = "allow made no policy of this name",
+		.options = { FORCE },
+		.no = "allow made no policy of this name, or people have edited it",
 		.example = "sudo porthold remove myprocess",
 	},
 	{
@@ -82,12 +88,12 @@ static const struct verb_help helps[] = {
 			EXISTING,
 			{ "--confirm SECONDS",
 			  "take it back after that time, unless porthold confirm comes first" },
-			{ "--force", "with --confirm: also what may lock you out" },
+			{ "--force", "replace files of other origin; with --confirm: lock-outs too" },
 			PERMANENT,
 			ENABLE,
 			JSON,
 		},
-		.no = "a policy file is wrong; what was in force stays",
+		.no = "a policy file is wrong, or would replace another; nothing changes",
 		.example = "sudo porthold apply --confirm 60 web.yaml database.yaml",
 	},
 	{
@@ -100,8 +106,8 @@ static const struct verb_help helps[] = {
 		.verb = "mode",
 		.arguments = "[OPTION...] NAME audit|enforce",
 		.shared = apply_options,
-		.options = { EXISTING },
-		.no = "no policy has this name",
+		.options = { EXISTING, FORCE },
+		.no = "no policy has this name, or its file must be changed by hand",
 		.example = "sudo porthold mode web audit",
 	},
 	{
@@ -132,7 +138,7 @@ static const struct verb_help helps[] = {
 			{ "--check", "let the canary try the doors now" },
 			JSON,
 		},
-		.no = "no policy is in force",
+		.no = "no policy is in force, or the files are not what is",
 		.example = "sudo porthold status",
 	},
 	{

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * mode: switches one policy between audit and enforce. Files stay the truth: a policy of /run is
- * changed in its file; one of /etc, which people write by hand, gets a copy in /run that overrules
- * it, and loses it again when the two say the same.
+ * changed in its place there, with all that stands around it; one of /etc gets a copy in /run that
+ * overrules it, and loses it again when the two say the same.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -12,6 +12,9 @@
 #include "cmd/change.h"
 #include "cmd/lookout.h"
 #include "policy/diff.h"
+#include "policy/edit.h"
+#include "policy/mark.h"
+#include "policy/origin.h"
 #include "policy/parse.h"
 #include "policy/print.h"
 #include "util/cleanup.h"
@@ -39,7 +42,9 @@ static int take_mode(const char *text, enum ph_policy_mode *ret)
 
 static int parse_arguments(int argc, char **argv, struct request *request)
 {
-	static const struct option options[] = { PH_APPLY_OPTIONS, PH_EXISTING_OPTION, {} };
+	static const struct option options[] = {
+		PH_APPLY_OPTIONS, PH_EXISTING_OPTION, PH_FORCE_OPTION, {}
+	};
 	int r = take_apply_options("mode", argc, argv, "", options, &request->apply);
 
 	if (r)
@@ -63,19 +68,6 @@ static bool lies_in_run(const struct ph_policy *policy)
 	return !strncmp(policy->file, PH_RUN_POLICIES "/", strlen(PH_RUN_POLICIES "/"));
 }
 
-/* The policies of a file, none if it is not there. */
-static int read_file(const char *path, struct ph_policy_set *ret)
-{
-	cleanup_(problems_donep) struct ph_problems problems = {};
-	cleanup_free char *text = NULL;
-	size_t length;
-	int r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
-
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	return policy_parse_text(path, text, length, ret, &problems);
-}
-
 /* Whether /etc says the same, so that nothing has to overrule it. */
 static bool is_told_by_etc(const struct ph_policy *policy)
 {
@@ -89,27 +81,54 @@ static bool is_told_by_etc(const struct ph_policy *policy)
 	return same && policy_equal(same, policy);
 }
 
-/* The file as it will be: with the policy, but for what /etc says anyway. */
-static int edit_file(const char *path, struct ph_policy *policy, struct ph_edits *edits)
+/* What porthold wrote stays so marked. */
+static int edit_text(const char *old, const struct ph_policy *policy, char **ret)
 {
-	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_free char *text = NULL;
-	struct ph_policy *old;
-	int r = read_file(path, &set);
+	int r = edit_mode(old, policy->name, policy->mode, &text);
 
-	if (r)
-		return r;
-	old = policy_set_find(&set, policy->name);
-	if (is_told_by_etc(policy)) {
-		r = old ? policy_set_remove(&set, policy->name) : 0;
-	} else if (old) {
-		old->mode = policy->mode;
-	} else {
-		policy->file = NULL;
-		r = policy_set_add(&set, policy);
-	}
-	if (!r && set.n)
-		r = policy_set_format(&set, &text);
+	if (!r && mark_fits(old))
+		return mark_text(text, ret);
+	if (!r)
+		*ret = TAKE_PTR(text);
+	return r;
+}
+
+/* In its file; a copy that porthold made and that says nothing else than /etc goes. */
+static int edit_in_place(const struct ph_policy *found, const struct ph_policy *policy,
+			 struct ph_edits *edits)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_free char *old = NULL, *text = NULL;
+	size_t length;
+	int r = file_read(found->file, PH_FILE_SIZE_MAX, &old, &length);
+
+	if (!r)
+		r = policy_parse_text(found->file, old, length, &set, &problems);
+	if (!r && !(set.n == 1 && mark_fits(old) && is_told_by_etc(policy)))
+		r = edit_text(old, policy, &text);
+	if (!r && text && origins_carry(found->file, old, text))
+		(void)fprintf(stderr,
+			      "porthold mode: warning: " PH_ORIGINS " cannot be written; the "
+			      "next apply of the file may want --force\n");
+	if (!r)
+		r = edits_add(edits, found->file, text, NULL);
+	if (!r)
+		text = NULL;
+	return r;
+}
+
+/* A copy in /run, which overrules the file of /etc. */
+static int copy_to_run(const struct ph_policy *policy, struct ph_edits *edits)
+{
+	cleanup_free char *path = NULL, *plain = NULL, *text = NULL;
+	int r = store_path(PH_RUN_POLICIES, policy->name, &path);
+
+	if (!r)
+		r = policy_format(policy, &plain);
+	if (!r)
+		r = mark_text(plain, &text);
 	if (!r)
 		r = edits_add(edits, path, text, NULL);
 	if (!r)
@@ -117,21 +136,30 @@ static int edit_file(const char *path, struct ph_policy *policy, struct ph_edits
 	return r;
 }
 
-static int make_edits(const struct ph_policy *found, enum ph_policy_mode mode,
+/* 0, or an exit status after a complaint. */
+static int make_edits(const struct ph_policy *found, const struct request *request,
 		      struct ph_edits *edits)
 {
 	cleanup_(policy_donep) struct ph_policy policy = {};
-	cleanup_free char *path = NULL;
 	int r = policy_copy(found, &policy);
 
-	policy.mode = mode;
-	if (!r && lies_in_run(found)) {
-		path = strdup(found->file);
-		r = path ? 0 : -ENOMEM;
-	} else if (!r) {
-		r = store_path(PH_RUN_POLICIES, found->name, &path);
+	policy.mode = request->mode;
+	if (!r && !lies_in_run(found)) {
+		r = copy_to_run(&policy, edits);
+		return r ? fail(r) : refuse_foreign(edits, &request->apply);
 	}
-	return r ? r : edit_file(path, &policy, edits);
+	if (!r)
+		r = edit_in_place(found, &policy, edits);
+	if (!r)
+		return PH_EXIT_OK;
+	if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOENT)
+		return fail(r);
+	(void)fprintf(
+		stderr,
+		"porthold mode: %s:%u: this is written in a way that cannot be changed in its "
+		"place; write mode: %s there, and porthold apply\n",
+		found->file, found->line, policy_mode_name(request->mode));
+	return PH_EXIT_NO;
 }
 
 /* --- The verb */
@@ -177,10 +205,10 @@ static int switch_mode(struct request *request, const struct ph_policy *policy)
 	cleanup_(edits_donep) struct ph_edits edits = {};
 	json_auto_t *changes = NULL;
 	struct ph_applied applied = {};
-	int r = policy->mode == request->mode ? 0 : make_edits(policy, request->mode, &edits);
+	int r = policy->mode == request->mode ? 0 : make_edits(policy, request, &edits);
 
 	if (r)
-		return fail(r);
+		return r;
 	request->apply.refused = &refused;
 	r = apply_edits(&edits, PH_BAD_FILES_WARN, &request->apply, &applied, PH_CHANGES_SHOWN,
 			&changes);

@@ -9,20 +9,15 @@
 #include "canary.h"
 #include "cmd/cmd.h"
 #include "cmd/lookout.h"
+#include "expected.h"
 #include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
-#include "trial.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-
-DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
-DEFINE_CLEANUP_DONE(struct ph_image, image_done);
-DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
-DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
 /* Everything the verb tells, as JSON; the text is printed from it. */
 struct facts {
@@ -30,8 +25,7 @@ struct facts {
 	struct ph_state state;
 	struct ph_header header;
 	struct ph_features features;
-	struct ph_policy_set set;
-	size_t bad_files;
+	struct ph_expected expected;
 	bool on_trial; /* or it was, and is over, with nobody having tidied up */
 	struct ph_header trial;
 	uint64_t fallback; /* generation; 0: none */
@@ -214,25 +208,50 @@ static json_t *trial_json(const struct facts *facts)
 			 "falls_back_to", (json_int_t)facts->fallback);
 }
 
+static const char *const files_words[] = {
+	[PH_FILES_APPLIED] = "applied",
+	[PH_FILES_CHANGED] = "changed",
+	[PH_FILES_REFUSED] = "refused",
+};
+
+static json_t *lost_json(const struct ph_lost *lost)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < lost->n; i++)
+		(void)json_array_append_new(list, json_string(lost->paths[i]));
+	return list;
+}
+
+/* How the policy files stand to what is in force. */
+static json_t *files_json(const struct ph_expected *expected)
+{
+	return json_pack("{s:s, s:s, s:o, s:b}", "state", files_words[expected->files], "why",
+			 expected->why, "lost", lost_json(&expected->lost), "kept", expected->kept);
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
-	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files ||
+	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) ||
+			facts->expected.bad_files || !facts->expected.kept ||
 			health_errors(&facts->kernel);
 	bool whole = attach_is_whole(facts->state.attach, facts->features.cgroup_root);
 
-	for (size_t i = 0; i < facts->set.n; i++)
-		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "in_force", 1, "backend", backend_name(facts->state.backend), "generation",
+	for (size_t i = 0; i < facts->expected.set.n; i++)
+		(void)json_array_append_new(policies,
+					    policy_json(facts, &facts->expected.set.policies[i]));
+	return json_pack("{s:o, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "files", files_json(&facts->expected), "in_force", 1, "backend",
+			 backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
 			 "rewritten_sockets",
 			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN), "bad_files",
-			 (json_int_t)facts->bad_files, "trial", trial_json(facts), "canary", canary,
-			 "open_doors", doors_json(open), "policies", policies, "health",
-			 health_json(facts), "unrecorded", unrecorded_json(facts));
+			 (json_int_t)facts->expected.bad_files, "trial", trial_json(facts),
+			 "canary", canary, "open_doors", doors_json(open), "policies", policies,
+			 "health", health_json(facts), "unrecorded", unrecorded_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -362,15 +381,31 @@ static void print_trial(const json_t *trial)
 			(long long)left);
 }
 
-static void print_bad_files(const json_t *object)
+static void print_files(const json_t *object)
 {
+	const json_t *files = json_object_get(object, "files"), *lost;
+	const char *state = json_string_value(json_object_get(files, "state"));
 	json_int_t n = json_integer_value(json_object_get(object, "bad_files"));
+	size_t i;
 
 	if (n)
 		(void)printf(
 			"%lld error%s in the policy files: of bad files, what was in force last "
 			"counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
 			(long long)n, n == 1 ? "" : "s");
+	json_array_foreach(json_object_get(files, "lost"), i, lost)
+		(void)printf("NOT ENFORCED: what %s said; it is bad, and no good copy is kept\n",
+			     json_string_value(lost));
+	if (!strcmp(state, files_words[PH_FILES_CHANGED]))
+		(void)printf("not applied yet: the policy files, or the resolvers, were changed "
+			     "since; porthold apply\n");
+	if (!strcmp(state, files_words[PH_FILES_REFUSED]))
+		(void)printf("not applied: the policy files were changed since, and are refused: "
+			     "%s\n",
+			     json_string_value(json_object_get(files, "why")));
+	if (json_is_false(json_object_get(files, "kept")))
+		(void)printf("no copy of these policy files is kept for the next boot, at which a "
+			     "bad file would count for nothing; porthold apply tries again\n");
 }
 
 static void print_health(const json_t *health)
@@ -423,7 +458,7 @@ static void print_text(const json_t *object)
 		     json_string_value(json_object_get(object, "backend")),
 		     (long long)json_integer_value(json_object_get(object, "generation")));
 	print_trial(json_object_get(object, "trial"));
-	print_bad_files(object);
+	print_files(object);
 	print_canary(json_object_get(object, "canary"));
 	print_health(json_object_get(object, "health"));
 	if (*covers)
@@ -444,102 +479,67 @@ static void print_text(const json_t *object)
 		print_policy(entry);
 }
 
-/* Policies that stand in the files alone. */
-static size_t count_waiting(void)
-{
-	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	cleanup_(problems_donep) struct ph_problems ignored = {};
-
-	return store_load_good(NULL, &set, &ignored) ? 0 : set.n;
-}
-
 /* What was put in force and not taken away has a result of the canary. */
 static json_t *nothing_json(const struct facts *facts)
 {
+	const struct ph_expected *expected = &facts->expected;
 	json_t *last = canary_last();
 	bool gone = last && !facts->on_trial;
 
 	json_decref(last);
-	return json_pack("{s:b, s:b, s:I, s:o}", "in_force", 0, "degraded", gone, "waiting",
-			 (json_int_t)count_waiting(), "trial", trial_json(facts));
+	return json_pack("{s:o, s:I, s:b, s:b, s:b, s:I, s:o}", "files", files_json(expected),
+			 "bad_files", (json_int_t)expected->bad_files, "in_force", 0, "gone", gone,
+			 "degraded", gone || expected->lost.n, "waiting",
+			 (json_int_t)expected->set.n, "trial", trial_json(facts));
 }
 
 static void print_nothing(const json_t *object)
 {
 	json_int_t waiting = json_integer_value(json_object_get(object, "waiting"));
 
-	if (json_is_true(json_object_get(object, "degraded")))
+	if (json_is_true(json_object_get(object, "gone")))
 		(void)printf("NOTHING IS ENFORCED: what was put in force is gone from the kernel; "
 			     "porthold apply\n");
 	else
-		(void)printf("No policy is in force.\n");
+		(void)printf("%sNo policy is in force.\n",
+			     json_is_true(json_object_get(object, "degraded")) ? "DEGRADED: " : "");
+	if (json_integer_value(json_object_get(object, "bad_files")))
+		print_files(object);
 	if (waiting)
 		(void)printf("Policies in the files that are not in force: %lld; porthold apply\n",
 			     (long long)waiting);
 }
 
+/* Whether all that the files say is in force. */
+static bool files_are_in_force(const json_t *object)
+{
+	const json_t *files = json_object_get(object, "files");
+
+	return !strcmp(json_string_value(json_object_get(files, "state")),
+		       files_words[PH_FILES_APPLIED]) &&
+	       !json_integer_value(json_object_get(object, "bad_files"));
+}
+
 /* With --check, whether all is well is what was asked. */
 static int status_of(const json_t *object, bool check)
 {
-	if (json_is_true(json_object_get(object, "in_force"))) {
-		if (!canary_is_well(json_object_get(object, "canary")))
-			return PH_EXIT_CANARY;
-		return check && !health_is_well(json_object_get(object, "health")) ? PH_EXIT_NO :
-										     PH_EXIT_OK;
-	}
-	return json_is_true(json_object_get(object, "degraded")) ? PH_EXIT_CANARY : PH_EXIT_NO;
+	if (!json_is_true(json_object_get(object, "in_force")))
+		return json_is_true(json_object_get(object, "gone")) ? PH_EXIT_CANARY : PH_EXIT_NO;
+	if (!canary_is_well(json_object_get(object, "canary")))
+		return PH_EXIT_CANARY;
+	if (check && !health_is_well(json_object_get(object, "health")))
+		return PH_EXIT_NO;
+	return files_are_in_force(object) ? PH_EXIT_OK : PH_EXIT_NO;
 }
 
 static void facts_done(struct facts *facts)
 {
 	kernel_close(&facts->kernel);
-	policy_set_done(&facts->set);
+	expected_done(&facts->expected);
 	counters_done(&facts->counters);
 	labels_done(&facts->labels);
 	processes_done(&facts->processes);
-}
-
-/* The files as they are in force: with those that wait for a confirmation. */
-static int load_files(struct facts *facts, struct ph_problems *problems)
-{
-	cleanup_(edits_donep) struct ph_edits edits = {};
-	int r = trial_edits(&edits);
-
-	if (!r)
-		r = store_load_good(&edits, &facts->set, problems);
-	facts->bad_files = problems->n_errors;
-	return r;
-}
-
-/* It is told what the files say; where that does not compile it looks itself, and has a complaint. */
-static void ask_canary(struct facts *facts, bool check)
-{
-	cleanup_(problems_donep) struct ph_problems ignored = {};
-	cleanup_(image_donep) struct ph_image compiled = {};
-	bool bad = policies_compile(&facts->set, &compiled, &ignored, &(struct ph_fault){});
-	const struct ph_image *image = bad ? NULL : &compiled;
-
-	if (check)
-		canary_run(image, &facts->canary);
-	else
-		canary_look(image, &facts->canary);
-}
-
-/* With nothing in between: of an apply that comes there the canary would complain. */
-static int examine(struct facts *facts, bool check, struct ph_problems *problems,
-		   struct ph_fault *f)
-{
-	cleanup_close int lock = check ? apply_lock_only(f) : -1;
-	int r;
-
-	if (check && lock < 0)
-		return lock;
-	r = load_files(facts, problems);
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "the policy files cannot be read: %s",
-			     strerror(-r));
-	ask_canary(facts, check);
-	return 0;
+	*facts = (struct facts){ .kernel = PH_KERNEL_NULL };
 }
 
 static void look_for_trial(struct facts *facts)
@@ -551,7 +551,7 @@ static void look_for_trial(struct facts *facts)
 		facts->fallback = fallback.generation;
 }
 
-static int gather(struct facts *facts, bool check, struct ph_problems *problems, struct ph_fault *f)
+static int read_what_is_in_force(struct facts *facts, struct ph_fault *f)
 {
 	int r = kernel_open(&facts->kernel, f);
 
@@ -566,15 +566,16 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 	/* What should be there and is not is the canary's to tell; after a first trial nothing is. */
 	if (r == -ENOENT && !facts->on_trial)
 		r = 0;
-	if (r)
-		return r == -ENOENT ? r :
-				      fault(f, r, PH_EXIT_IMPOSSIBLE,
-					    "cannot read what is in force: %s", strerror(-r));
-	features_probe(&facts->features);
-	r = examine(facts, check, problems, f);
-	if (r)
-		return r;
-	r = counters_read(&facts->kernel, &facts->counters);
+	return r && r != -ENOENT ? fault(f, r, PH_EXIT_IMPOSSIBLE,
+					 "cannot read what is in force: %s", strerror(-r)) :
+				   r;
+}
+
+/* Whom it confines, and what it refused. */
+static int count(struct facts *facts, struct ph_fault *f)
+{
+	int r = counters_read(&facts->kernel, &facts->counters);
+
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read the counters: %s",
 			     strerror(-r));
@@ -587,6 +588,55 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 	if (facts->header.features & PH_FEATURE_KEEP && labels_know_pid())
 		(void)sockets_count_kept(&facts->labels, &facts->kept);
 	return 0;
+}
+
+/* *ret_nothing: nothing is in force. */
+static int gather(struct facts *facts, bool check, bool *ret_nothing, struct ph_fault *f)
+{
+	const struct ph_image *image;
+	int r = read_what_is_in_force(facts, f), found;
+
+	*ret_nothing = r == -ENOENT;
+	if (r && !*ret_nothing)
+		return r;
+	*f = (struct ph_fault){};
+	found = expected_find(facts->header.generation ? &facts->header : NULL, &facts->expected,
+			      f);
+	if (found || *ret_nothing)
+		return found;
+	features_probe(&facts->features);
+	image = facts->expected.known ? &facts->expected.image : NULL;
+	if (check)
+		canary_run(image, &facts->canary);
+	else
+		canary_look(image, &facts->canary);
+	return count(facts, f);
+}
+
+/* Of an apply that is at work the same could be said. */
+static bool is_doubtful(const struct facts *facts, bool nothing)
+{
+	json_t *last = nothing ? canary_last() : NULL;
+	bool gone = last;
+
+	json_decref(last);
+	return gone || facts->expected.files != PH_FILES_APPLIED || !facts->expected.kept ||
+	       (!nothing && !canary_ok(&facts->canary));
+}
+
+/* With nothing in between, if need be. */
+static int gather_surely(struct facts *facts, bool check, bool *ret_nothing, struct ph_fault *f)
+{
+	cleanup_close int lock = check ? apply_lock_only(f) : -1;
+	int r = check && lock < 0 ? lock : gather(facts, check, ret_nothing, f);
+
+	if (check || (!r && !is_doubtful(facts, *ret_nothing)))
+		return r;
+	lock = apply_lock_only(f);
+	if (lock < 0)
+		return lock;
+	facts_done(facts);
+	return gather(facts, check, ret_nothing, f);
 }
 
 static void print(const json_t *object, bool json)
@@ -608,9 +658,8 @@ int cmd_status(int argc, char **argv)
 		{ "check", no_argument, NULL, 'c' },
 		{},
 	};
-	cleanup_(problems_donep) struct ph_problems problems = {};
 	struct facts facts = { .kernel = PH_KERNEL_NULL };
-	bool json = false, check = false;
+	bool json = false, check = false, nothing = false;
 	struct ph_fault f = {};
 	json_t *object;
 	int option, r;
@@ -626,12 +675,12 @@ int cmd_status(int argc, char **argv)
 	r = require_root("status");
 	if (r)
 		return r;
-	r = gather(&facts, check, &problems, &f);
-	if (r && r != -ENOENT) {
+	r = gather_surely(&facts, check, &nothing, &f);
+	if (r) {
 		facts_done(&facts);
-		return report_failure(&problems, &f);
+		return report_failure(NULL, &f);
 	}
-	object = r ? nothing_json(&facts) : facts_json(&facts);
+	object = nothing ? nothing_json(&facts) : facts_json(&facts);
 	facts_done(&facts);
 	print(object, json);
 	r = status_of(object, check);

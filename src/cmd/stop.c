@@ -10,6 +10,7 @@
 #include "daemon/single.h"
 #include "events/position.h"
 #include "kernel/generation.h"
+#include "policy/paths.h"
 #include "policy/pending.h"
 #include "sources.h"
 #include "util/cleanup.h"
@@ -18,15 +19,46 @@ DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
-static void empty_directory(const char *path)
+#define SHOWN 20u /* files that went */
+
+/* The first of what could not be removed; nothing of the rest is left out for it. */
+struct leftover {
+	int error;
+	const char *what;
+	int lingers; /* why enforcement has not ended at once; 0: it has */
+};
+
+static void note(struct leftover *leftover, int r, const char *what)
+{
+	if (r && !leftover->error)
+		*leftover = (struct leftover){ r, what, leftover->lingers };
+}
+
+static bool is_told(const struct dirent *entry, size_t n)
+{
+	return n < SHOWN && is_policy_file(entry->d_name);
+}
+
+/* Names what goes: somebody may have written it there. */
+static int empty_directory(const char *path)
 {
 	cleanup_closedir DIR *dir = opendir(path);
+	size_t n = 0;
+	int r = 0;
 
 	if (!dir)
-		return;
-	for (struct dirent *entry; (entry = readdir(dir));)
-		if (entry->d_type == DT_REG)
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+		return errno == ENOENT ? 0 : -errno;
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		if (entry->d_type != DT_REG && entry->d_type != DT_LNK)
+			continue;
+		if (unlinkat(dirfd(dir), entry->d_name, 0))
+			r = -errno;
+		else if (is_told(entry, n++))
+			(void)printf("Removed %s/%s.\n", path, entry->d_name);
+	}
+	if (n > SHOWN)
+		(void)printf("Removed %zu more files there.\n", n - SHOWN);
+	return r;
 }
 
 static void tell_remaining(void)
@@ -53,8 +85,53 @@ static int end_enforcement(struct ph_fault *f)
 	return r ? r : generation_clear(&kernel, f);
 }
 
+/* 0, or -errno with the fault: something may still be enforced. */
+static int remove_all(struct leftover *leftover, struct ph_fault *f)
+{
+	struct ph_fault ignored = {};
+	int r, removed;
+
+	/* The files first: whatever still runs may apply them again. */
+	note(leftover, pending_discard(), PH_PENDING);
+	note(leftover, empty_directory(PH_RUN_POLICIES), PH_RUN_POLICIES);
+	note(leftover, canary_forget(), "what the canary found");
+	r = end_enforcement(f);
+	removed = kernel_remove(r < 0 ? &ignored : f);
+	if (r < 0 && removed)
+		return r;
+	leftover->lingers = r < 0 ? r : 0;
+	note(leftover, removed, "what is pinned below " PH_PIN_DIR);
+	note(leftover, sources_remove(), PH_SOURCES_PATH);
+	note(leftover, outcome_remove(), "what the daemon answered last");
+	note(leftover, position_remove(PH_EVENTS_POSITION), PH_EVENTS_POSITION);
+	return 0;
+}
+
+static int tell_end(const struct leftover *leftover)
+{
+	if (leftover->lingers) {
+		(void)fprintf(
+			stderr,
+			"porthold stop: what was in force ends within moments, since it could "
+			"not be ended at once: %s; porthold stop again does the rest\n",
+			strerror(-leftover->lingers));
+		return PH_EXIT_IMPOSSIBLE;
+	}
+	if (leftover->error) {
+		(void)fprintf(stderr,
+			      "porthold stop: nothing is enforced any more, but %s cannot be "
+			      "removed: %s; porthold stop again does the rest\n",
+			      leftover->what, strerror(-leftover->error));
+		return PH_EXIT_IMPOSSIBLE;
+	}
+	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");
+	tell_remaining();
+	return PH_EXIT_OK;
+}
+
 int cmd_stop(int argc, char **argv)
 {
+	struct leftover leftover = {};
 	cleanup_close int lock = -1;
 	struct ph_fault f = {};
 	int r;
@@ -67,16 +144,10 @@ int cmd_stop(int argc, char **argv)
 	lock = single_stop(&f) ? -1 : apply_lock_only(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
-	/* The files first: whatever still runs may apply them again. */
-	pending_discard();
-	empty_directory(PH_RUN_POLICIES);
-	if (end_enforcement(&f) || kernel_remove(&f))
+	if (remove_all(&leftover, &f)) {
+		(void)fprintf(stderr, "porthold stop: the policies may still be in force; porthold "
+				      "stop again does the rest\n");
 		return report_failure(NULL, &f);
-	sources_remove();
-	canary_forget();
-	outcome_remove();
-	position_remove(PH_EVENTS_POSITION);
-	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");
-	tell_remaining();
-	return PH_EXIT_OK;
+	}
+	return tell_end(&leftover);
 }

@@ -104,6 +104,8 @@ static void tell_state(const struct daemon *d)
 
 	if (d->ill)
 		bad = "; THE CANARY FAILED, see the log";
+	else if (report->lost)
+		bad = "; POLICY FILES ARE LOST, see the log";
 	else if (report->status || report->bad_files)
 		bad = "; bad policy files, see the log";
 	else if (d->settings_said)
@@ -185,6 +187,9 @@ static void tell_outcome(struct daemon *d, int status, const char *text)
 		outcome.text = NULL;
 	else
 		r = outcome_write(&outcome);
+	/* Somebody waits for it. */
+	if (r && outcome.text)
+		r = outcome_write(&outcome);
 	outcome_done(&outcome);
 	if (r)
 		say(LOG_WARNING, "who asked for a reload cannot be answered: %s", strerror(-r));
@@ -222,8 +227,8 @@ static void on_checked(void *user, const char *answer, size_t length)
 		     answer + sizeof(result)) < 0)
 		ill = NULL;
 	take_health(d, ill);
-	/* What is amiss may be mended by that. */
-	if (result == PH_HEALTH_ILL)
+	/* What is amiss may be mended by that; what was refused would be so again. */
+	if (result == PH_HEALTH_ILL || (result == PH_HEALTH_CHANGED && !d->report.status))
 		apply_soon(d);
 }
 
@@ -297,6 +302,12 @@ static bool must_end(const struct daemon *d, const struct ph_reload_report *repo
 	return !d->started && report->status && !report->in_force;
 }
 
+/* By the settings: whoever requires the daemon is not to start without what is lost. */
+static bool must_fail(const struct daemon *d, const struct ph_reload_report *report)
+{
+	return !d->started && report->lost && d->settings.fail_at_boot;
+}
+
 /* Whoever is told that it ended well may take enforcement for well. */
 static int end_status(const struct daemon *d)
 {
@@ -316,7 +327,7 @@ static void count_apply(struct daemon *d, const struct ph_reload_report *report)
 /* After a failure what was in force stays, and with it what is known of it. */
 static void keep_report(struct daemon *d, const struct ph_reload_report *report)
 {
-	if (!report->status || report->status == PH_EXIT_CANARY) {
+	if (!report->status || outcome_in_force(report->outcome)) {
 		d->report = *report;
 		return;
 	}
@@ -343,14 +354,18 @@ static void take_report(struct daemon *d, const struct ph_reload_report *report,
 		put_off(d, report, text);
 		return;
 	}
-	if (must_end(d, report)) {
+	if (must_end(d, report) || must_fail(d, report)) {
 		say_lines(LOG_ERR, text);
 		free(text);
-		(void)sd_event_exit(d->event, report->status);
+		if (must_fail(d, report))
+			say(LOG_ERR, "on-boot-failure: fail: the daemon ends; what could be put in "
+				     "force is");
+		(void)sd_event_exit(d->event, report->status ?: PH_EXIT_NO);
 		return;
 	}
-	if (!report->status && (!d->started || report->generation != d->report.generation ||
-				report->in_force != d->report.in_force))
+	if ((!report->status || outcome_in_force(report->outcome)) &&
+	    (!d->started || report->generation != d->report.generation ||
+	     report->in_force != d->report.in_force))
 		tell_change(report);
 	count_apply(d, report);
 	keep_report(d, report);

@@ -8,6 +8,7 @@
 
 enum ph_health_result {
 	PH_HEALTH_WELL,
+	PH_HEALTH_CHANGED, /* well, and the files say something else by now */
 	PH_HEALTH_ILL, /* the answer goes on with what is amiss */
 	PH_HEALTH_BUSY, /* somebody changes the policies: nothing was looked at */
 };

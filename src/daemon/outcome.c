@@ -55,7 +55,7 @@ int outcome_read(struct ph_outcome *ret)
 	return 0;
 }
 
-void outcome_remove(void)
+int outcome_remove(void)
 {
-	(void)unlink(OUTCOME_PATH);
+	return file_remove(OUTCOME_PATH);
 }

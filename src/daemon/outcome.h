@@ -22,6 +22,6 @@ int outcome_write(const struct ph_outcome *outcome);
 /* 0; -ENOENT: there is none yet; other -errno. */
 int outcome_read(struct ph_outcome *ret);
 
-void outcome_remove(void);
+int outcome_remove(void);
 
 #endif

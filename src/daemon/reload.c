@@ -8,16 +8,21 @@
 #include "policy/store.h"
 #include "util/cleanup.h"
 
+DEFINE_CLEANUP_DONE(struct ph_lost, lost_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 static int load(const struct ph_reload_order *order, struct ph_policy_set *set,
-		struct ph_problems *problems, struct ph_fault *f)
+		struct ph_reload_report *report, struct ph_problems *problems, struct ph_fault *f)
 {
-	int r = order->first ? store_load_good(NULL, set, problems) :
+	cleanup_(lost_donep) struct ph_lost lost = {};
+	int r = order->first ? store_load_best(NULL, set, problems, &lost) :
 			       store_load(NULL, set, problems);
 
+	if (!r && apply_would_lose(&lost, f))
+		return -EINVAL;
+	report->lost = lost.n;
 	if (r == -EINVAL)
 		return fault(f, r, PH_EXIT_NO,
 			     "policy files are bad: what was in force stays in force");
@@ -52,34 +57,21 @@ static void describe(const struct ph_applied *applied, struct ph_reload_report *
 	report->covers_part = *applied->attach;
 }
 
-static bool is_in_force(int r, const struct ph_fault *f)
-{
-	/* The canary speaks last: what failed it is in force all the same. */
-	return !r || f->status == PH_EXIT_CANARY;
-}
-
-/* The policies are well written, but the compiler or the lock-out guard refuses them. */
-static bool is_unfit(int r, const struct ph_fault *f)
-{
-	return (r == -EINVAL && f->status == PH_EXIT_NO) ||
-	       (r == -EPERM && f->status == PH_EXIT_REFUSED);
-}
-
 static int apply_set(const struct ph_reload_order *order, const struct ph_policy_set *set,
-		     struct ph_reload_report *report, struct ph_problems *problems,
-		     struct ph_fault *f)
+		     struct ph_reload_report *report, struct ph_applied *ret,
+		     struct ph_problems *problems, struct ph_fault *f)
 {
 	const struct ph_apply_options options = {
 		.backend = order->settings->backend,
 		.attach = order->settings->attach,
 		.accept = order->settings->accept,
 	};
-	struct ph_applied applied = {};
-	int r = apply_policies(set, &options, &(struct ph_edits){}, &applied, problems, f);
+	int r = apply_policies(set, &options, &(struct ph_edits){}, ret, problems, f);
 
-	if (is_in_force(r, f)) {
+	report->outcome = ret->outcome;
+	if (outcome_in_force(ret->outcome)) {
 		report->policies = set->n;
-		describe(&applied, report);
+		describe(ret, report);
 	}
 	return r;
 }
@@ -90,15 +82,18 @@ static int fall_back(const struct ph_reload_order *order, struct ph_reload_repor
 {
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(lost_donep) struct ph_lost lost = {};
 	struct ph_fault refusal = *f;
+	struct ph_applied applied = {};
 	int r;
 
 	*f = (struct ph_fault){};
-	r = store_load_last(&set);
+	r = store_load_last(&set, &lost);
+	report->lost = lost.n;
 	if (!r)
-		r = apply_set(order, &set, report, &ignored, f);
+		r = apply_set(order, &set, report, &applied, &ignored, f);
 	report->bad_files = true;
-	if (r && !is_unfit(r, f))
+	if (r && applied.outcome != PH_UNFIT)
 		return r;
 	return fault(f, 0, PH_EXIT_OK, "%s\n%s", refusal.text,
 		     report->in_force ?
@@ -106,33 +101,23 @@ static int fall_back(const struct ph_reload_order *order, struct ph_reload_repor
 			     "until the files are mended, nothing is in force");
 }
 
-static void keep_good(const struct ph_problems *problems, struct ph_fault *f)
-{
-	int r = store_keep(problems);
-
-	if (r && !f->status)
-		(void)fault(f, r, PH_EXIT_OK,
-			    "cannot keep the files as the last good ones: %s; "
-			    "should one be bad at the next boot, it will not count",
-			    strerror(-r));
-}
-
 static int apply_files(const struct ph_reload_order *order, struct ph_reload_report *report,
 		       struct ph_problems *problems, struct ph_fault *f)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_close int lock = apply_lock(f);
-	int r = lock < 0 ? lock : load(order, &set, problems, f);
+	struct ph_applied applied = {};
+	int r = lock < 0 ? lock : load(order, &set, report, problems, f);
 
 	if (r)
 		return r;
 	report->bad_files = problems->n_errors;
-	r = apply_set(order, &set, report, problems, f);
-	if (is_unfit(r, f) && order->first && !something_in_force(&report->generation))
+	r = apply_set(order, &set, report, &applied, problems, f);
+	if (applied.outcome == PH_UNFIT && order->first && !something_in_force(&report->generation))
 		return fall_back(order, report, f);
-	if (is_in_force(r, f) && (report->changed || order->first))
-		keep_good(problems, f);
-	return r;
+	apply_keep(problems, &applied, f);
+	report->outcome = applied.outcome;
+	return r || applied.outcome == PH_DONE ? r : -EIO;
 }
 
 void reload(const void *argument, FILE *answer)
@@ -153,4 +138,10 @@ void reload(const void *argument, FILE *answer)
 		(void)fputs(text, answer);
 	if (*f.text)
 		(void)fprintf(answer, "%s\n", f.text);
+	if (report.lost)
+		(void)fprintf(
+			answer,
+			"DEGRADED: of %zu policy file%s neither what stands there nor a kept copy "
+			"can be put in force: what they said is NOT ENFORCED\n",
+			report.lost, report.lost == 1 ? "" : "s");
 }

@@ -18,8 +18,10 @@ struct ph_reload_order {
 /* The answer: this, then text for people, if there is something to say. */
 struct ph_reload_report {
 	enum ph_exit status;
+	enum ph_apply_outcome outcome;
 	bool busy; /* somebody else is at work: the same may succeed soon */
 	bool bad_files; /* some files, or all, count in their last good form, or not at all */
+	size_t lost; /* files of which nothing counts, at start */
 	bool in_force; /* some generation is, also after a failure */
 	bool changed;
 	enum ph_backend backend;

@@ -294,12 +294,33 @@ static int read_metrics(struct reader *reader, const struct ph_yaml_item *value)
 	return 0;
 }
 
+/* --- on-boot-failure: */
+
+static int read_boot_failure(struct reader *reader, const struct ph_yaml_item *value)
+{
+	static const char remedy[] = "write continue or fail";
+	struct ph_word word = word_of(value);
+	bool fits;
+	int r = want_word(reader, value, remedy, &fits);
+
+	if (r || !fits)
+		return r;
+	if (!word_is(&word, "continue") && !word_is(&word, "fail"))
+		return note_value(reader, value, "is nothing to do at a failure", remedy);
+	reader->settings.fail_at_boot = word_is(&word, "fail");
+	return 0;
+}
+
 /* --- The file */
 
 static const struct key keys[] = {
-	{ "porthold", read_version }, { "backend", read_backend },
-	{ "attach", read_attach },    { "accept-degraded", read_accept },
-	{ "sinks", read_sinks },      { "metrics", read_metrics },
+	{ "porthold", read_version },
+	{ "backend", read_backend },
+	{ "attach", read_attach },
+	{ "accept-degraded", read_accept },
+	{ "sinks", read_sinks },
+	{ "metrics", read_metrics },
+	{ "on-boot-failure", read_boot_failure },
 };
 
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -309,7 +330,8 @@ static int note_unknown(struct reader *reader, const struct ph_yaml_item *item)
 	struct ph_word word = word_of(item);
 	const char *names[KEYS + 1] = {}, *nearest;
 	char remedy[128] =
-		"the keys are porthold, backend, attach, accept-degraded, sinks, metrics";
+		"the keys are porthold, backend, attach, accept-degraded, sinks, metrics, "
+		"on-boot-failure";
 
 	for (size_t i = 0; i < KEYS; i++)
 		names[i] = keys[i].name;

@@ -12,6 +12,7 @@
  *	  - journal
  *	  - stderr
  *	  - json /var/log/porthold.json
+ *	on-boot-failure: continue	# or fail
  *	metrics: off			# or /run/porthold/metrics.sock, or 127.0.0.1:9470
  *
  * All keys but the first may be left out. What is not said about the backend is what was recorded
@@ -45,6 +46,7 @@ struct ph_settings {
 	bool text;
 	char *json; /* path; NULL: none */
 	struct ph_listen metrics;
+	bool fail_at_boot; /* when something can be read in no form, neither the files nor a copy */
 };
 
 void settings_done(struct ph_settings *settings);

@@ -44,7 +44,7 @@ int position_write(const char *path, const struct ph_kernel *kernel, uint64_t nu
 	return file_write_atomic(path, text, (size_t)length, 0600);
 }
 
-void position_remove(const char *path)
+int position_remove(const char *path)
 {
-	(void)unlink(path);
+	return file_remove(path);
 }

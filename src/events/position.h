@@ -16,6 +16,6 @@ uint64_t position_read(const char *path, const struct ph_kernel *kernel);
 /* 0 or -errno. */
 int position_write(const char *path, const struct ph_kernel *kernel, uint64_t number);
 
-void position_remove(const char *path);
+int position_remove(const char *path);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "events/rule.h"
 #include "kernel/cover.h"
+#include "kernel/doors.h"
 #include "kernel/features.h"
 #include "policy/policy.h"
 #include "util/cleanup.h"
@@ -138,9 +139,13 @@ static int take_source(const struct ph_lookup *lookup, struct ph_record *record)
 {
 	const struct ph_event *event = &record->event;
 	struct ph_origin source;
-	char id[17];
+	char id[32];
 
-	(void)snprintf(id, sizeof(id), "%016" PRIx64, (uint64_t)event->policy);
+	/* More policies than a label holds: none of them is the one. */
+	if (event->reason == PH_REASON_OVERFULL && !event->policy)
+		(void)snprintf(id, sizeof(id), "%s", reason_name(event->reason));
+	else
+		(void)snprintf(id, sizeof(id), "%016" PRIx64, (uint64_t)event->policy);
 	if (!sources_find(&lookup->sources, event->policy, event->generation, &source))
 		source = (struct ph_origin){ .name = id, .file = "" };
 	record->policy = strdup(source.name);

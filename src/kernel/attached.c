@@ -127,11 +127,17 @@ int attached_keep(const struct ph_kernel *kernel, bool (*wanted)(const char *nam
 
 /* --- Checking */
 
+enum {
+	MAPS_MAX = 64 /* of a program, or of all that were looked at */
+};
+
 struct finding {
 	const struct ph_state *state;
 	char *text;
 	size_t size;
 	int n;
+	__u32 maps[MAPS_MAX]; /* ids */
+	__u32 n_maps;
 };
 
 static int complain(struct finding *finding, const char *name, const char *what)
@@ -144,6 +150,58 @@ static int complain(struct finding *finding, const char *name, const char *what)
 static bool is_elsewhere(const struct bpf_link_info *info, const struct ph_state *state)
 {
 	return info->type == BPF_LINK_TYPE_CGROUP && info->cgroup.cgroup_id != state->attach_id;
+}
+
+static int map_info(int fd, struct bpf_map_info *ret)
+{
+	__u32 size = sizeof(*ret);
+
+	*ret = (struct bpf_map_info){};
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, ret, &size) ? -errno : 0;
+}
+
+/* A map that has lost its pin goes on as long as the programs do, and nobody else finds it. */
+static int check_map(struct finding *finding, __u32 id)
+{
+	cleanup_close int fd = bpf_map_get_fd_by_id(id), pinned = -1;
+	struct bpf_map_info info, there;
+	char path[PH_PATH_LEN];
+
+	if (map_info(fd, &info) || strncmp(info.name, "ph_", 3))
+		return 0;
+	pin_path(path, sizeof(path), PH_MAPS_DIR, info.name);
+	pinned = bpf_obj_get(path);
+	if (pinned < 0 && errno == ENOENT)
+		return complain(finding, info.name, "its pin is gone");
+	if (!map_info(pinned, &there) && there.id != id)
+		return complain(finding, info.name, "another map is in its place");
+	return 0;
+}
+
+static bool was_checked(struct finding *finding, __u32 id)
+{
+	for (__u32 i = 0; i < finding->n_maps; i++)
+		if (finding->maps[i] == id)
+			return true;
+	if (finding->n_maps < MAPS_MAX)
+		finding->maps[finding->n_maps++] = id;
+	return false;
+}
+
+/* The maps that a program uses. */
+static int check_maps(struct finding *finding, __u32 program)
+{
+	cleanup_close int fd = bpf_prog_get_fd_by_id(program);
+	__u32 ids[MAPS_MAX];
+	struct bpf_prog_info info = { .nr_map_ids = MAPS_MAX, .map_ids = (__u64)(uintptr_t)ids };
+	__u32 size = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+		return 0;
+	for (__u32 i = 0; i < info.nr_map_ids && i < MAPS_MAX; i++)
+		if (!was_checked(finding, ids[i]) && check_map(finding, ids[i]))
+			return 1;
+	return 0;
 }
 
 static int check_one(const struct ph_kernel *kernel, const struct ph_attached_name *key, void *with)
@@ -168,6 +226,8 @@ static int check_one(const struct ph_kernel *kernel, const struct ph_attached_na
 		return complain(finding, name, "another program is in its place");
 	if (is_elsewhere(&info, finding->state))
 		return complain(finding, name, "it is detached from its cgroup");
+	if (check_maps(finding, info.prog_id))
+		return 1;
 	finding->n++;
 	return 0;
 }

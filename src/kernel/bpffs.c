@@ -121,11 +121,6 @@ int pins_each(const char *directory, pin_function each, const void *with)
 	return n;
 }
 
-int pins_count(const char *directory)
-{
-	return pins_each(directory, NULL, NULL);
-}
-
 static int remove_pin(const char *path, const char *name, const void *with)
 {
 	return unlink(path);
@@ -138,23 +133,42 @@ int pins_remove(const char *directory)
 	return n < 0 ? n : 0;
 }
 
-static int remove_directory(const char *path)
+static int remove_directory(const char *directory)
 {
-	return rmdir(path) && errno != ENOENT ? -errno : 0;
+	char path[PH_PATH_LEN * 2];
+	int r = pins_remove(directory);
+
+	(void)snprintf(path, sizeof(path), PH_PIN_DIR "/%s", directory);
+	return r || !rmdir(path) || errno == ENOENT ? r : -errno;
+}
+
+/* Also of what another version has pinned there. */
+static int remove_entry(const char *path, const char *name, const void *with)
+{
+	struct stat st;
+	int r;
+
+	if (lstat(path, &st))
+		return errno != ENOENT;
+	r = S_ISDIR(st.st_mode) ? remove_directory(name) : remove_pin(path, name, with);
+	errno = r < 0 && S_ISDIR(st.st_mode) ? -r : errno;
+	return r;
 }
 
 int pins_remove_all(void)
 {
-	static const char *const directories[] = { PH_LINKS_DIR, PH_OLD_DIR, PH_FRESH_DIR,
-						   PH_MAPS_DIR };
-	char path[PH_PATH_LEN];
-	int r = 0;
+	int r = remove_directory(PH_LINKS_DIR); /* the maps are there whenever a link is */
 
-	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
-		(void)snprintf(path, sizeof(path), PH_PIN_DIR "/%s", directories[i]);
-		r = pins_remove(directories[i]);
-		if (!r)
-			r = remove_directory(path);
-	}
-	return r ? r : remove_directory(PH_PIN_DIR);
+	if (!r)
+		r = remove_directory(PH_OLD_DIR);
+	if (!r)
+		r = pins_each(".", remove_entry, NULL);
+	if (r < 0)
+		return r;
+	return rmdir(PH_PIN_DIR) && errno != ENOENT ? -errno : 0;
+}
+
+int pins_count(const char *directory)
+{
+	return pins_each(directory, NULL, NULL);
 }

@@ -159,7 +159,7 @@ const char *door_name(unsigned door)
 		[PH_DOOR_SEND] = "send",
 		[PH_DOOR_RECEIVE] = "receive",
 		[PH_DOOR_FASTOPEN] = "fastopen",
-		[PH_DOOR_RECEIVE_FD] = "receive-fd",
+		[PH_DOOR_RECEIVE_FD] = "handed-over",
 		[PH_DOOR_SPLICE] = "splice",
 		[PH_DOOR_PACKET_OUT] = "packet-out",
 		[PH_DOOR_PACKET_IN] = "packet-in",

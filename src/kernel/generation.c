@@ -297,25 +297,25 @@ int generation_check(const struct ph_kernel *kernel, const struct ph_image *imag
 
 /*
  * A replacement of a table waits for the calls that may be reading it. This replaces one by itself:
- * afterwards no call goes by what the front named before.
+ * afterwards no call goes by what the front named before. 0 or PH_UNSETTLED, with errno.
  */
 static int wait_for_calls(const struct ph_kernel *kernel, __u32 slot, int table)
 {
-	return bpf_map_update_elem(kernel->map[PH_MAP_INDEX], &slot, &table, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(kernel->map[PH_MAP_INDEX], &slot, &table, BPF_ANY) ?
+		       PH_UNSETTLED :
+		       0;
 }
 
 /*
  * A call that has seen that there is a deadline looks at it, and may look for the fallback: both are
- * there before, and go after the last such call.
+ * there before, and go after the last such call. `table` is the index of the header's slot: what can
+ * fail before the front names another header has been done.
  */
 static int put_in_force(const struct ph_kernel *kernel, struct ph_front *front,
-			const struct ph_header *header)
+			const struct ph_header *header, int table)
 {
-	cleanup_close int table = kernel_table(kernel, PH_MAP_INDEX, header->slot);
 	int r;
 
-	if (table < 0)
-		return table;
 	if (header->deadline)
 		front_set(&front->fallback, front->current);
 	front_set(&front->current, front_naming(header));
@@ -424,6 +424,7 @@ static int fill_slot(const struct ph_kernel *kernel, struct ph_front *front,
 static int install(const struct ph_kernel *kernel, struct ph_image *image)
 {
 	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	cleanup_close int table = -1;
 	struct ph_state state;
 	int slot, r;
 
@@ -436,22 +437,31 @@ static int install(const struct ph_kernel *kernel, struct ph_image *image)
 	image->header.slot = slot;
 	image->header.generation = ++state.generation;
 	r = fill_slot(kernel, front, image);
+	if (r)
+		return r;
+	table = kernel_table(kernel, PH_MAP_INDEX, slot);
+	if (table < 0)
+		return table;
 	/* The number first: a generation in force is never one that state has not counted. */
-	if (!r)
-		r = kernel_state_write(kernel, &state);
-	return r ? r : put_in_force(kernel, front, &image->header);
+	r = kernel_state_write(kernel, &state);
+	return r ? r : put_in_force(kernel, front, &image->header, table);
+}
+
+/* The result, with its fault: what could not be done, if it failed before anything changed. */
+static int tell(int r, const char *what, struct ph_fault *f)
+{
+	if (r == PH_UNSETTLED)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "calls that had begun may still go by what was in force before: %s",
+			     strerror(errno));
+	return r ? fault(f, r, PH_EXIT_IMPOSSIBLE, "%s: %s; what was in force stays", what,
+			 strerror(-r)) :
+		   0;
 }
 
 int generation_install(const struct ph_kernel *kernel, struct ph_image *image, struct ph_fault *f)
 {
-	int r = install(kernel, image);
-
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE,
-			     "the kernel does not take the policies: %s; "
-			     "what was in force stays",
-			     strerror(-r));
-	return 0;
+	return tell(install(kernel, image), "the kernel does not take the policies", f);
 }
 
 static int clear(const struct ph_kernel *kernel)
@@ -474,40 +484,35 @@ static int clear(const struct ph_kernel *kernel)
 
 int generation_clear(const struct ph_kernel *kernel, struct ph_fault *f)
 {
-	int r = clear(kernel);
-
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot clear the policies: %s",
-			     strerror(-r));
-	return 0;
+	return tell(clear(kernel), "cannot clear the policies", f);
 }
 
 static int keep(const struct ph_kernel *kernel)
 {
 	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	cleanup_close int table = -1;
 	struct ph_header trial;
 	int r = front ? front_header(front, &front->current, &trial) : -errno;
 
 	if (r)
 		return r;
+	table = kernel_table(kernel, PH_MAP_INDEX, trial.slot);
+	if (table < 0)
+		return table;
 	trial.deadline = 0;
-	return put_in_force(kernel, front, &trial);
+	return put_in_force(kernel, front, &trial, table);
 }
 
 int generation_keep(const struct ph_kernel *kernel, struct ph_fault *f)
 {
-	int r = keep(kernel);
-
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot make the policies stay: %s",
-			     strerror(-r));
-	return 0;
+	return tell(keep(kernel), "cannot make the policies stay", f);
 }
 
 /* Under a number of its own: the one in force is always the last that was counted. */
 static int drop(const struct ph_kernel *kernel)
 {
 	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	cleanup_close int table = -1;
 	struct ph_header fallback;
 	struct ph_state state;
 	int r;
@@ -519,22 +524,19 @@ static int drop(const struct ph_kernel *kernel)
 	r = kernel_state_read(kernel, &state);
 	if (r)
 		return r;
+	table = kernel_table(kernel, PH_MAP_INDEX, fallback.slot);
+	if (table < 0)
+		return table;
 	fallback.generation = ++state.generation;
 	r = kernel_state_write(kernel, &state);
 	if (r)
 		return r;
 	__atomic_store_n(&front->header[fallback.slot].generation, fallback.generation,
 			 __ATOMIC_RELEASE);
-	return put_in_force(kernel, front, &fallback);
+	return put_in_force(kernel, front, &fallback, table);
 }
 
 int generation_drop(const struct ph_kernel *kernel, struct ph_fault *f)
 {
-	int r = drop(kernel);
-
-	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE,
-			     "cannot put away the policies that nobody confirmed: %s",
-			     strerror(-r));
-	return 0;
+	return tell(drop(kernel), "cannot put away the policies that nobody confirmed", f);
 }

@@ -14,6 +14,13 @@
 #include "kernel/load.h"
 
 /*
+ * What puts something else in force returns 0; -errno: nothing has changed; or PH_UNSETTLED: it has
+ * changed, and calls that had begun before may still go by what was in force then. The fault is
+ * filled with either.
+ */
+#define PH_UNSETTLED 1
+
+/*
  * Puts the image in force, on trial if its header has a deadline; fills in the header's generation
  * and slot.
  */

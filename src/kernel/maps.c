@@ -187,6 +187,7 @@ static int open_one(enum ph_map_id id, bool fresh, struct ph_fault *f)
 {
 	cleanup_close int fd = -ENOENT;
 	struct bpf_map_info info;
+	int r;
 
 	if (fresh)
 		fd = open_pin(PH_FRESH_DIR, layouts[id].name);
@@ -198,8 +199,11 @@ static int open_one(enum ph_map_id id, bool fresh, struct ph_fault *f)
 		return fault(f, fd, PH_EXIT_IMPOSSIBLE, "cannot open the map %s: %s",
 			     layouts[id].name, strerror(-fd));
 	/* Before anything is read: the kernel writes as much as the map holds. */
-	if (map_info(fd, &info) || info.key_size != layouts[id].key_size ||
-	    info.value_size != layouts[id].value_size)
+	r = map_info(fd, &info);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot look at the map %s: %s",
+			     layouts[id].name, strerror(-r));
+	if (info.key_size != layouts[id].key_size || info.value_size != layouts[id].value_size)
 		return stale(f);
 	return TAKE_FD(fd);
 }

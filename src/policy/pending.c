@@ -19,7 +19,15 @@ static bool lies_in_run(const char *path)
 	return !strncmp(path, PH_RUN_POLICIES "/", strlen(PH_RUN_POLICIES "/"));
 }
 
-/* Where the file waits: on the file system that it goes to. */
+static bool lies_in(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return !strncmp(path, directory, length) && path[length] == '/' &&
+	       is_policy_file(path + length + 1) && !strchr(path + length + 1, '/');
+}
+
+/* Where the file waits, which lies in one of the directories: on the file system that it goes to. */
 static int waiting_path(const char *path, char **ret)
 {
 	const char *name = strrchr(path, '/') + 1;
@@ -66,22 +74,34 @@ int pending_write(const struct ph_edits *edits, uint64_t generation)
 	if (!r)
 		r = write_plan(edits, generation);
 	if (r)
-		pending_discard();
+		(void)pending_discard();
 	return r;
 }
 
 /* --- Reading it again */
+
+/* A plan says of nothing else what shall become of it, whoever has written it. */
+static int read_entry(const json_t *entry, const char **ret_path, bool *ret_removed)
+{
+	int removed;
+
+	if (json_unpack((json_t *)entry, "{s:s, s:b}", "path", ret_path, "removed", &removed) ||
+	    (!lies_in(*ret_path, PH_RUN_POLICIES) && !lies_in(*ret_path, PH_ETC_POLICIES)))
+		return -EBADMSG;
+	*ret_removed = removed;
+	return 0;
+}
 
 static int read_file(const json_t *entry, struct ph_edits *edits)
 {
 	cleanup_free char *waiting = NULL, *text = NULL;
 	const char *path;
 	size_t length;
-	int removed, r;
+	bool removed;
+	int r = read_entry(entry, &path, &removed);
 
-	if (json_unpack((json_t *)entry, "{s:s, s:b}", "path", &path, "removed", &removed))
-		return -EBADMSG;
-	r = waiting_path(path, &waiting);
+	if (!r)
+		r = waiting_path(path, &waiting);
 	/* Moved already: the file in place is it. */
 	if (!r && !removed && file_read(waiting, PH_FILE_SIZE_MAX, &text, &length))
 		r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
@@ -90,6 +110,19 @@ static int read_file(const json_t *entry, struct ph_edits *edits)
 	if (!r)
 		text = NULL;
 	return r;
+}
+
+static bool is_plan(const json_t *files)
+{
+	const json_t *entry;
+	const char *path;
+	bool removed;
+	size_t i;
+
+	json_array_foreach(files, i, entry)
+		if (read_entry(entry, &path, &removed))
+			return false;
+	return json_is_array(files);
 }
 
 static int read_plan(json_t **ret, json_t **ret_files, uint64_t *ret_generation)
@@ -104,7 +137,8 @@ static int read_plan(json_t **ret, json_t **ret_files, uint64_t *ret_generation)
 		return r;
 	plan = json_loadb(text, length, 0, NULL);
 	if (!plan ||
-	    json_unpack(plan, "{s:I, s:o}", "generation", &generation, "files", ret_files)) {
+	    json_unpack(plan, "{s:I, s:o}", "generation", &generation, "files", ret_files) ||
+	    !is_plan(*ret_files)) {
 		json_decref(plan);
 		return -EBADMSG;
 	}
@@ -162,10 +196,11 @@ static int finish_file(const json_t *entry)
 {
 	cleanup_free char *waiting = NULL;
 	const char *path;
-	int removed, r;
+	bool removed;
+	int r = read_entry(entry, &path, &removed);
 
-	if (json_unpack((json_t *)entry, "{s:s, s:b}", "path", &path, "removed", &removed))
-		return -EBADMSG;
+	if (r)
+		return r;
 	if (removed)
 		return unlink(path) && errno != ENOENT ? -errno : 0;
 	r = waiting_path(path, &waiting);
@@ -188,9 +223,7 @@ int pending_finish(void)
 	json_array_foreach(files, i, entry)
 		if (!r)
 			r = finish_file(entry);
-	if (!r)
-		pending_discard();
-	return r;
+	return r ? r : pending_discard();
 }
 
 static void remove_files(const char *directory, const char *prefix)
@@ -205,10 +238,12 @@ static void remove_files(const char *directory, const char *prefix)
 }
 
 /* The plan first: without it, what is left is rubbish. */
-void pending_discard(void)
+int pending_discard(void)
 {
-	(void)unlink(PLAN);
+	if (unlink(PLAN) && errno != ENOENT && errno != ENOTDIR)
+		return -errno;
 	remove_files(PH_PENDING, "");
 	remove_files(PH_ETC_POLICIES, HIDDEN);
 	(void)rmdir(PH_PENDING);
+	return 0;
 }

@@ -20,16 +20,16 @@
 /* Writes the files and, last, the plan. 0 or -errno; on failure nothing is left. */
 int pending_write(const struct ph_edits *edits, uint64_t generation);
 
-/* The generation of the plan. 0, -ENOENT, other -errno. */
+/* The generation of the plan. 0, -ENOENT, -EBADMSG: it is none of ours, other -errno. */
 int pending_generation(uint64_t *ret);
 
-/* What waits, and for which generation (0: for none to be in force). 0, -ENOENT, other -errno. */
+/* What waits, and for which generation (0: for none to be in force). As pending_generation(). */
 int pending_read(struct ph_edits *ret, uint64_t *ret_generation);
 
 /* Moves what waits into place; may be done again after a crash. 0 or -errno. */
 int pending_finish(void);
 
-/* Throws away what waits. */
-void pending_discard(void);
+/* Throws away what waits. 0, or -errno: the plan is still there. */
+int pending_discard(void);
 
 #endif

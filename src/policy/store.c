@@ -3,7 +3,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "policy/parse.h"
 #include "policy/paths.h"
@@ -49,22 +51,32 @@ int edits_add(struct ph_edits *edits, const char *path, char *text, const char *
 	return 0;
 }
 
-void edits_drop_unchanged(struct ph_edits *edits)
+static bool is_unchanged(const struct ph_edit *edit)
+{
+	cleanup_free char *old = NULL;
+	size_t length;
+
+	return edit->text && !file_read(edit->path, PH_FILE_SIZE_MAX, &old, &length) &&
+	       !strcmp(old, edit->text);
+}
+
+int edits_part_unchanged(struct ph_edits *edits, struct ph_edits *ret)
 {
 	size_t n = 0;
 
+	ret->v = calloc(edits->n + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return -ENOMEM;
 	for (size_t i = 0; i < edits->n; i++) {
 		struct ph_edit edit = edits->v[i];
-		cleanup_free char *old = NULL;
-		size_t length;
 
-		if (edit.text && !file_read(edit.path, PH_FILE_SIZE_MAX, &old, &length) &&
-		    !strcmp(old, edit.text))
-			edit_done(&edit);
+		if (is_unchanged(&edit))
+			ret->v[ret->n++] = edit;
 		else
 			edits->v[n++] = edit;
 	}
 	edits->n = n;
+	return 0;
 }
 
 static bool is_edited(const struct ph_edits *edits, const char *path)
@@ -113,18 +125,40 @@ static bool has_error(const struct ph_problems *problems, const char *path)
 	return false;
 }
 
-/* What the file said when it was last in force; nothing, if it never was. */
+/* What the file said when it was last in force. 0; -ENOENT: it never was; -EINVAL: the copy is bad. */
 static int load_kept(const char *path, struct ph_policy_set *set)
 {
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	cleanup_free char *kept = NULL, *text = NULL;
 	size_t length;
+	int r = kept_path(path, &kept);
 
-	if (kept_path(path, &kept))
+	if (!r)
+		r = file_read(kept, PH_FILE_SIZE_MAX, &text, &length);
+	return r ? r : policy_parse_text(path, text, length, set, &ignored);
+}
+
+void lost_done(struct ph_lost *lost)
+{
+	for (size_t i = 0; i < lost->n; i++)
+		free(lost->paths[i]);
+	free(lost->paths);
+	*lost = (struct ph_lost){};
+}
+
+static int add_lost(struct ph_lost *lost, const char *path)
+{
+	char **more = reallocarray(lost->paths, lost->n + 1, sizeof(*more));
+	char *copy = strdup(path);
+
+	if (more)
+		lost->paths = more;
+	if (!more || !copy) {
+		free(copy);
 		return -ENOMEM;
-	if (file_read(kept, PH_FILE_SIZE_MAX, &text, &length))
-		return 0;
-	return policy_parse_text(path, text, length, set, &ignored) == -ENOMEM ? -ENOMEM : 0;
+	}
+	more[lost->n++] = copy;
+	return 0;
 }
 
 /* --- Loading */
@@ -134,8 +168,25 @@ struct reading {
 	const struct ph_edits *edits;
 	bool good; /* a bad file counts as it last was */
 	bool last; /* every file does */
+	struct ph_lost *lost; /* NULL: nobody asks */
 	struct ph_problems *problems;
 };
+
+/* What nobody can read at this moment is not lost. */
+static int load_last_form(const char *path, const struct reading *reading,
+			  struct ph_policy_set *set)
+{
+	struct ph_problem problem = { .severity = PH_ERROR, .file = (char *)path };
+	int r = load_kept(path, set);
+
+	if (r != -ENOENT && r != -EINVAL)
+		return r;
+	problem.message = (char *)(r == -ENOENT ? "no good copy of this file is kept" :
+						  "the copy that was kept of this file is damaged");
+	problem.remedy = (char *)"mend the file: until then nothing of it counts";
+	r = reading->problems ? problems_add(reading->problems, &problem) : 0;
+	return r || !reading->lost ? r : add_lost(reading->lost, path);
+}
 
 static int filter(const struct dirent *entry)
 {
@@ -153,18 +204,29 @@ static int load_file(const char *directory, const char *name, const struct readi
 	if (is_edited(reading->edits, path))
 		return 0;
 	if (reading->last)
-		return load_kept(path, set);
+		return load_last_form(path, reading, set);
 	r = policy_parse_file(path, set, reading->problems);
-	return r == -EINVAL && reading->good ? load_kept(path, set) : r;
+	return r == -EINVAL && reading->good ? load_last_form(path, reading, set) : r;
 }
 
 static int load_edit(const struct ph_edit *edit, struct ph_policy_set *set,
 		     struct ph_problems *problems)
 {
 	const char *name = edit->origin ? edit->origin : edit->path;
-	int r = policy_parse_text(name, edit->text, strlen(edit->text), set, problems);
 
-	return r || !edit->origin ? r : policy_set_rename_file(set, name, edit->path);
+	return policy_parse_text(name, edit->text, strlen(edit->text), set, problems);
+}
+
+/* What was read somewhere stands in its place from now on; until here it was told of there. */
+static int name_places(const char *directory, const struct ph_edits *edits,
+		       struct ph_policy_set *set)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && edits && i < edits->n; i++)
+		if (edits->v[i].text && edits->v[i].origin && lies_in(edits->v[i].path, directory))
+			r = policy_set_rename_file(set, edits->v[i].origin, edits->v[i].path);
+	return r;
 }
 
 static int load_edits(const char *directory, const struct reading *reading,
@@ -176,7 +238,7 @@ static int load_edits(const char *directory, const struct reading *reading,
 	for (size_t i = 0; edits && i < edits->n; i++)
 		if (edits->v[i].text && lies_in(edits->v[i].path, directory))
 			r = problems_worse(r, load_edit(&edits->v[i], set, reading->problems));
-	return r;
+	return r ? r : name_places(directory, edits, set);
 }
 
 /* Edits come last, so that a name that is taken is told of the edit. */
@@ -228,9 +290,22 @@ int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
 	return load_both(&reading, ret);
 }
 
-int store_load_last(struct ph_policy_set *ret)
+int store_load_best(const struct ph_edits *edits, struct ph_policy_set *ret,
+		    struct ph_problems *problems, struct ph_lost *lost)
 {
-	return load_both(&(struct reading){ .last = true }, ret);
+	const struct reading reading = {
+		.edits = edits,
+		.good = true,
+		.lost = lost,
+		.problems = problems,
+	};
+
+	return load_both(&reading, ret);
+}
+
+int store_load_last(struct ph_policy_set *ret, struct ph_lost *lost)
+{
+	return load_both(&(struct reading){ .last = true, .lost = lost }, ret);
 }
 
 int store_load_directory(const char *directory, struct ph_policy_set *ret,
@@ -269,6 +344,8 @@ static int load_kept_of(const char *directory, struct ph_policy_set *set)
 		if (asprintf(&path, "%s/%s", directory, name) < 0)
 			return -ENOMEM;
 		r = load_kept(path, set);
+		if (r == -EINVAL || r == -ENOENT)
+			r = 0;
 	}
 	return r;
 }
@@ -291,6 +368,24 @@ int store_load_kept(struct ph_policy_set *ret)
 
 /* --- Keeping */
 
+/* Whether the copy was written after the file was. */
+static int is_kept(const char *path)
+{
+	cleanup_free char *kept = NULL;
+	struct stat file, copy;
+
+	if (kept_path(path, &kept))
+		return -ENOMEM;
+	if (stat(path, &file))
+		return errno == ENOENT ? 1 : -errno;
+	if (stat(kept, &copy))
+		return errno == ENOENT ? 0 : -errno;
+	return copy.st_size == file.st_size &&
+	       (copy.st_mtim.tv_sec != file.st_ctim.tv_sec ?
+			copy.st_mtim.tv_sec > file.st_ctim.tv_sec :
+			copy.st_mtim.tv_nsec >= file.st_ctim.tv_nsec);
+}
+
 /* What is kept already is not written again: most files do not change. */
 static int keep_file(const char *path)
 {
@@ -304,7 +399,7 @@ static int keep_file(const char *path)
 		return r;
 	if (!file_read(kept, PH_FILE_SIZE_MAX, &old, &old_length) && old_length == length &&
 	    !memcmp(old, text, length))
-		return 0;
+		return is_kept(path) == 1 || !utimensat(AT_FDCWD, kept, NULL, 0) ? 0 : -errno;
 	return file_write_atomic(kept, text, length, 0600);
 }
 
@@ -325,6 +420,34 @@ static int keep_directory(const char *directory, const struct ph_problems *probl
 		if (!has_error(problems, path))
 			r = keep_file(path);
 	}
+	return r;
+}
+
+static int is_directory_kept(const char *directory)
+{
+	cleanup_closedir DIR *dir = opendir(directory);
+	int r = 1;
+
+	if (!dir)
+		return errno == ENOENT ? 1 : -errno;
+	for (struct dirent *entry; r == 1 && (entry = readdir(dir));) {
+		cleanup_free char *path = NULL;
+
+		if (!is_policy_file(entry->d_name))
+			continue;
+		if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0)
+			return -ENOMEM;
+		r = is_kept(path);
+	}
+	return r;
+}
+
+int store_is_kept(void)
+{
+	int r = 1;
+
+	for (size_t i = 0; r == 1 && i < sizeof(directories) / sizeof(directories[0]); i++)
+		r = is_directory_kept(directories[i]);
 	return r;
 }
 

@@ -35,8 +35,8 @@ void edits_done(struct ph_edits *edits);
 /* Takes over text; on failure it stays the caller's. origin may be NULL. 0 or -ENOMEM. */
 int edits_add(struct ph_edits *edits, const char *path, char *text, const char *origin);
 
-/* Drops those that would make a file what it is. */
-void edits_drop_unchanged(struct ph_edits *edits);
+/* Moves those that would make a file what it is over into *ret, which is empty. 0 or -ENOMEM. */
+int edits_part_unchanged(struct ph_edits *edits, struct ph_edits *ret);
 
 /*
  * Every *.yaml of both directories as they will be after the edits (NULL: none); 0, -EINVAL with
@@ -54,11 +54,23 @@ int store_load(const struct ph_edits *edits, struct ph_policy_set *ret,
 int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
 		    struct ph_problems *problems);
 
+/* Files of which nothing counts: they are bad, and no good copy of them is kept. */
+struct ph_lost {
+	char **paths;
+	size_t n;
+};
+
+void lost_done(struct ph_lost *lost);
+
+/* store_load_good() that tells which these are; of each there is an error among the problems. */
+int store_load_best(const struct ph_edits *edits, struct ph_policy_set *ret,
+		    struct ph_problems *problems, struct ph_lost *lost);
+
 /*
- * Every file as it was when it was last in force; one that never was is left out. For a set that
- * cannot be put in force as a whole. 0 or -errno.
+ * Every file as it was when it was last in force; one that never was is left out, and lost. For a set
+ * that cannot be put in force as a whole. 0 or -errno.
  */
-int store_load_last(struct ph_policy_set *ret);
+int store_load_last(struct ph_policy_set *ret, struct ph_lost *lost);
 
 /* One of the directories alone, as store_load_good() reads it. */
 int store_load_directory(const char *directory, struct ph_policy_set *ret,
@@ -72,6 +84,9 @@ int store_load_kept(struct ph_policy_set *ret);
  * forgets those that are gone. 0 or -errno.
  */
 int store_keep(const struct ph_problems *problems);
+
+/* Whether a copy of every file is kept that is not older than the file: 1, 0 or -errno. */
+int store_is_kept(void);
 
 /* Where `allow` keeps the policy of this name: *ret is the caller's to free. */
 int store_path(const char *directory, const char *name, char **ret);

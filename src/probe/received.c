@@ -312,30 +312,30 @@ static enum probe_answer be_supervised(struct probe_env *env)
 	return probe_judge(env, "SECCOMP_IOCTL_NOTIF_ADDFD", syscall(TRAPPED));
 }
 
-#define REFUSED(probe_name, meaning, first, ...)                                                \
-	{                                                                                       \
-		.name = "received-" probe_name, .door = "receive-fd", .promise = "handed-over", \
-		.what = meaning, .expect = PROBE_DENIED, .prepare = first, .attempt = receive,  \
-		__VA_ARGS__                                                                     \
+#define REFUSED(probe_name, meaning, first, ...)                                                 \
+	{                                                                                        \
+		.name = "received-" probe_name, .door = "handed-over", .promise = "handed-over", \
+		.what = meaning, .expect = PROBE_DENIED, .prepare = first, .attempt = receive,   \
+		__VA_ARGS__                                                                      \
 	}
 #define KIND(of_family, of_type, of_protocol) \
 	.family = of_family, .type = of_type, .protocol = of_protocol
 
 const struct probe probe_received[] = {
 	{ .name = "allow-received",
-	  .door = "receive-fd",
+	  .door = "handed-over",
 	  .what = "SCM_RIGHTS of a connection to the allowed port, both ways",
 	  .prepare = prepare_connected,
 	  .attempt = receive_and_talk },
 	{ .name = "allow-received-unix",
-	  .door = "receive-fd",
+	  .door = "handed-over",
 	  .what = "SCM_RIGHTS of an AF_UNIX socket",
 	  .family = AF_UNIX,
 	  .type = SOCK_STREAM,
 	  .prepare = prepare_kind,
 	  .attempt = receive },
 	{ .name = "allow-received-pipe",
-	  .door = "receive-fd",
+	  .door = "handed-over",
 	  .what = "SCM_RIGHTS of a pipe",
 	  .prepare = prepare_pipe,
 	  .attempt = receive },
@@ -373,14 +373,14 @@ const struct probe probe_received[] = {
 	  .prepare = prepare_kind,
 	  .attempt = receive_and_connect },
 	{ .name = "pidfd-getfd",
-	  .door = "receive-fd",
+	  .door = "handed-over",
 	  .promise = "handed-over",
 	  .what = "pidfd_getfd of a connection",
 	  .expect = PROBE_DENIED,
 	  .prepare = prepare_victim_connected,
 	  .attempt = take },
 	{ .name = "pidfd-getfd-udp",
-	  .door = "receive-fd",
+	  .door = "handed-over",
 	  .promise = "handed-over",
 	  .what = "pidfd_getfd of a UDP socket",
 	  .family = AF_INET,
@@ -389,7 +389,7 @@ const struct probe probe_received[] = {
 	  .prepare = prepare_victim_kind,
 	  .attempt = take },
 	{ .name = "seccomp-addfd",
-	  .door = "receive-fd",
+	  .door = "handed-over",
 	  .promise = "handed-over",
 	  .what = "a connection put in by a seccomp supervisor",
 	  .expect = PROBE_DENIED,

@@ -259,7 +259,7 @@ const struct probe probe_uring_files[] = {
 	PROBE("inherited-ring", "io_uring", "handed-over",
 	      "send of a connection in an inherited ring's table", prepare_ring_with_socket,
 	      send_by_inherited_ring, ARRIVES),
-	PROBE("install", "receive-fd", "handed-over",
+	PROBE("install", "handed-over", "handed-over",
 	      "a connection of an inherited ring's table as descriptor", prepare_ring_with_socket,
 	      install, ),
 	PROBE("msg-ring", "io_uring", "handed-over",

@@ -178,6 +178,11 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	return sync_directory(directory);
 }
 
+int file_remove(const char *path)
+{
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
 static int mkdir_one(const char *path, mode_t mode)
 {
 	struct stat st;
@@ -221,6 +226,11 @@ int lock_file_open(const char *path)
 	int r = mkdir_above(path, 0755), fd;
 
 	if (r)
+		return r;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	r = fd < 0 ? -errno : fd;
+	/* An empty directory in its place is nobody's. */
+	if (r != -EISDIR || rmdir(path))
 		return r;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return fd < 0 ? -errno : fd;

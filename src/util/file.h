@@ -36,4 +36,7 @@ int mkdir_above(const char *path, mode_t mode);
  */
 int lock_file_open(const char *path);
 
+/* Removes the file, if it is there. 0 or -errno. */
+int file_remove(const char *path);
+
 #endif

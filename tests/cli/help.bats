@@ -79,3 +79,26 @@ takes() { # VERB OPTION [PLACEHOLDER]
 	run as_nobody "$PORTHOLD" run 4040 -- true --help
 	[[ $status == 3 && $output != "usage: porthold run"* ]]
 }
+
+into() { # FILE COMMAND...
+	"${@:2}" >"$1"
+}
+
+@test "an output that cannot be written is an error, of every verb" {
+	for verb in $(verbs); do
+		run -3 into /dev/full porthold "$verb" --help
+		[[ $output == *"porthold: the output cannot be written"* ]] || fail "$verb: $output"
+	done
+	run -3 into /dev/full porthold --version
+	run -3 into /dev/full porthold --help
+	printf 'porthold: 1\npolicies: []\n' >"$BATS_TEST_TMPDIR/p.yaml"
+	run -3 into /dev/full porthold check --json "$BATS_TEST_TMPDIR/p.yaml"
+	[[ $output == *"No space left"* ]] || fail "$output"
+	run -3 into /dev/full porthold explain --policy "$BATS_TEST_TMPDIR/p.yaml" --name x \
+		connect tcp 1.1.1.1:1
+	closed() {
+		"$@" >&-
+	}
+	run -3 closed porthold --version
+	run -0 into /dev/null porthold check "$BATS_TEST_TMPDIR/p.yaml"
+}

@@ -324,6 +324,19 @@ static void test_text(void **state)
 	check_text(&event, "audit bpf policy=0000000000000001 no-rule=\"no rule opens this door\"");
 }
 
+/* Nobody's id, where a label has no room for all. */
+static void test_text_of_too_many(void **state)
+{
+	cleanup_(record_donep) struct ph_record record = {};
+	struct ph_event event = event_of(PH_DOOR_CONNECT, PH_ASK_CONNECT, SOCK_STREAM);
+
+	event.reason = PH_REASON_OVERFULL;
+	event.policy = 0;
+	make_record(&event, &record);
+	assert_string_equal(record.policy, "too-many-policies");
+	assert_string_equal(record.file, "");
+}
+
 static void test_colours(void **state)
 {
 	struct ph_event event = { .door = PH_DOOR_BPF, .policy = 1 };
@@ -607,6 +620,7 @@ int main(void)
 		cmocka_unit_test(test_no_rule),
 		cmocka_unit_test(test_rule_allows_just_that),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_of_too_many),
 		cmocka_unit_test(test_colours),
 		cmocka_unit_test(test_who_gets_colours),
 		cmocka_unit_test(test_hostile_names),

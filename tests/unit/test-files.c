@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "policy/edit.h"
+#include "policy/mark.h"
 #include "policy/parse.h"
 #include "policy/paths.h"
 #include "policy/store.h"
@@ -91,7 +93,7 @@ static void add_edit(struct ph_edits *edits, const char *name, const char *text)
 
 static void test_unchanged(void **state)
 {
-	cleanup_(edits_donep) struct ph_edits edits = {};
+	cleanup_(edits_donep) struct ph_edits edits = {}, unchanged = {};
 
 	write_file("same.yaml", "x");
 	write_file("other.yaml", "x");
@@ -101,7 +103,9 @@ static void test_unchanged(void **state)
 	add_edit(&edits, "longer.yaml", "x");
 	add_edit(&edits, "new.yaml", "x");
 	add_edit(&edits, "gone.yaml", NULL);
-	edits_drop_unchanged(&edits);
+	assert_int_equal(edits_part_unchanged(&edits, &unchanged), 0);
+	assert_int_equal(unchanged.n, 1);
+	assert_string_equal(strrchr(unchanged.v[0].path, '/'), "/same.yaml");
 	assert_int_equal(edits.n, 4);
 	assert_string_equal(strrchr(edits.v[0].path, '/'), "/other.yaml");
 	assert_string_equal(strrchr(edits.v[3].path, '/'), "/gone.yaml");
@@ -140,8 +144,103 @@ static void test_lock_file(void **state)
 	assert_int_equal(a.st_mode & 07777, 0600);
 	assert_int_equal(symlink(path, link), 0);
 	assert_int_equal(lock_file_open(link), -ELOOP);
+	/* An empty directory there is in nobody's way; one with something in it is. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	fd_close(lock_file_open(path));
+	assert_int_equal(stat(path, &a), 0);
+	assert_true(S_ISREG(a.st_mode));
+	assert_int_equal(lock_file_open(folder), -EISDIR);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(directory), 0);
+}
+
+static void test_mark(void **state)
+{
+	static const char plain[] = "porthold: 1\npolicies: []\n";
+	cleanup_free char *marked = NULL, *again = NULL, *path = in_folder("marked.yaml");
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	char *at;
+
+	assert_int_equal(mark_text(plain, &marked), 0);
+	assert_true(mark_fits(marked));
+	assert_false(mark_fits(plain));
+	assert_false(mark_fits(""));
+	assert_int_equal(policy_parse_text("m", marked, strlen(marked), &set, &problems), 0);
+	/* To mark it again changes nothing; the rest stands where it stood. */
+	assert_int_equal(mark_text(marked, &again), 0);
+	assert_string_equal(again, marked);
+	assert_string_equal(strchr(marked, '\n'), strchr(plain, '\n'));
+	write_file("marked.yaml", marked);
+	assert_int_equal(mark_fits_file(path), 1);
+	/* Whatever somebody changes, wherever. */
+	for (at = marked; *at; at++) {
+		char was = *at;
+
+		*at = was == 'x' ? 'y' : 'x';
+		assert_false(mark_fits(marked));
+		*at = was;
+	}
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mark_fits_file(path), -ENOENT);
+}
+
+#define HEAD "porthold: 1 # one\n"
+
+static void test_edit_mode(void **state)
+{
+	static const struct {
+		const char *before, *after; /* of policy x, to audit; NULL: not possible */
+	} cases[] = {
+		{ "policies:\n- name: x # its name\n  match: {comm: x} # who\n  allow: []\n",
+		  "policies:\n- name: x # its name\n  mode: audit\n  match: {comm: x} # who\n  allow: []\n" },
+		{ "policies:\r\n  - name: x\r\n    match: {comm: x}\r\n    allow: []\r\n",
+		  "policies:\r\n  - name: x\n    mode: audit\r\n    match: {comm: x}\r\n    allow: []\r\n" },
+		{ "policies:\n  - match: {comm: x}\n    allow: []\n    name: x",
+		  "policies:\n  - match: {comm: x}\n    allow: []\n    name: x\n    mode: audit" },
+		{ "policies: [{match: {comm: x}, allow: [], name: \"x\"}]\n",
+		  "policies: [{match: {comm: x}, allow: [], name: \"x\", mode: audit}]\n" },
+		{ "policies:\n  - {name: x, mode: enforce, match: {comm: x}, allow: []}\n",
+		  "policies:\n  - {name: x, mode: audit, match: {comm: x}, allow: []}\n" },
+		{ "policies:\n  - name: y\n    mode: 'enforce'\n    match: {comm: y}\n    allow: []\n  - name: x\n"
+		  "    mode: 'enforce' # for now\n    match: {comm: x}\n    allow: []\n",
+		  "policies:\n  - name: y\n    mode: 'enforce'\n    match: {comm: y}\n    allow: []\n  - name: x\n"
+		  "    mode: audit # for now\n    match: {comm: x}\n    allow: []\n" },
+		{ "policies:\n  - name: \"\\x78\"\n    mode: \"\\x65nforce\"\n    match: {comm: x}\n    allow: []\n",
+		  "policies:\n  - name: \"\\x78\"\n    mode: audit\n    match: {comm: x}\n    allow: []\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cleanup_free char *before = NULL, *after = NULL, *result = NULL;
+
+		assert_true(asprintf(&before, HEAD "%s", cases[i].before) > 0);
+		assert_true(asprintf(&after, HEAD "%s", cases[i].after) > 0);
+		assert_int_equal(edit_mode(before, "x", PH_POLICY_AUDIT, &result), 0);
+		assert_string_equal(result, after);
+		free(TAKE_PTR(result));
+		/* A byte order mark in front changes nothing. */
+		free(TAKE_PTR(before));
+		assert_true(asprintf(&before, "\xef\xbb\xbf" HEAD "%s", cases[i].before) > 0);
+		assert_int_equal(edit_mode(before, "x", PH_POLICY_AUDIT, &result), 0);
+		assert_string_equal(result + 3, after);
+	}
+}
+
+static void test_edit_refused(void **state)
+{
+	cleanup_free char *result = NULL;
+
+	assert_int_equal(edit_mode(HEAD "policies: []\n", "x", PH_POLICY_AUDIT, &result), -ENOENT);
+	assert_int_equal(edit_mode("nonsense: [", "x", PH_POLICY_AUDIT, &result), -EINVAL);
+	/* A name over two lines: what would go behind the first is not in a line of its own. */
+	assert_int_equal(
+		edit_mode(
+			HEAD
+			"policies:\n  - name: \"x\n      y\"\n    match: {comm: x}\n    allow: []\n",
+			"x y", PH_POLICY_AUDIT, &result),
+		0);
+	assert_non_null(strstr(result, "y\"\n    mode: audit\n"));
 }
 
 int main(void)
@@ -149,7 +248,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	  cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_unchanged), cmocka_unit_test(test_rename),
-		cmocka_unit_test(test_lock_file),
+		cmocka_unit_test(test_lock_file), cmocka_unit_test(test_mark),
+		cmocka_unit_test(test_edit_mode), cmocka_unit_test(test_edit_refused),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

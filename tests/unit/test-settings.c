@@ -15,7 +15,7 @@
 #include "util/file.h"
 
 #define SHIPPED PH_SOURCE_ROOT "/tools/packaging/porthold.yaml"
-#define KEYS 5 /* but the version */
+#define KEYS 6 /* but the version */
 
 static char *read_shipped(void)
 {
@@ -117,12 +117,28 @@ static void test_version_is_needed(void **state)
 	refuses("portold: 1\n", "s.yaml:1:1: 'portold' is no setting; did you mean porthold?\n");
 }
 
+static void test_boot_failure(void **state)
+{
+	static const char fail[] = "porthold: 1\non-boot-failure: fail\n";
+	struct ph_problems problems = {};
+	struct ph_settings settings = {};
+
+	assert_int_equal(0, settings_parse("s.yaml", "porthold: 1\n", 12, &settings, &problems));
+	assert_false(settings.fail_at_boot);
+	assert_int_equal(0, settings_parse("s.yaml", fail, strlen(fail), &settings, &problems));
+	assert_true(settings.fail_at_boot);
+	settings_done(&settings);
+	refuses("porthold: 1\non-boot-failure: panic\n",
+		"s.yaml:2:18: 'panic' is nothing to do at a failure; write continue or fail\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_shipped),
 		cmocka_unit_test(test_every_key_let_in),
 		cmocka_unit_test(test_version_is_needed),
+		cmocka_unit_test(test_boot_failure),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);

@@ -219,7 +219,6 @@ files() {
 }
 
 @test "options that do not go together" {
-	complains 2 "--confirm" porthold apply --force "$folder"
 	complains 2 "name them" porthold apply --confirm 10
 	complains 2 "name them" porthold apply --permanent
 	complains 2 "--confirm 0" porthold apply --confirm 0 "$folder"
@@ -280,6 +279,292 @@ files() {
 	run -0 porthold apply "$folder"
 }
 
+# --- What people have written
+
+# With a policy of its own, so that the others' files do not count.
+by_hand() { # FILE [PORT]
+	printf '# ours\nporthold: 1\npolicies:\n  - {name: own, match: {comm: own}, allow: [tcp %s]} # one line\n' \
+		"${2:-1}" >"$1"
+}
+
+@test "remove, allow and run leave alone what people have written, unless they are told" {
+	by_hand "$policies"/own.yaml
+	run -0 porthold apply
+	before=$(sha256sum "$policies"/own.yaml)
+	complains 1 "$policies/own.yaml" porthold remove own
+	complains 1 "$policies/own.yaml" porthold allow 2 own
+	[[ $(sha256sum "$policies"/own.yaml) == "$before" && $(in_force) == "held own" ]]
+	run -0 porthold allow --force 2 own
+	[[ $(status_of '.policies[] | select(.name == "own").rules[]') == "tcp 2" ]]
+	run -0 porthold allow 3 own
+	run -0 porthold remove own
+	[[ $output == *"Removed policy own: $policies/own.yaml"* ]] || fail "$output"
+	[[ ! -e "$policies"/own.yaml && $(in_force) == held ]]
+	by_hand "$policies"/own.yaml
+	run -0 porthold apply
+	run -0 porthold remove --force own
+	[[ $output == *"Removed policy own: $policies/own.yaml"* ]] || fail "$output"
+	[[ ! -e "$policies"/own.yaml ]]
+}
+
+@test "what allow wrote is a person's once it was edited" {
+	run -0 porthold allow 4 own
+	sed -i 's/tcp 4/tcp 5/' "$policies"/own.yaml
+	complains 1 "edited since" porthold allow 4 own
+	complains 1 "edited since" porthold remove own
+	grep -q 'tcp 5' "$policies"/own.yaml
+	run -0 porthold remove --force own
+}
+
+@test "remove takes the file of /run alone, where people have written that of /etc" {
+	mkdir -p /etc/porthold/policy.d
+	by_hand /etc/porthold/policy.d/own.yaml
+	before=$(sha256sum /etc/porthold/policy.d/own.yaml)
+	run -0 porthold allow 2 own
+	run -0 porthold remove own
+	[[ $output == *"Removed policy own: $policies/own.yaml"*"/etc/porthold/policy.d/own.yaml"*"counts again"* ]] ||
+		fail "$output"
+	[[ $(sha256sum /etc/porthold/policy.d/own.yaml) == "$before" ]]
+	[[ $(status_of '.policies[] | select(.name == "own").rules[]') == "tcp 1" ]]
+	rm /etc/porthold/policy.d/own.yaml
+	run -0 porthold apply
+}
+
+@test "apply: another file of the same name, and one that was edited in its place" {
+	mkdir "$folder/one" "$folder/two"
+	by_hand "$folder/one/own.yaml" 1
+	by_hand "$folder/two/own.yaml" 2
+	run -0 porthold apply "$folder/one"
+	before=$(files)
+	complains 1 "a copy of $folder/one/own.yaml" porthold apply "$folder/two"
+	complains 1 "a copy of $folder/one/own.yaml" porthold apply --dry-run "$folder/two/own.yaml"
+	[[ $(files) == "$before" ]]
+	by_hand "$folder/one/own.yaml" 3 # its next form
+	run -0 porthold apply "$folder/one/own.yaml"
+	run -0 porthold apply --force "$folder/two/own.yaml"
+	cmp "$folder/two/own.yaml" "$policies"/own.yaml
+	sed -i 's/tcp 2/tcp 4/' "$policies"/own.yaml
+	complains 1 "people wrote or edited" porthold apply "$folder/two/own.yaml"
+	grep -q 'tcp 4' "$policies"/own.yaml
+	run -0 porthold apply --force "$folder/two/own.yaml"
+	run -0 porthold mode own audit # which is no edit by hand
+	grep -q 'mode: audit' "$policies"/own.yaml
+	run -0 porthold apply "$folder/two/own.yaml"
+	cmp "$folder/two/own.yaml" "$policies"/own.yaml
+	rm "$policies"/own.yaml
+	run -0 porthold apply
+}
+
+@test "mode keeps what people wrote around it, and where it cannot it says where" {
+	cat >"$policies"/own.yaml <<-'END'
+		# of the web team
+		porthold: 1 # the version
+		policies:
+		  - name: own # not the others
+		    match: {comm: own}
+		    allow: # by ticket 7
+		      - tcp 1 # one
+
+		  - {name: more, match: {comm: more}, allow: []}
+	END
+	cp "$policies"/own.yaml "$folder/before"
+	run -0 porthold apply
+	run -0 porthold mode own audit
+	diff "$folder/before" "$policies"/own.yaml | grep -q '^[<]' && fail "$(cat "$policies"/own.yaml)"
+	[[ $(diff "$folder/before" "$policies"/own.yaml | grep '^>') == ">     mode: audit" ]]
+	run -0 porthold mode more audit
+	grep -qF -- '- {name: more, mode: audit, match: {comm: more}, allow: []}' "$policies"/own.yaml
+	run -0 porthold mode own enforce
+	sed -i 's/, mode: audit//' "$policies"/own.yaml
+	[[ $(diff "$folder/before" "$policies"/own.yaml | grep '^[<>]') == ">     mode: enforce" ]] ||
+		fail "$(diff "$folder/before" "$policies"/own.yaml)"
+	by_hand "$policies"/other.yaml
+	by_hand /etc/porthold/policy.d/other.yaml
+	sed -i 's/own/other/g' /etc/porthold/policy.d/other.yaml
+	sed -i 's/own/third/g' "$policies"/other.yaml
+	run -0 porthold apply
+	before=$(sha256sum "$policies"/other.yaml)
+	complains 1 "$policies/other.yaml stands in the way" porthold mode other audit
+	[[ $(sha256sum "$policies"/other.yaml) == "$before" ]]
+	rm "$policies"/o*.yaml /etc/porthold/policy.d/other.yaml
+	run -0 porthold apply
+}
+
+# --- What status says of the files
+
+# The file is what it was, and in force.
+mended() {
+	porthold apply "$folder/held.yaml" || porthold apply --force "$folder/held.yaml"
+	run -0 porthold status
+	is_held_to 4040 4041
+}
+
+@test "status: a file that was edited and not applied is no failure of the canary" {
+	sed -i 's/tcp 4040/tcp 4041/' "$policies"/held.yaml
+	run -1 porthold status
+	[[ $output == *"not applied yet: "*"porthold apply"* && $output != *CANARY* ]] || fail "$output"
+	[[ $output == *"allow tcp 4040"* && $output != *"allow tcp 4041"* ]] || fail "$output"
+	run -1 porthold status --check
+	[[ $output == *"canary: ok"* ]] || fail "$output"
+	[[ $(status_of '[.files.state, .canary.ok, .canary.checks.tables.outcome] | join(" ")') == \
+		"changed true ok" ]]
+	is_held_to 4040 4041
+	run -0 porthold apply
+	run -0 porthold status
+	is_held_to 4041 4040
+	mended
+}
+
+@test "status: a policy that the guard refuses" {
+	write sshd sshd "tcp 22"
+	cp "$folder/sshd.yaml" "$policies"
+	run -4 porthold apply
+	run -1 porthold status
+	[[ $output == *"not applied: "*"policy sshd would confine"* && $output != *CANARY* ]] || fail "$output"
+	[[ $(status_of '[.files.state, (.policies | length)] | join(" ")') == "refused 1" ]]
+	rm "$policies"/sshd.yaml "$folder/sshd.yaml"
+	mended
+}
+
+@test "status while another is at work: what it cannot know it does not say" {
+	run -0 flock /run/porthold/lock "$PORTHOLD" status
+	sed -i 's/tcp 4040/tcp 4041/' "$policies"/held.yaml
+	run flock /run/porthold/lock "$PORTHOLD" status
+	[[ $status == 3 && $output == *"another porthold is at work"* ]] || fail "$status: $output"
+	mended
+}
+
+@test "no copy can be kept: that is said at once, and by status until it is" {
+	good=/var/lib/porthold/good
+	mkdir -p $good
+	mount -t tmpfs -o size=4k,nr_inodes=1 full $good
+	write held heldproc "tcp 4041"
+	run porthold apply "$folder/held.yaml"
+	[[ $status == 3 && $output == *"in force, but no copy of their files could be kept"* ]] ||
+		fail "$status: $output"
+	is_held_to 4041 4040
+	cmp "$folder/held.yaml" "$policies"/held.yaml
+	run porthold status
+	[[ $output == DEGRADED*"no copy of these policy files is kept"* ]] || fail "$output"
+	umount $good
+	run porthold status # an older copy
+	[[ $output == DEGRADED*"no copy of these policy files is kept"* ]] || fail "$output"
+	run -0 porthold apply
+	run -0 porthold status
+	[[ $output != *DEGRADED* ]] || [[ -n ${PORTHOLD_OPTIONS:-} ]] || fail "$output"
+	[[ $(status_of .files.kept) == true ]]
+	write held heldproc "tcp 4040"
+	mended
+}
+
+@test "a bad file whose copy is damaged: no change of another one ends what is in force of it" {
+	kept=/var/lib/porthold/good/run+porthold+policy.d+held.yaml
+	echo 'nonsense: [' | tee "$policies"/held.yaml >$kept
+	before=$(files)
+	complains_of_lost() {
+		run "$@"
+		[[ $status == 1 && $output == *"would end"* && $output == *"is damaged"* ]] ||
+			fail "$status: $output"
+	}
+	complains_of_lost porthold allow 1 other
+	rm $kept
+	run porthold allow 1 other
+	[[ $status == 1 && $output == *"would end"* && $output == *"no good copy"* ]] || fail "$output"
+	is_held_to_by_counter() { [[ $("$held" -c "$attempt" 4041) == EPERM ]] && connects "$held" 4040; }
+	is_held_to_by_counter
+	run -1 porthold status
+	[[ $output == *"NOT ENFORCED: what $policies/held.yaml said"* ]] || fail "$output"
+	[[ $(status_of '.files.lost[]') == "$policies/held.yaml" ]]
+	cp "$folder/held.yaml" "$policies"/held.yaml
+	run -0 porthold apply
+	mended
+}
+
+@test "a plan that porthold did not write is thrown away, and moves nothing" {
+	generation=$(status_of .generation)
+	echo keep >"$BATS_TEST_TMPDIR/victim"
+	for entry in '{"path": "noslash", "removed": false}' '{"removed": true}' '7' \
+		"{\"path\": \"$BATS_TEST_TMPDIR/victim\", \"removed\": true}" \
+		'{"path": "/run/porthold/policy.d/../../victim.yaml", "removed": true}' \
+		'{"path": "/run/porthold/policy.d/", "removed": true}'; do
+		mkdir -p /run/porthold/pending
+		echo "{\"generation\": $generation, \"files\": [$entry]}" >/run/porthold/pending/plan.json
+		run porthold status
+		[[ $status == 0 || $status == 3 ]] || fail "$entry: status $status: $output"
+		complains 3 "damaged, and is removed" porthold allow 1 other
+		[[ ! -e /run/porthold/pending ]] || fail "$entry: it is still there"
+		run -0 porthold apply
+	done
+	[[ $(<"$BATS_TEST_TMPDIR/victim") == keep ]]
+	mended
+}
+
+@test "a directory in the place of the lock is nobody's" {
+	rm -f /run/porthold/lock
+	mkdir /run/porthold/lock
+	run -0 porthold apply
+	[[ -f /run/porthold/lock ]]
+}
+
+@test "what a newer version has put there an older one leaves alone" {
+	generation=$(status_of .generation)
+	state=$(bpftool -j map lookup pinned /sys/fs/bpf/porthold/maps/ph_state key hex 00 00 00 00 |
+		jq -r '.value | map(ltrimstr("0x")) | join(" ")')
+	put_version() { # of 32 bytes, which are the last
+		# shellcheck disable=SC2046,SC2086 # bytes
+		bpftool map update pinned /sys/fs/bpf/porthold/maps/ph_state key hex 00 00 00 00 \
+			value hex ${state:0: -96} $(printf '%s' "$1" | od -An -tx1) \
+			$(printf ' 00%.0s' $(seq $((32 - ${#1}))))
+	}
+	put_version 99.0.1
+	complains 4 "put there by porthold 99.0.1" porthold apply
+	complains 4 "put there by porthold 99.0.1" porthold allow 1 other
+	[[ ! -e "$policies"/other.yaml && $(status_of .generation) == "$generation" ]]
+	put_version "$(porthold --version | sed 's/.* //')"
+	mended
+}
+
+@test "a pin of a map is gone that nobody but the programs uses: the canary says so" {
+	pin=/sys/fs/bpf/porthold/maps/ph_socks
+	[[ -e $pin ]]
+	rm $pin
+	run porthold status
+	[[ $status == 5 && $output == *"CANARY FAILED: programs: ph_socks: its pin is gone"* ]] ||
+		fail "$status: $output"
+	run -0 porthold apply
+	[[ -e $pin ]]
+	mended
+}
+
+@test "what runs no more is not said to be free" {
+	"$held" -c 'import time; time.sleep(60)' 3>&- &
+	sleeper=$!
+	python3 -c 'import os, sys, time
+child = os.fork()
+if not child: os.execv(sys.argv[1], [sys.argv[1], "-c", ""])
+print(child, file=open(sys.argv[2], "w"), flush=True)
+time.sleep(60)' "$held" "$BATS_TEST_TMPDIR/zombie" 3>&- & # which waits for nobody
+	parent=$!
+	within 30 test -s "$BATS_TEST_TMPDIR/zombie"
+	zombie=$(<"$BATS_TEST_TMPDIR/zombie")
+	within 30 grep -q "State:	Z" "/proc/$zombie/status"
+	run -0 porthold apply --dry-run "$folder" # nothing changes for them
+	printf 'porthold: 1\npolicies: []\n' >"$folder/held.yaml"
+	run -0 porthold apply --dry-run "$folder"
+	kill $sleeper $parent
+	[[ $output == *"pid $sleeper, heldproc: held -> free"* ]] || fail "$output"
+	[[ $output != *"pid $zombie,"* ]] || fail "$output"
+}
+
+@test "a name that two new files define: each is told where it is" {
+	mkdir "$folder/new"
+	by_hand "$folder/new/a.yaml"
+	by_hand "$folder/new/b.yaml"
+	run -1 porthold apply "$folder/new"
+	[[ $output == *"$folder/new/b.yaml:4:"*"$folder/new/a.yaml:4"* ]] || fail "$output"
+	[[ $output != *"$policies/a.yaml"* ]] || fail "$output"
+}
+
 # --- Under load
 
 @test "a storm of applies: each call is judged by one set, and by the new one as soon as apply is back" {
@@ -288,12 +573,12 @@ files() {
 	ln -s "$(dirname "$PORTHOLD")/hammer" "$hammer"
 	sed 's/tcp 4040/tcp 4040,4050/' "$folder/held.yaml" >"$folder/a/held.yaml"
 	sed 's/tcp 4040/tcp 4040,4051/' "$folder/held.yaml" >"$folder/b/held.yaml"
-	run -0 porthold apply "$folder/a"
+	run -0 porthold apply --force "$folder/a"
 	nice "$hammer" 600 4 4040 4041 >"$BATS_FILE_TMPDIR/storm/log" 2>&1 3>&- &
 	hammering=$!
 	for (( round = 0; round < rounds; round++ )); do # bats has the i
 		for side in a b; do
-			run -0 porthold apply "$folder/$side"
+			run -0 porthold apply --force "$folder/$side"
 			[[ $("$held" -c "$attempt" 4050) == $([[ $side == a ]] && echo ECONNREFUSED || echo EPERM) ]]
 			[[ $("$held" -c "$attempt" 4051) == $([[ $side == b ]] && echo ECONNREFUSED || echo EPERM) ]]
 		done
@@ -301,7 +586,7 @@ files() {
 	kill $hammering # there was load all the time
 	wait $hammering || fail "$(cat "$BATS_FILE_TMPDIR/storm/log")"
 	echo "# $rounds rounds, $(tr '\n' ' ' <"$BATS_FILE_TMPDIR/storm/log")" >&3
-	run -0 porthold apply "$folder/held.yaml"
+	run -0 porthold apply --force "$folder/held.yaml"
 }
 
 @test "many policies; when memory is short, nothing changes" {
@@ -341,7 +626,7 @@ files() {
 	is_held_to 4040 4041
 	[[ $(status_of '[.trial.over, .canary.ok] | join(" ")') == "true true" ]] || fail "$(porthold status)"
 	run -0 porthold apply
-	diff <(grep -v "canary\|sources" <<<"$before") <(files | grep -v "canary\|sources")
+	diff <(grep -v "canary\|sources\|origins" <<<"$before") <(files | grep -v "canary\|sources\|origins")
 	[[ $output == *unchanged* ]] || fail "$output"
 	[[ $(status_of .trial) == null ]]
 	is_held_to 4040 4041

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_ORIGIN_H
+#define PH_ORIGIN_H
+/*
+ * Where `apply` has read what it installed, kept in /var/lib/porthold/origins.json: which file
+ * (`origin`), what it said, and where the copy went. The same file again is a new form of it and takes
+ * the place of its copy; another one of the same name, or a copy that somebody has edited, does not.
+ */
+#include "policy/store.h"
+
+#define PH_ORIGINS "/var/lib/porthold/origins.json"
+
+struct json_t;
+
+struct ph_origins {
+	struct json_t *list;
+};
+
+void origins_done(struct ph_origins *origins);
+
+/* What cannot be read is not known. */
+void origins_read(struct ph_origins *ret);
+
+/*
+ * Whether the file at `path`, with this text, is what was read from `origin`, and nobody wrote in it
+ * since. *ret_other, if it is not NULL, gets the file that it was read from instead, if that is known.
+ */
+bool origins_know(const struct ph_origins *origins, const char *path, const char *text,
+		  const char *origin, const char **ret_other);
+
+/*
+ * Notes the edits that were read somewhere, and those that change nothing. Until the files are in
+ * their place, what they replace is known as well. 0 or -errno.
+ */
+int origins_note(struct ph_origins *origins, const struct ph_edits *edits,
+		 const struct ph_edits *unchanged);
+
+/* porthold itself changes the file: it still comes from there. 0 or -errno. */
+int origins_carry(const char *path, const char *old, const char *text);
+
+#endif

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * To be preloaded into porthold: has the call of a given number fail. $INJECT names a file, mapped by
+ * porthold and all its children and written by the test:
+ *
+ *	offset 0	text: CLASS NUMBER ERRNO TIMES, such as "bpf 17 12 1"
+ *	offset 64	calls of this class so far, calls that failed so: two words
+ *	offset 72	text: the name of the call that failed first
+ *
+ * Class "bpf" has bpf(2) and mappings of maps; "update" those that put something into a map. Class "file" has what is done to files and directories
+ * of porthold. From the call of that number on, so many calls fail.
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FILES_MAX 4096
+
+struct order {
+	char text[64];
+	unsigned calls;
+	unsigned failed;
+	char name[56];
+};
+
+static struct order *order;
+static bool is_ours[FILES_MAX]; /* descriptors of files of porthold */
+
+#define REAL(name)                     \
+	static __typeof__(name) *real; \
+	if (!real)                     \
+	real = (__typeof__(real))dlsym(RTLD_NEXT, #name)
+
+__attribute__((constructor)) static void begin(void)
+{
+	const char *path = getenv("INJECT");
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *mapped =
+		fd < 0 ? MAP_FAILED :
+			 mmap(NULL, sizeof(*order), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (mapped != MAP_FAILED)
+		order = mapped;
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+/* Whether this call is to fail, with errno set. */
+static bool fails(const char *class, const char *name)
+{
+	unsigned number, times, call;
+	char wanted[16];
+	int error;
+
+	if (!order || sscanf(order->text, "%15s %u %d %u", wanted, &number, &error, &times) != 4 ||
+	    strcmp(wanted, class))
+		return false;
+	call = __atomic_add_fetch(&order->calls, 1, __ATOMIC_SEQ_CST);
+	if (call < number || call - number >= times)
+		return false;
+	if (!__atomic_fetch_add(&order->failed, 1, __ATOMIC_SEQ_CST))
+		(void)snprintf(order->name, sizeof(order->name), "%s", name);
+	errno = error;
+	return true;
+}
+
+static bool is_our_path(const char *path)
+{
+	return strstr(path, "/porthold") && strncmp(path, "/sys/fs/cgroup", 14);
+}
+
+static int remember(int fd, const char *path)
+{
+	if (fd >= 0 && fd < FILES_MAX)
+		is_ours[fd] = is_our_path(path);
+	return fd;
+}
+
+static bool is_our_file(int fd)
+{
+	return fd >= 0 && fd < FILES_MAX && is_ours[fd];
+}
+
+/* --- bpf */
+
+long syscall(long number, ...)
+{
+	long a[6];
+	va_list arguments;
+
+	REAL(syscall);
+	va_start(arguments, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(arguments, long);
+	va_end(arguments);
+	if (number == SYS_bpf &&
+	    (fails("bpf", "bpf") || (a[0] == BPF_MAP_UPDATE_ELEM && fails("update", "update"))))
+		return -1;
+	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+{
+	REAL(mmap);
+	if (order && fd >= 0 && (flags & MAP_SHARED) && !is_our_file(fd) && fails("bpf", "mmap"))
+		return MAP_FAILED;
+	return real(address, length, protection, flags, fd, offset);
+}
+
+/* --- Files */
+
+int open(const char *path, int flags, ...)
+{
+	va_list arguments;
+	mode_t mode;
+
+	REAL(open);
+	va_start(arguments, flags);
+	mode = va_arg(arguments, mode_t);
+	va_end(arguments);
+	if (is_our_path(path) && fails("file", flags & O_CREAT ? "open to write" : "open"))
+		return -1;
+	return remember(real(path, flags, mode), path);
+}
+
+DIR *opendir(const char *path)
+{
+	REAL(opendir);
+	return is_our_path(path) && fails("file", "opendir") ? NULL : real(path);
+}
+
+int mkostemp(char *template, int flags)
+{
+	REAL(mkostemp);
+	if (is_our_path(template) && fails("file", "mkostemp"))
+		return -1;
+	return remember(real(template, flags), template);
+}
+
+ssize_t write(int fd, const void *data, size_t length)
+{
+	REAL(write);
+	return is_our_file(fd) && fails("file", "write") ? -1 : real(fd, data, length);
+}
+
+ssize_t read(int fd, void *data, size_t length)
+{
+	REAL(read);
+	return is_our_file(fd) && fails("file", "read") ? -1 : real(fd, data, length);
+}
+
+int close(int fd)
+{
+	REAL(close);
+	if (is_our_file(fd))
+		is_ours[fd] = false;
+	return real(fd);
+}
+
+int fsync(int fd)
+{
+	REAL(fsync);
+	return is_our_file(fd) && fails("file", "fsync") ? -1 : real(fd);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+	REAL(fchmod);
+	return is_our_file(fd) && fails("file", "fchmod") ? -1 : real(fd, mode);
+}
+
+int rename(const char *from, const char *to)
+{
+	REAL(rename);
+	return is_our_path(to) && fails("file", "rename") ? -1 : real(from, to);
+}
+
+int unlink(const char *path)
+{
+	REAL(unlink);
+	return is_our_path(path) && fails("file", "unlink") ? -1 : real(path);
+}
+
+int unlinkat(int directory, const char *path, int flags)
+{
+	REAL(unlinkat);
+	return fails("file", "unlinkat") ? -1 : real(directory, path, flags);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	REAL(mkdir);
+	return is_our_path(path) && fails("file", "mkdir") ? -1 : real(path, mode);
+}
+
+int rmdir(const char *path)
+{
+	REAL(rmdir);
+	return is_our_path(path) && fails("file", "rmdir") ? -1 : real(path);
+}
