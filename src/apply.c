@@ -601,8 +601,9 @@ static int put_set_in_force(const struct ph_policy_set *set, struct ph_image *im
 		r = bpffs_ready(f);
 	if (r)
 		return r;
-	features_probe(&features);
-	r = check_matches(image, &features, f);
+	r = features_probe(&features, f);
+	if (!r)
+		r = check_matches(image, &features, f);
 	if (!r)
 		r = make_ready(options, &features, &plan, &accepted, applied, f);
 	if (r)
@@ -627,7 +628,8 @@ static int apply_set(const struct ph_policy_set *set, const struct ph_apply_opti
 	r = put_set_in_force(set, &image, options, edits, applied, problems, f);
 	if (r || options->dry_run)
 		return r;
-	note(applied, f, treat_existing(&image, options, &applied->cover), "the open sockets cannot be listed");
+	note(applied, f, treat_existing(&image, options, &applied->cover),
+	     "the open sockets cannot be listed");
 	verify(&image, applied, f);
 	return 0;
 }

@@ -193,6 +193,7 @@ int cmd_doctor(int argc, char **argv)
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
 	struct examination examination = {};
 	struct ph_features features;
+	struct ph_fault f = {};
 	bool json = false;
 	int option;
 
@@ -203,7 +204,8 @@ int cmd_doctor(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage_error("doctor", "unexpected argument %s", argv[optind]);
-	features_probe(&features);
+	if (features_probe(&features, &f))
+		return report_failure(NULL, &f);
 	examine(&features, &examination);
 	if (json)
 		print_json(&examination);

@@ -242,16 +242,16 @@ static json_t *facts_json(const struct facts *facts)
 	for (size_t i = 0; i < facts->expected.set.n; i++)
 		(void)json_array_append_new(policies,
 					    policy_json(facts, &facts->expected.set.policies[i]));
-	return json_pack("{s:o, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "files", files_json(&facts->expected), "in_force", 1, "backend",
-			 backend_name(facts->state.backend), "generation",
-			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
-			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
-			 "rewritten_sockets",
-			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN), "bad_files",
-			 (json_int_t)facts->expected.bad_files, "trial", trial_json(facts),
-			 "canary", canary, "open_doors", doors_json(open), "policies", policies,
-			 "health", health_json(facts), "unrecorded", unrecorded_json(facts));
+	return json_pack(
+		"{s:o, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"files", files_json(&facts->expected), "in_force", 1, "backend",
+		backend_name(facts->state.backend), "generation",
+		(json_int_t)facts->header.generation, "degraded", degraded, "covers",
+		whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
+		"rewritten_sockets", (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN),
+		"bad_files", (json_int_t)facts->expected.bad_files, "trial", trial_json(facts),
+		"canary", canary, "open_doors", doors_json(open), "policies", policies, "health",
+		health_json(facts), "unrecorded", unrecorded_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -604,7 +604,9 @@ static int gather(struct facts *facts, bool check, bool *ret_nothing, struct ph_
 			      f);
 	if (found || *ret_nothing)
 		return found;
-	features_probe(&facts->features);
+	r = features_probe(&facts->features, f);
+	if (r)
+		return r;
 	image = facts->expected.known ? &facts->expected.image : NULL;
 	if (check)
 		canary_run(image, &facts->canary);

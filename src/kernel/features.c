@@ -28,6 +28,18 @@ DEFINE_CLEANUP(struct btf *, btf__free);
 		.code = BPF_JMP | BPF_EXIT \
 	}
 
+/* The first try that failed for something else than what was tried: how; 0: none did. */
+static int no_answer;
+
+static void hear(int r)
+{
+	static const int passing[] = { ENOMEM, EBUSY, EAGAIN, EINTR, ENOSPC, EIO, EMFILE, ENFILE };
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		if (!no_answer && r == -passing[i])
+			no_answer = r;
+}
+
 static bool loads(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id,
 		  const struct bpf_insn *insns, size_t n)
 {
@@ -36,6 +48,7 @@ static bool loads(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_
 	cleanup_close int fd =
 		bpf_prog_load(type, PH_PROGRAM_PREFIX "feature", "GPL", insns, n, &options);
 
+	hear(fd);
 	return fd >= 0;
 }
 
@@ -66,7 +79,11 @@ static bool traces(const struct btf *btf, const char *function)
 		return false;
 	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, PH_PROGRAM_PREFIX "feature", "GPL", insns, 2,
 				&options);
-	link = program < 0 ? -1 : bpf_raw_tracepoint_open(NULL, program);
+	hear(program);
+	if (program < 0)
+		return false;
+	link = bpf_raw_tracepoint_open(NULL, program);
+	hear(link);
 	return link >= 0;
 }
 
@@ -76,6 +93,7 @@ static void probe_typed(struct ph_features *features)
 	int hook, rename;
 
 	if (!btf || libbpf_get_error(btf)) {
+		hear(-errno);
 		btf = NULL;
 		return;
 	}
@@ -147,11 +165,24 @@ static int ignore_print(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-void features_probe(struct ph_features *ret)
+/* It says no of whatever fails; errno is left by the try. */
+static bool has_map_type(enum bpf_map_type type)
+{
+	int r;
+
+	errno = 0;
+	r = libbpf_probe_bpf_map_type(type, NULL);
+	if (r != 1)
+		hear(r < 0 ? r : -errno);
+	return r == 1;
+}
+
+int features_probe(struct ph_features *ret, struct ph_fault *f)
 {
 	libbpf_print_fn_t print = libbpf_set_print(ignore_print);
 	struct ph_features features = {};
 
+	no_answer = 0;
 	features.btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	features.cgroup_programs =
 		returns(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT, 0, 1);
@@ -162,11 +193,15 @@ void features_probe(struct ph_features *ret)
 	features.global_functions = !calls(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
 					   0, BPF_FUNC_for_each_map_elem, 1) &&
 				    errno == EACCES;
-	features.task_storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
+	features.task_storage = has_map_type(BPF_MAP_TYPE_TASK_STORAGE);
 	if (features.btf)
 		probe_typed(&features);
 	read_lsm_list(&features);
 	(void)cgroup_root_find(features.cgroup_root, sizeof(features.cgroup_root));
 	libbpf_set_print(print);
 	*ret = features;
+	if (!no_answer)
+		return 0;
+	return fault(f, no_answer, PH_EXIT_IMPOSSIBLE,
+		     "what this kernel offers cannot be found out: %s", strerror(-no_answer));
 }

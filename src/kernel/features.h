@@ -7,6 +7,8 @@
  */
 #include <stdbool.h>
 
+#include "util/fault.h"
+
 struct ph_features {
 	bool btf; /* /sys/kernel/btf/vmlinux is there */
 	bool permitted; /* this process may load BPF programs at all */
@@ -27,8 +29,11 @@ struct ph_features {
 	char cgroup_root[256]; /* where the cgroup2 hierarchy is mounted; empty: nowhere */
 };
 
-/* Always fills all; what cannot be found out is not there. */
-void features_probe(struct ph_features *ret);
+/*
+ * Always fills all; what cannot be found out is not there. Negative errno if a try came to no answer, for
+ * want of memory and the like.
+ */
+int features_probe(struct ph_features *ret, struct ph_fault *f);
 
 /* The mount point of the cgroup2 hierarchy, hybrid hierarchies too; 0 or -ENOENT. */
 int cgroup_root_find(char *ret, unsigned size);
