@@ -452,10 +452,15 @@ static void verify(const struct ph_image *image, struct ph_applied *applied, str
 		    failed);
 }
 
-static void read_recorded(struct ph_state *ret)
+/* How that was put there which is in force; nothing, if nothing is. */
+static int read_recorded(struct ph_state *ret, struct ph_fault *f)
 {
-	*ret = (struct ph_state){};
-	(void)state_peek(ret);
+	int r = state_peek(ret);
+
+	*ret = r ? (struct ph_state){} : *ret;
+	if (!r || r == -ENOENT)
+		return 0;
+	return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read what is pinned: %s", strerror(-r));
 }
 
 /* What a newer one has put there an older one may not know how to hold. */
@@ -490,8 +495,11 @@ bool apply_in_force(void)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 	struct ph_header header;
+	int r = kernel_open(&kernel, &(struct ph_fault){});
 
-	return !kernel_open(&kernel, &(struct ph_fault){}) && !generation_current(&kernel, &header);
+	if (!r)
+		r = generation_current(&kernel, &header);
+	return r != -ENOENT;
 }
 
 /*
@@ -534,13 +542,12 @@ static int make_ready(const struct ph_apply_options *options, const struct ph_fe
 		      struct ph_fault *f)
 {
 	struct ph_state recorded;
-	int r;
+	int r = read_recorded(&recorded, f);
 
-	read_recorded(&recorded);
-	r = refuse_older(&recorded, f);
-	if (r)
-		return r;
-	r = backend_choose(options, features, &recorded, &plan->backend, ret_accepted, f);
+	if (!r)
+		r = refuse_older(&recorded, f);
+	if (!r)
+		r = backend_choose(options, features, &recorded, &plan->backend, ret_accepted, f);
 	if (!r)
 		r = attach_choose(options, features, &recorded, ret->attach, f);
 	if (r)

@@ -98,7 +98,7 @@ void apply_keep(const struct ph_problems *problems, struct ph_applied *applied, 
  */
 bool apply_would_lose(const struct ph_lost *lost, struct ph_fault *f);
 
-/* Whether a generation is in force. */
+/* Whether a generation is in force, as far as can be told: what cannot be read is. */
 bool apply_in_force(void);
 
 /*

@@ -174,8 +174,9 @@ static bool is_outdated(struct bpf_object *const all[OBJECTS], const struct ph_p
 {
 	struct ph_state state;
 	struct bpf_map *map;
+	int r = state_peek(&state);
 
-	if (!state_peek(&state) && state.abi && state.abi < PH_ABI_VERSION)
+	if (r ? r != -ENOENT : state.abi && state.abi < PH_ABI_VERSION)
 		return true;
 	for (int i = 0; i < OBJECTS; i++) {
 		if (!all[i])
@@ -479,9 +480,11 @@ static int settle(const struct ph_kernel *kernel, struct bpf_object *const all[O
 static int fill(const struct ph_kernel *kernel, const struct ph_plan *plan, struct ph_fault *f)
 {
 	struct ph_state state = {};
-	int r;
+	int r = state_peek(&state);
 
-	(void)state_peek(&state);
+	if (r && r != -ENOENT)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read what is pinned: %s",
+			     strerror(-r));
 	state.abi = PH_ABI_VERSION;
 	if (kernel_state_write(kernel, &state))
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot write the state");

@@ -21,7 +21,7 @@
 
 #include "kernel/load.h"
 
-/* The state as whatever version left it; fields that it did not know are 0. 0 or -errno. */
+/* The state as whatever version left it; fields that it did not know are 0. -ENOENT: none was left. */
 int state_peek(struct ph_state *ret);
 
 /*
