@@ -103,6 +103,17 @@ enum fate {
 	FATE_AWAITED, /* its conditions do not hold; once they do, that is an act of the task's own */
 };
 
+/* Whether the cgroup where the task is looked at brings it. */
+static __always_inline bool is_brought(const struct who *who, __u64 id)
+{
+	const struct ph_ids *brought = brought_by_cgroup(slot_of_who(who), who->cgroup);
+	__u64 found = 0;
+
+	for (__u32 i = 0; brought && i < PH_LABEL_MAX; i++)
+		found |= ph_mask_equal(brought->id[i], id);
+	return found;
+}
+
 PH_FUNCTION int fate_of(const struct who *who, __u64 id, __u32 held, __u32 act, __u32 slots)
 {
 	const struct ph_grant *grant;
@@ -111,7 +122,9 @@ PH_FUNCTION int fate_of(const struct who *who, __u64 id, __u32 held, __u32 act, 
 	if (!who)
 		return FATE_GONE;
 	grant = find_known(slots, id);
-	if (!grant || (act == ACT_MOVED && grant->flags & PH_GRANT_BY_CGROUP))
+	if (!grant)
+		return FATE_GONE;
+	if (act == ACT_MOVED && grant->flags & PH_GRANT_BY_CGROUP && !is_brought(who, id))
 		return FATE_GONE;
 	asks = grant->flags & conditions_of(act);
 	if (!asks)
@@ -154,6 +167,15 @@ PH_FUNCTION int settle_fates(struct who *who, const struct ph_label *had, __u32 
 	return (map >> PH_LAYER_BITS * LAYER_LEFT & 15) ?: PH_LAYER_NEW;
 }
 
+/* Where it is or, if somebody else moves it, where it will be: what holds there stays what it is. */
+static __always_inline void look_where(struct who *who, struct task_struct *from, struct cgroup *to,
+				       __u32 act)
+{
+	look_at(who, from);
+	if (act == ACT_MOVED && has_feature(who, PH_FEATURE_CGROUP))
+		who->cgroup = find_known_cgroup((__u64)to);
+}
+
 /* What the cgroup or the uid that the task leaves brings: in the base, or of the last such act. */
 static __always_inline void hold_brought(struct who *who, __u32 act, __u32 left)
 {
@@ -185,9 +207,9 @@ static __always_inline bool is_held_live(struct who *who)
 
 /*
  * The label of a task that is about to go elsewhere, from the one that it has had, if any: `from` is where
- * it is, be it its parent that is there. Nonzero: it could not be stored.
+ * it is, be it its parent that is there, and `to` the cgroup where it goes. Nonzero: it could not be stored.
  */
-PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from,
+PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from, struct cgroup *to,
 			  const struct ph_header *header, __u32 act)
 {
 	const struct ph_label *had = label_to_renew(task);
@@ -198,7 +220,7 @@ PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from,
 		return 0;
 	enter_generation(&who, header);
 	clear_ids(&who.policies, header->generation);
-	look_at(&who, from);
+	look_where(&who, from, to, act);
 	if (had) {
 		who.own = had->own;
 		left = settle_fates(&who, had, act, slots_of(header)) & 15;

@@ -110,7 +110,7 @@ int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
 	if (!header || !asks_for(header, PH_FEATURE_UID) || new->uid.val == old->uid.val ||
 	    !is_confined(header->slot))
 		return PH_PASS;
-	if (go_from(current_task(), current_task(), header, act_of_uid(old)))
+	if (go_from(current_task(), current_task(), NULL, header, act_of_uid(old)))
 		return PH_NO_MEMORY;
 	return PH_PASS;
 }

@@ -116,7 +116,7 @@ int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 	mirror_child(parent, child, header);
 	if (asks_for(header, PH_FEATURE_CGROUP) && child->tgid != parent->tgid &&
 	    cgroup_of(child) != cgroup_of(parent))
-		go_from(child, parent, header, act_of_mover(header));
+		go_from(child, parent, cgroup_of(child), header, act_of_mover(header));
 	return 0;
 }
 
@@ -188,7 +188,7 @@ int BPF_PROG(ph_move, struct cgroup *to, struct task_struct *task)
 	if (!header || !asks_for(header, PH_FEATURE_CGROUP) || !is_cgroup2(to) ||
 	    cgroup_of(task) == to)
 		return 0;
-	go_from(task, task, header, act_of_mover(header));
+	go_from(task, task, BPF_CORE_READ(to, self.cgroup), header, act_of_mover(header));
 	return 0;
 }
 
