@@ -19,6 +19,7 @@
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_said, said_done);
 DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 
 struct request {
@@ -176,7 +177,7 @@ static int add_file(const struct request *request, const char *path, struct ph_e
 	const struct ph_edit *other;
 	int r;
 
-	if (!is_policy_file(name))
+	if (!access(path, F_OK) && !is_policy_file(name))
 		return problems_refuse(problems, path, "call it NAME.yaml",
 				       "in the policy directories only *.yaml counts");
 	if (lies_there(path, directory))
@@ -284,19 +285,24 @@ static void print_text(const struct request *request, const struct ph_applied *a
 static int apply_files(struct request *request, struct ph_edits *edits)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
-	json_auto_t *changes = NULL;
+	cleanup_(said_donep) struct ph_said said = {
+		.most = request->json ? SIZE_MAX : PH_CHANGES_SHOWN,
+	};
 	struct ph_applied applied = {};
 	int r;
 
 	request->apply.refused = &refused;
-	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, &applied,
-			request->json ? SIZE_MAX : PH_CHANGES_SHOWN, &changes);
+	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, &applied, &said);
 	if (r)
 		return r;
-	if (request->json)
-		return print_json(request, &applied, changes);
-	print_text(request, &applied, changes);
-	return print_refused(&refused, request->apply.existing, applied.backend);
+	if (request->json) {
+		r = print_json(request, &applied, said.changes);
+	} else {
+		print_text(request, &applied, said.changes);
+		r = print_refused(&refused, request->apply.existing, applied.backend);
+	}
+	print_warnings(&said.remarks);
+	return r;
 }
 
 static int install_and_apply(struct request *request)

@@ -10,6 +10,12 @@
 /* Whether a directory's entry of this name is a policy file: *.yaml, and not hidden. */
 bool is_policy_file(const char *name);
 
+/*
+ * Warns of entries of a directory of policies that are called almost so, and do not count. A
+ * directory that cannot be read has none. 0 or -ENOMEM.
+ */
+int paths_warn_of_others(const char *directory, struct ph_problems *problems);
+
 struct ph_paths {
 	char **v;
 	size_t n;

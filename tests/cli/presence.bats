@@ -1,0 +1,145 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Policies that would never hold anybody on this machine: porthold check says so, of what is wrong
+# as of what is not there. PORTHOLD names the binary.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	: "${PORTHOLD:?}"
+	cd "$BATS_TEST_TMPDIR" || return
+	chmod 755 .
+	echo "nameserver 192.0.2.53" >resolv.conf
+}
+
+check() {
+	"$PORTHOLD" check --resolvers resolv.conf "$@"
+}
+
+# Of a policy with this match, and none besides.
+says() { # STATUS MATCH WORDS
+	printf 'porthold: 1\npolicies:\n  - {name: p, match: {%s}, allow: []}\n' "$2" >p.yaml
+	run "-$1" check p.yaml
+	[[ ${lines[0]} == "p.yaml:3:5: "*"$3"* ]] || fail "$output"
+	((${#lines[@]} == 4)) || fail "more than one: $output"
+	run -0 check --elsewhere p.yaml
+	[[ $output == *": all is well" ]] || fail "$output"
+}
+
+silent() { # MATCH
+	printf 'porthold: 1\npolicies:\n  - {name: p, match: {%s}, allow: []}\n' "$1" >p.yaml
+	run -0 check p.yaml
+	[[ $output == *": all is well" ]] || fail "$output"
+}
+
+fail() {
+	echo "$*" >&2
+	return 1
+}
+
+program() { # NAME: one that runs for a while
+	cp "$(type -P sleep)" "$1"
+}
+
+@test "exe: a script: its interpreter runs, and the remedy names comm" {
+	printf '#! /bin/sh -e\nexit\n' >tool
+	chmod 755 tool
+	says 1 "exe: $PWD/tool" \
+		"$PWD/tool is a script: the program that runs is its interpreter, /bin/sh; match the name that it runs under, comm: tool;"
+}
+
+@test "exe: a script that env starts has the name of what env finds" {
+	printf '#!/usr/bin/env -S A=b python3 -u\n' >tool
+	says 1 "exe: $PWD/tool" "its interpreter, python3; match the unit or cgroup that it runs in"
+}
+
+@test "exe: a directory, a device" {
+	says 1 "exe: $PWD" "$PWD is a directory, not a program; name the program in it"
+	says 1 "exe: /dev/null" "/dev/null is no file that can be executed"
+}
+
+@test "exe: not there, or not executable" {
+	says 0 "exe: $PWD/tool" "warning: policy p: $PWD/tool: No such file or directory; it is held once it comes to that path"
+	program tool
+	chmod 644 tool
+	says 0 "exe: $PWD/tool" "warning: policy p: $PWD/tool is not executable: nothing can run it"
+	chmod 755 tool
+	silent "exe: $PWD/tool"
+}
+
+@test "exe: others than root may put another program there" {
+	program tool
+	((EUID)) || chown 65534 tool
+	says 0 "exe: $PWD/tool" "warning: policy p: others than root may put another program in the place of $PWD/tool"
+	((EUID)) || chown 0 tool
+	mkdir -m 777 open
+	mv tool open/
+	says 0 "exe: $PWD/open/tool" "others than root may put"
+}
+
+@test "comm: no program and no process of this name, and one that is spelled almost so" {
+	says 0 "comm: nosuchprogram" "warning: policy p: no program on PATH is called nosuchprogram, and nothing of this name runs; check the spelling"
+	says 0 "comm: setprivv" "did you mean setpriv?"
+	silent "comm: setpriv"
+	# On nobody's PATH, and it runs; then a program with a name that the kernel cuts.
+	program wr-some-name
+	./wr-some-name 100 3>&- &
+	until [[ $(<"/proc/$!/comm") == wr-some-name ]]; do sleep 0.05; done
+	silent "comm: wr-some-name"
+	kill $!
+	program a-very-long-name-of-a-program
+	chmod 755 a-very-long-name-of-a-program
+	PATH=$PWD:$PATH silent "comm: a-very-long-nam"
+}
+
+@test "comm: the number of a process" {
+	program tool
+	./tool 100 3>&- &
+	until [[ $(<"/proc/$!/comm") == tool ]]; do sleep 0.05; done
+	says 0 "comm: '$!'" "comm: $! is a number, and no process is called so; write the name of process $!: comm: tool"
+	kill $!
+}
+
+@test "a cgroup and a unit that are not there" {
+	says 0 "cgroup: /nosuch/group" "warning: policy p: there is no cgroup /nosuch/group now; it is held once it is made"
+	says 0 "unit: nosuchunit.service" "warning: policy p: there is no unit nosuchunit.service, neither a file nor a cgroup of it"
+	says 0 "unit: systemd-journald.servic.service" "there is no unit"
+	silent "unit: systemd-journald.service"
+	silent "unit: getty@tty1.service"
+}
+
+@test "a file that is almost called like a policy" {
+	mkdir d
+	printf 'porthold: 1\npolicies: []\n' | tee d/ok.yaml d/web.yml d/Other.YAML d/.x.yml d/notes >/dev/null
+	run -0 check d
+	[[ $output == *"d/web.yml: warning: the file does not count: only *.yaml does; call it web.yaml"* ]]
+	[[ $output == *"d/Other.YAML: warning:"*"call it Other.yaml"* ]]
+	[[ $output == *"1 file, 0 policies, 0 expectations tried: 0 errors, 2 warnings" ]]
+}
+
+@test "explain --exe of a script speaks of what runs" {
+	printf '#!/bin/sh\n' >tool
+	cat >p.yaml <<-END
+	porthold: 1
+	policies:
+	  - {name: script, match: {exe: $PWD/tool}, allow: []}
+	  - {name: shell, match: {exe: $(readlink -f /bin/sh)}, allow: []}
+	  - {name: name, match: {comm: tool}, allow: []}
+	END
+	run -1 --separate-stderr "$PORTHOLD" explain --json --policy p.yaml --exe "$PWD/tool" connect tcp 10.0.0.1:80
+	[[ $(jq -c '[.policies[].policy]' <<<"$output") == '["shell","name"]' ]]
+	# shellcheck disable=SC2154 # what bats' run sets
+	[[ $stderr == *"$PWD/tool is a script: the program that runs is its interpreter, /bin/sh, and no policy by exe matches the script itself"* ]]
+}
+
+@test "a number for a name: allow says whose it is" {
+	program tool
+	./tool 100 3>&- &
+	until [[ $(<"/proc/$!/comm") == tool ]]; do sleep 0.05; done
+	run -2 "$PORTHOLD" allow 4040 $!
+	[[ $output == *"$! is a number, and a policy goes by the name of a process: that of process $! is tool: porthold allow 4040 tool;"* ]]
+	kill $!
+	run -2 "$PORTHOLD" allow 4040 8080
+	[[ $output == *"porthold allow 4040,8080 NAME"* || $output == *"is a number"* ]]
+}
