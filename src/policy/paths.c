@@ -21,6 +21,17 @@ bool is_policy_file(const char *name)
 	return *name != '.' && length > 5 && !strcmp(name + length - 5, ".yaml");
 }
 
+int path_check_owner(const char *path, struct ph_problems *problems)
+{
+	struct stat st;
+
+	if (stat(path, &st) || (!st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH))))
+		return 0;
+	return problems_refuse(problems, path,
+			       "look at what it says, then chown root and chmod go-w it",
+			       "others than root may write here, and so say whom policies confine");
+}
+
 /* web.yml, web.YAML: whoever wrote it takes it for a policy. */
 static bool is_nearly_policy_file(const char *name)
 {

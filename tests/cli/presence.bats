@@ -143,3 +143,32 @@ program() { # NAME: one that runs for a while
 	run -2 "$PORTHOLD" allow 4040 8080
 	[[ $output == *"porthold allow 4040,8080 NAME"* || $output == *"is a number"* ]]
 }
+
+# With policy directories of its own, where explain reads.
+in_own_run() { # COMMANDS
+	# shellcheck disable=SC2016 # expanded in there
+	unshare -m bash -euc 'mount -t tmpfs -o mode=755 own /run
+		mkdir -p /run/porthold/policy.d
+		printf "porthold: 1\npolicies:\n  - {name: p, match: {comm: p}, allow: []}\n" \
+			>/run/porthold/policy.d/p.yaml
+		chmod 755 /run/porthold/policy.d
+		chmod 644 /run/porthold/policy.d/p.yaml
+		eval "$1"
+		exec "$PORTHOLD" explain --name p connect tcp 10.0.0.1:80' - "$1"
+}
+
+@test "a policy file or directory that others than root may write is refused" {
+	((EUID == 0)) || fail "needs root"
+	[[ ! -e /etc/porthold/policy.d ]] || fail "this machine has policies of its own"
+	export PORTHOLD
+	run -1 in_own_run true
+	[[ $output == *"10.0.0.1:80: deny"* ]]
+	for command in "chown 65534 /run/porthold/policy.d/p.yaml" \
+		"chmod o+w /run/porthold/policy.d/p.yaml" "chmod g+w /run/porthold/policy.d/p.yaml"; do
+		run -3 in_own_run "$command"
+		[[ $output == *"/run/porthold/policy.d/p.yaml: others than root may write here, and so say whom policies confine; look at what it says, then chown root and chmod go-w it"* ]] ||
+			fail "$output"
+	done
+	run -3 in_own_run "chmod 777 /run/porthold/policy.d"
+	[[ $output == *"/run/porthold/policy.d: others than root may write here"* ]]
+}
