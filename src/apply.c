@@ -162,6 +162,9 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 		r = sockets_refused(image, &labels, &sockets);
 	if (!r && options->existing == PH_EXISTING_KEEP)
 		r = sockets_keep(&sockets);
+	if (!r && options->existing == PH_EXISTING_REPORT &&
+	    image->header.features & PH_FEATURE_KEEP)
+		sockets_find_exempt(&sockets);
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
 			     "the policies are in force, but the open "

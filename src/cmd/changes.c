@@ -172,6 +172,21 @@ static json_t *names_json(const struct side *side, const struct ph_labelled *lab
 	return names;
 }
 
+/* It was there when the first side was looked at. */
+static bool has_ended(uint32_t pid)
+{
+	char path[64], state = 0;
+	cleanup_fclose FILE *file = NULL;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	file = fopen(path, "re");
+	/* The name may hold what it likes; behind its last parenthesis stands the state. */
+	for (int byte; file && (byte = fgetc(file)) != EOF;)
+		if (byte == ')' && fscanf(file, " %c", &state) != 1)
+			state = 0;
+	return !file || state == 'Z' || state == 'X';
+}
+
 /* One process; either label may be NULL. */
 static void compare_process(const struct side *before, const struct ph_labelled *was,
 			    const struct side *after, const struct ph_labelled *is,
@@ -181,6 +196,8 @@ static void compare_process(const struct side *before, const struct ph_labelled 
 	struct ph_word comm = { .text = (const char *)one->comm,
 				.len = strnlen((const char *)one->comm, PH_COMM_LEN) };
 
+	if (!is && has_ended(was->tgid))
+		return;
 	if (was && is && same_ids(&was->policies, &is->policies) &&
 	    !has_altered(&is->policies, altered))
 		return;

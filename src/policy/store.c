@@ -164,9 +164,8 @@ static int load_edit(const struct ph_edit *edit, struct ph_policy_set *set,
 		     struct ph_problems *problems)
 {
 	const char *name = edit->origin ? edit->origin : edit->path;
-	int r = policy_parse_text(name, edit->text, strlen(edit->text), set, problems);
 
-	return r || !edit->origin ? r : policy_set_rename_file(set, name, edit->path);
+	return policy_parse_text(name, edit->text, strlen(edit->text), set, problems);
 }
 
 static int load_edits(const char *directory, const struct reading *reading,
@@ -178,6 +177,11 @@ static int load_edits(const char *directory, const struct reading *reading,
 	for (size_t i = 0; edits && i < edits->n; i++)
 		if (edits->v[i].text && lies_in(edits->v[i].path, directory))
 			r = problems_worse(r, load_edit(&edits->v[i], set, reading->problems));
+	/* Problems name the files that are there, so this comes when all are read. */
+	for (size_t i = 0; edits && i < edits->n; i++)
+		if (edits->v[i].origin && lies_in(edits->v[i].path, directory))
+			r = problems_worse(r, policy_set_rename_file(set, edits->v[i].origin,
+								     edits->v[i].path));
 	return r;
 }
 

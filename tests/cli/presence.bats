@@ -145,7 +145,7 @@ program() { # NAME: one that runs for a while
 }
 
 # With policy directories of its own, where explain reads.
-in_own_run() { # COMMANDS
+in_own_run() { # COMMANDS [VERB ARGUMENT...]
 	# shellcheck disable=SC2016 # expanded in there
 	unshare -m bash -euc 'mount -t tmpfs -o mode=755 own /run
 		mkdir -p /run/porthold/policy.d
@@ -154,21 +154,57 @@ in_own_run() { # COMMANDS
 		chmod 755 /run/porthold/policy.d
 		chmod 644 /run/porthold/policy.d/p.yaml
 		eval "$1"
-		exec "$PORTHOLD" explain --name p connect tcp 10.0.0.1:80' - "$1"
+		shift
+		exec "$PORTHOLD" "$@"' - "$1" "${@:2}"
+}
+
+explains() { # COMMANDS
+	in_own_run "$1" explain --name p connect tcp 10.0.0.1:80
 }
 
 @test "a policy file or directory that others than root may write is refused" {
 	((EUID == 0)) || fail "needs root"
 	[[ ! -e /etc/porthold/policy.d ]] || fail "this machine has policies of its own"
 	export PORTHOLD
-	run -1 in_own_run true
+	run -1 explains true
 	[[ $output == *"10.0.0.1:80: deny"* ]]
 	for command in "chown 65534 /run/porthold/policy.d/p.yaml" \
 		"chmod o+w /run/porthold/policy.d/p.yaml" "chmod g+w /run/porthold/policy.d/p.yaml"; do
-		run -3 in_own_run "$command"
+		run -3 explains "$command"
 		[[ $output == *"/run/porthold/policy.d/p.yaml: others than root may write here, and so say whom policies confine; look at what it says, then chown root and chmod go-w it"* ]] ||
 			fail "$output"
 	done
-	run -3 in_own_run "chmod 777 /run/porthold/policy.d"
+	run -3 explains "chmod 777 /run/porthold/policy.d"
 	[[ $output == *"/run/porthold/policy.d: others than root may write here"* ]]
+}
+
+@test "apply refuses what check calls an error, and says so of the file that was named" {
+	((EUID == 0)) || fail "needs root"
+	export PORTHOLD
+	printf '#!/bin/sh\n' >tool
+	printf 'porthold: 1\npolicies:\n  - {name: s, match: {exe: %s}, allow: []}\n' "$PWD/tool" >s.yaml
+	run -1 --separate-stderr in_own_run true apply --dry-run s.yaml
+	# shellcheck disable=SC2154 # what bats' run sets
+	[[ $stderr == *"s.yaml:3:5: policy s: $PWD/tool is a script: "*"nothing was changed"* ]] ||
+		fail "$stderr"
+	[[ -z $output ]]
+}
+
+@test "a name that two of the given files have: both are files that are there" {
+	((EUID == 0)) || fail "needs root"
+	export PORTHOLD
+	printf 'porthold: 1\npolicies:\n  - {name: s, match: {comm: sh}, allow: []}\n' | tee a.yaml >b.yaml
+	run -1 in_own_run true apply --dry-run a.yaml b.yaml
+	[[ $output == "b.yaml:3:5: there is a policy s already (a.yaml:3); give one of them another name"* ]] ||
+		fail "$output"
+}
+
+@test "apply of what is not there, or of another kind of file" {
+	((EUID == 0)) || fail "needs root"
+	export PORTHOLD
+	run -1 in_own_run true apply --dry-run "$PWD/nonexistent"
+	[[ $output == "$PWD/nonexistent: there is no such file; check the path"* ]] || fail "$output"
+	echo x >notes
+	run -1 in_own_run true apply --dry-run notes
+	[[ $output == *"only *.yaml counts"* ]] || fail "$output"
 }
