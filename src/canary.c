@@ -191,7 +191,7 @@ static void check_generation(const struct subject *subject, struct ph_canary *ca
 		check_tables(subject, &header, canary);
 }
 
-static int read_files(struct ph_image *ret)
+int canary_read_files(struct ph_image *ret)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_(problems_donep) struct ph_problems problems = {};
@@ -279,7 +279,7 @@ static void look(struct subject *subject, const struct ph_image *image, struct p
 
 	check_programs(subject, canary);
 	if (!image)
-		r = read_files(&files);
+		r = canary_read_files(&files);
 	if (r) {
 		fail(canary, PH_CANARY_GENERATION, "the policy files cannot be read: %s",
 		     strerror(-r));

@@ -57,6 +57,9 @@ void canary_look(const struct ph_image *image, struct ph_canary *ret);
 #define PH_CANARY_SECONDS 10
 void canary_run(const struct ph_image *image, struct ph_canary *ret);
 
+/* What should be in force, by the files; 0, or -errno where they cannot be read or compiled. */
+int canary_read_files(struct ph_image *ret);
+
 /* Nothing failed. */
 bool canary_ok(const struct ph_canary *canary);
 

@@ -321,6 +321,22 @@ static bool is_roots(const char *path, const struct stat *st)
 	       !((st->st_mode | folder.st_mode) & S_IWOTH);
 }
 
+/* Where links lead is looked up when policies are applied. */
+static int look_at_links(struct look *look, const struct ph_policy *policy)
+{
+	const char *exe = policy->match.exe;
+	cleanup_free char *real = realpath(exe, NULL), *remedy = NULL;
+
+	if (!real || !strcmp(real, exe))
+		return 0;
+	if (asprintf(&remedy, "name it: exe: %s", real) < 0)
+		return -ENOMEM;
+	return NOTE(look, PH_WARNING, policy, remedy,
+		    "policy %s: %s is a link, now to %s: should it lead elsewhere, that is held "
+		    "after the next apply, or when the daemon has looked (each minute)",
+		    policy->name, exe, real);
+}
+
 static int look_at_file(struct look *look, const struct ph_policy *policy, const struct stat *st)
 {
 	const char *exe = policy->match.exe;
@@ -334,7 +350,7 @@ static int look_at_file(struct look *look, const struct ph_policy *policy, const
 			    "policy %s: %s is not executable: nothing can run it", policy->name,
 			    exe);
 	if (is_roots(exe, st))
-		return 0;
+		return look_at_links(look, policy);
 	return NOTE(look, PH_WARNING, policy,
 		    "let root own the file and its folder, and nobody else write there",
 		    "policy %s: others than root may put another program in the place of %s, and "

@@ -13,6 +13,7 @@
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
+#include "kernel/programs.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
 #include "trial.h"
@@ -41,6 +42,8 @@ struct facts {
 	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
 	struct ph_canary canary;
+	int moved; /* programs that links lead to, and did not when policies were applied */
+	uint64_t moved_policy; /* of one of them */
 };
 
 static bool leader_is_labelled(const struct facts *facts, uint32_t tgid, uint64_t id)
@@ -205,17 +208,28 @@ static json_t *trial_json(const struct facts *facts)
 			 "falls_back_to", (json_int_t)facts->fallback);
 }
 
+/* The name of a policy whose exe leads elsewhere now; NULL: there is none. */
+static const char *moved_policy(const struct facts *facts)
+{
+	for (size_t i = 0; facts->moved > 0 && i < facts->set.n; i++)
+		if (policy_id(&facts->set.policies[i]) == facts->moved_policy)
+			return facts->set.policies[i].name;
+	return NULL;
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open(facts->state.backend, &facts->features);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
-	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files;
+	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) || facts->bad_files ||
+			facts->moved > 0;
 	bool whole = !strcmp(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
-			 "in_force", 1, "backend", backend_name(facts->state.backend), "generation",
+	return json_pack("{s:s?, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+			 "exe_moved", moved_policy(facts), "in_force", 1, "backend",
+			 backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
 			 "rewritten_sockets",
@@ -363,6 +377,17 @@ static void print_bad_files(const json_t *object)
 			(long long)n, n == 1 ? "" : "s");
 }
 
+static void print_moved(const json_t *object)
+{
+	const char *policy = json_string_value(json_object_get(object, "exe_moved"));
+
+	if (policy)
+		(void)printf(
+			"the exe of policy %s is a link that leads elsewhere now: what is there "
+			"is not held; porthold apply\n",
+			policy);
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -377,6 +402,7 @@ static void print_text(const json_t *object)
 		     (long long)json_integer_value(json_object_get(object, "generation")));
 	print_trial(json_object_get(object, "trial"));
 	print_bad_files(object);
+	print_moved(object);
 	print_canary(json_object_get(object, "canary"));
 	if (*covers)
 		(void)printf("covers only %s\n", covers);
@@ -470,6 +496,9 @@ static void ask_canary(struct facts *facts, bool check)
 		canary_run(image, &facts->canary);
 	else
 		canary_look(image, &facts->canary);
+	if (image && image->n_programs && image->header.hash == facts->header.hash)
+		facts->moved = programs_moved(&facts->kernel, image, facts->header.slot,
+					      &facts->moved_policy);
 }
 
 /* With nothing in between: of an apply that comes there the canary would complain. */

@@ -3,18 +3,56 @@
 
 #include "apply.h"
 #include "canary.h"
+#include "kernel/generation.h"
+#include "kernel/labels.h"
+#include "kernel/programs.h"
 #include "util/cleanup.h"
+
+DEFINE_CLEANUP_DONE(struct ph_image, image_done);
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+
+/*
+ * Upgrades put other files in the place of programs, and other links: of these nobody tells the kernel
+ * but we. What runs already by a link that led elsewhere is confined from here on.
+ */
+static void tell_programs(const struct ph_image *image)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_header header;
+	uint64_t policy;
+	size_t missing;
+	int moved;
+
+	if (!image->n_programs || kernel_open(&kernel, &(struct ph_fault){}) ||
+	    generation_current(&kernel, &header) || header.hash != image->header.hash)
+		return;
+	moved = programs_moved(&kernel, image, header.slot, &policy);
+	/* A failure is seen by status, which asks the same. */
+	if (programs_tell(&kernel, image, header.slot, &missing) || moved <= 0)
+		return;
+	for (int pass = 0; pass < 2; pass++) {
+		cleanup_(labels_donep) struct ph_labels labels = {};
+
+		(void)labels_pass(&labels);
+	}
+}
 
 void health_check(const void *nothing, FILE *answer)
 {
 	enum ph_health_result result = PH_HEALTH_BUSY;
+	cleanup_(image_donep) struct ph_image image = {};
 	struct ph_canary canary = {};
 	char failed[1024] = "";
 	struct ph_fault f = {};
 	cleanup_close int lock = apply_lock(&f);
 
 	if (lock >= 0) {
-		canary_run(NULL, &canary);
+		bool bad = canary_read_files(&image);
+
+		if (!bad)
+			tell_programs(&image);
+		canary_run(bad ? NULL : &image, &canary);
 		result = canary_ok(&canary) ? PH_HEALTH_WELL : PH_HEALTH_ILL;
 		canary_text(&canary, failed, sizeof(failed));
 	}
