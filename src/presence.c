@@ -143,6 +143,31 @@ static int add_path(struct names *names)
 	return r;
 }
 
+static bool lies_in(const char *folder, size_t length, const char *name)
+{
+	char path[PH_EXE_MAX];
+
+	return snprintf(path, sizeof(path), "%.*s/%s", (int)length, folder, name) <
+		       (int)sizeof(path) &&
+	       !access(path, F_OK);
+}
+
+/* What is most often so, without looking at all that there is. */
+static bool is_program(const char *name)
+{
+	const char *path = getenv("PATH");
+
+	for (size_t length; path && *path; path += length + (path[length] == ':')) {
+		length = strcspn(path, ":");
+		if (lies_in(path, length, name))
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(program_folders) / sizeof(*program_folders); i++)
+		if (lies_in(program_folders[i], strlen(program_folders[i]), name))
+			return true;
+	return false;
+}
+
 static int add_task(struct names *names, const char *pid, const char *tid)
 {
 	char path[64], comm[PH_COMM_MAX + 2] = "";
@@ -207,8 +232,11 @@ static int look_at_comm(struct look *look, const struct ph_policy *policy)
 	const char *comm = policy->match.comm, *nearest;
 	struct ph_word word = { .text = comm, .len = strlen(comm) };
 	char remedy[200] = "check the spelling: ps -eo comm shows the names of what runs";
-	int r = look->comms.whole ? 0 : find_comms(&look->comms);
+	int r;
 
+	if (is_program(comm))
+		return 0;
+	r = look->comms.whole ? 0 : find_comms(&look->comms);
 	if (r || names_have(&look->comms, comm))
 		return r;
 	if (word_is_number(&word))

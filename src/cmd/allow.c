@@ -35,6 +35,7 @@ struct request {
 	enum ph_children children;
 	struct ph_lasting lasting;
 	struct ph_apply_options apply;
+	bool again; /* there is such a policy, and it gets other ports */
 };
 
 enum {
@@ -205,12 +206,16 @@ static int list_edits(const char *name, bool permanent, struct ph_edits *ret)
 	return r ? r : edits_add(ret, transient, NULL, NULL);
 }
 
-/* But of DNS: what the answer says leaves it out anyway. */
-static void warn_of(const struct ph_policy_set *made)
+/*
+ * But of DNS: what the answer says leaves it out anyway. And whether the name is anybody's is said
+ * the first time.
+ */
+static void warn_of(const struct ph_policy_set *made, bool again)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 
-	(void)presence_check(made, NULL, &problems);
+	if (!again)
+		(void)presence_check(made, NULL, &problems);
 	(void)policy_set_check(made, NULL, &(struct ph_cidrs){}, &problems);
 	print_warnings(&problems);
 }
@@ -236,6 +241,7 @@ static int allow(struct request *request, struct ph_policy *policy, struct ph_po
 		r = begin_lasting(&request->lasting);
 	if (r)
 		return r;
+	request->again = !access(edits.v[0].path, F_OK);
 	policy->file = edits.v[0].path;
 	policy->line = PH_ONE_POLICY_LINE;
 	policy->column = PH_ONE_POLICY_COLUMN;
@@ -322,7 +328,7 @@ int cmd_allow(int argc, char **argv)
 	(void)fputs(answer, stdout);
 	print_applied(&applied);
 	r = print_refused(&refused, request.apply.existing, applied.backend);
-	warn_of(&made);
+	warn_of(&made, request.again);
 	return r;
 }
 
