@@ -228,12 +228,11 @@ static int set_of_one(const struct ph_policy *policy, struct ph_policy_set *ret)
 	return r ? r : policy_set_add(ret, &copy);
 }
 
-/* Takes the policy over; *made gets a copy, as its file says it. */
-static int allow(struct request *request, struct ph_policy *policy, struct ph_policy_set *made,
-		 struct ph_applied *ret)
+/* Takes the policy over; *made gets a copy, as its file says it, which *edits names. */
+static int allow(struct request *request, struct ph_policy *policy, struct ph_edits *edits,
+		 struct ph_policy_set *made, struct ph_applied *ret)
 {
-	cleanup_(edits_donep) struct ph_edits edits = {};
-	int r = list_edits(request->name, request->lasting.permanent, &edits);
+	int r = list_edits(request->name, request->lasting.permanent, edits);
 
 	if (r)
 		return usage_error("allow", "%s: %s", request->name, strerror(-r));
@@ -241,12 +240,12 @@ static int allow(struct request *request, struct ph_policy *policy, struct ph_po
 		r = begin_lasting(&request->lasting);
 	if (r)
 		return r;
-	request->again = !access(edits.v[0].path, F_OK);
-	policy->file = edits.v[0].path;
+	request->again = !access(edits->v[0].path, F_OK);
+	policy->file = edits->v[0].path;
 	policy->line = PH_ONE_POLICY_LINE;
 	policy->column = PH_ONE_POLICY_COLUMN;
 	r = set_of_one(policy, made) ? no_memory("allow") :
-				       replace_files(&edits, policy, &request->apply, ret);
+				       replace_files(edits, policy, &request->apply, ret);
 	if (r)
 		undo_lasting(&request->lasting);
 	return r;
@@ -304,6 +303,7 @@ static int take_request(int argc, char **argv, struct request *request, struct p
 int cmd_allow(int argc, char **argv)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
+	cleanup_(edits_donep) struct ph_edits edits = {};
 	cleanup_(policy_set_donep) struct ph_policy_set made = {};
 	cleanup_(policy_donep) struct ph_policy policy = {};
 	cleanup_free char *answer = NULL;
@@ -322,7 +322,7 @@ int cmd_allow(int argc, char **argv)
 	if (lock < 0)
 		return report_failure(NULL, &f);
 	request.apply.refused = &refused;
-	r = allow(&request, &policy, &made, &applied);
+	r = allow(&request, &policy, &edits, &made, &applied);
 	if (r)
 		return r;
 	(void)fputs(answer, stdout);
