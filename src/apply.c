@@ -173,6 +173,9 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 	r = find_refused(image, cover, &sockets);
 	if (!r && options->existing == PH_EXISTING_KEEP)
 		r = sockets_keep(&sockets);
+	if (!r && options->existing == PH_EXISTING_REPORT &&
+	    image->header.features & PH_FEATURE_KEEP)
+		sockets_find_exempt(&sockets);
 	if (r)
 		return r;
 	if (options->existing == PH_EXISTING_KILL)
@@ -627,7 +630,8 @@ static int apply_set(const struct ph_policy_set *set, const struct ph_apply_opti
 	r = put_set_in_force(set, &image, options, edits, applied, problems, f);
 	if (r || options->dry_run)
 		return r;
-	note(applied, f, treat_existing(&image, options, &applied->cover), "the open sockets cannot be listed");
+	note(applied, f, treat_existing(&image, options, &applied->cover),
+	     "the open sockets cannot be listed");
 	verify(&image, applied, f);
 	return 0;
 }

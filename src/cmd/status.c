@@ -14,6 +14,7 @@
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
+#include "kernel/programs.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
@@ -36,6 +37,8 @@ struct facts {
 	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
 	struct ph_canary canary;
+	int moved; /* programs that links lead to, and did not when policies were applied */
+	uint64_t moved_policy; /* of one of them */
 };
 
 static bool leader_is_labelled(const struct facts *facts, uint32_t tgid, uint64_t id)
@@ -230,28 +233,37 @@ static json_t *files_json(const struct ph_expected *expected)
 			 expected->why, "lost", lost_json(&expected->lost), "kept", expected->kept);
 }
 
+/* The name of a policy whose exe leads elsewhere now; NULL: there is none. */
+static const char *moved_policy(const struct facts *facts)
+{
+	for (size_t i = 0; facts->moved > 0 && i < facts->expected.set.n; i++)
+		if (policy_id(&facts->expected.set.policies[i]) == facts->moved_policy)
+			return facts->expected.set.policies[i].name;
+	return NULL;
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
 	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) ||
 			facts->expected.bad_files || !facts->expected.kept ||
-			health_errors(&facts->kernel);
+			health_errors(&facts->kernel) || facts->moved > 0;
 	bool whole = attach_is_whole(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->expected.set.n; i++)
 		(void)json_array_append_new(policies,
 					    policy_json(facts, &facts->expected.set.policies[i]));
-	return json_pack("{s:o, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "files", files_json(&facts->expected), "in_force", 1, "backend",
-			 backend_name(facts->state.backend), "generation",
-			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
-			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
-			 "rewritten_sockets",
-			 (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN), "bad_files",
-			 (json_int_t)facts->expected.bad_files, "trial", trial_json(facts),
-			 "canary", canary, "open_doors", doors_json(open), "policies", policies,
-			 "health", health_json(facts), "unrecorded", unrecorded_json(facts));
+	return json_pack(
+		"{s:o, s:s?, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"files", files_json(&facts->expected), "exe_moved", moved_policy(facts), "in_force",
+		1, "backend", backend_name(facts->state.backend), "generation",
+		(json_int_t)facts->header.generation, "degraded", degraded, "covers",
+		whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
+		"rewritten_sockets", (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN),
+		"bad_files", (json_int_t)facts->expected.bad_files, "trial", trial_json(facts),
+		"canary", canary, "open_doors", doors_json(open), "policies", policies, "health",
+		health_json(facts), "unrecorded", unrecorded_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -445,6 +457,17 @@ static void print_unrecorded(const json_t *unrecorded)
 			     (long long)withheld);
 }
 
+static void print_moved(const json_t *object)
+{
+	const char *policy = json_string_value(json_object_get(object, "exe_moved"));
+
+	if (policy)
+		(void)printf(
+			"the exe of policy %s is a link that leads elsewhere now: what is there "
+			"is not held; porthold apply\n",
+			policy);
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -459,6 +482,7 @@ static void print_text(const json_t *object)
 		     (long long)json_integer_value(json_object_get(object, "generation")));
 	print_trial(json_object_get(object, "trial"));
 	print_files(object);
+	print_moved(object);
 	print_canary(json_object_get(object, "canary"));
 	print_health(json_object_get(object, "health"));
 	if (*covers)
@@ -610,6 +634,9 @@ static int gather(struct facts *facts, bool check, bool *ret_nothing, struct ph_
 		canary_run(image, &facts->canary);
 	else
 		canary_look(image, &facts->canary);
+	if (image && image->n_programs)
+		facts->moved = programs_moved(&facts->kernel, image, facts->header.slot,
+					      &facts->moved_policy);
 	return count(facts, f);
 }
 
