@@ -534,14 +534,15 @@ static void print_nothing(const json_t *object)
 			     (long long)waiting);
 }
 
-/* Whether all that the files say is in force. */
+/* Whether all that the files say is in force, and of the programs that they mean now. */
 static bool files_are_in_force(const json_t *object)
 {
 	const json_t *files = json_object_get(object, "files");
 
 	return !strcmp(json_string_value(json_object_get(files, "state")),
 		       files_words[PH_FILES_APPLIED]) &&
-	       !json_integer_value(json_object_get(object, "bad_files"));
+	       !json_integer_value(json_object_get(object, "bad_files")) &&
+	       json_is_null(json_object_get(object, "exe_moved"));
 }
 
 /* With --check, whether all is well is what was asked. */
