@@ -109,10 +109,15 @@ static int say(const struct ph_policy_set *set, const struct ph_edits *edits, en
 	struct ph_fault f = {};
 	int r = load_before(&before);
 
-	if (!r) {
-		said->changes = changes_find(&before, set, said->most);
-		r = said->changes ? find_remarks(set, &before, edits, &said->remarks) : -ENOMEM;
+	if (r) {
+		(void)fault(&f, r, PH_EXIT_IMPOSSIBLE,
+			    "nothing was changed: what is in force cannot be compared with, as its "
+			    "copies in " PH_GOOD_POLICIES " cannot be read: %s",
+			    strerror(-r));
+		return report_failure(NULL, &f);
 	}
+	said->changes = changes_find(&before, set, said->most);
+	r = said->changes ? find_remarks(set, &before, edits, &said->remarks) : -ENOMEM;
 	if (r == -EINVAL && bad == PH_BAD_FILES_WARN) {
 		make_warnings(&said->remarks);
 		r = 0;

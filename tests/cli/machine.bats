@@ -184,6 +184,19 @@ locks_out() { # PORT NAME
 	[[ $(in_force) == standing ]]
 }
 
+@test "kept copies that cannot be read are named, and nothing is changed" {
+	printf 'porthold: 1\npolicies:\n  - {name: odd, match: {comm: setpriv}, allow: []}\n' \
+		>"$BATS_TEST_TMPDIR/odd.yaml"
+	mkdir /var/lib/porthold/good/run+porthold+policy.d+other.yaml
+	before=$(everything)
+	complains 3 "its copies in /var/lib/porthold/good cannot be read: Is a directory" \
+		porthold apply "$BATS_TEST_TMPDIR/odd.yaml"
+	unchanged
+	rmdir /var/lib/porthold/good/run+porthold+policy.d+other.yaml
+	run -0 porthold apply "$BATS_TEST_TMPDIR/odd.yaml"
+	run -0 porthold remove --force odd
+}
+
 @test "run warns that it leaves DNS out, and takes its policy away" {
 	run -0 --separate-stderr porthold run 4041 -- true
 	[[ $stderr == "porthold run: warning: DNS is not among the ports 4041: no name can be resolved; add dns, as in 4041,dns" ]]
