@@ -13,6 +13,7 @@
 enum {
 	PATH_STEPS = PH_EXE_DEPTH + 6, /* components, and mounts that are crossed */
 	SIGNAL_KILL = 9,
+	OTHERS_WRITE = 022, /* group and others, of a folder's mode */
 };
 
 /* 0: nothing that a policy could name, as a file in memory, or one that lies too deep. */
@@ -77,6 +78,46 @@ PH_FUNCTION int add_by_program(struct fresh_label *fresh, ph_tables slot, __u64 
 	return 0;
 }
 
+/* Inode number of the first mount namespace; 0: it is not known, and no file is learnt. */
+const volatile __u32 ph_mount_namespace = 0;
+
+/*
+ * Whether the path is that of the machine, where root alone says which file lies there. In a mount
+ * namespace of their own, or in a folder of theirs, others could put any file there and so have it
+ * confined for everybody.
+ */
+static __always_inline bool is_roots_path(struct file *file)
+{
+	void *in_mount = BPF_CORE_READ(file, f_path.mnt);
+	struct mount *mount = in_mount - bpf_core_field_offset(struct mount, mnt);
+	struct inode *folder = BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode);
+
+	return BPF_CORE_READ(mount, mnt_ns, ns.inum) == ph_mount_namespace &&
+	       !BPF_CORE_READ(folder, i_uid.val) && !(BPF_CORE_READ(folder, i_mode) & OTHERS_WRITE);
+}
+
+/*
+ * An upgrade has put another file at the path of a program: from now on that one is known under
+ * every name. A full table keeps it out, and the path holds alone, until user space looks.
+ */
+PH_FUNCTION int learn_file(ph_tables slot, __u64 kind, __u64 path, __u64 file)
+{
+	struct ph_trait by_path = ph_trait(kind, path);
+	struct ph_trait by_file = ph_trait(kind + PH_TRAIT_FILE - PH_TRAIT_PATH, file);
+	void *files = bpf_map_lookup_elem(&ph_files, &slot);
+	const struct ph_ids *brought = NULL;
+
+	if (!files)
+		return 0;
+	if (in_filter(slot, &by_path))
+		brought = find_trait(slot, &by_path);
+	if (!brought)
+		brought = bpf_map_lookup_elem(files, &by_path);
+	if (brought)
+		bpf_map_update_elem(files, &by_file, brought, PH_IF_NEW);
+	return 0;
+}
+
 struct program {
 	__u64 path;
 	__u64 file;
@@ -99,6 +140,21 @@ static __always_inline void add_program(struct fresh_label *fresh, const struct 
 	add_by_program(fresh, slot, PH_TRAIT_NAMED_FILE, ph_with_name(program->file, name));
 }
 
+static __always_inline void learn_program(const struct ph_header *header,
+					  const struct program *program,
+					  const struct ph_trait *name)
+{
+	ph_tables slot;
+
+	if (!header || !(header->features & PH_FEATURE_EXE))
+		return;
+	slot = header->slot;
+	learn_file(slot, PH_TRAIT_PATH, program->path, program->file);
+	if (header->features & PH_FEATURE_NAMED_EXE)
+		learn_file(slot, PH_TRAIT_NAMED_PATH, ph_with_name(program->path, name),
+			   ph_with_name(program->file, name));
+}
+
 /* Now and when the deadline has passed. */
 static __always_inline void add_by_exe(struct fresh_label *fresh, const struct ph_header *header,
 				       struct file *file, const struct ph_trait *name)
@@ -111,6 +167,10 @@ static __always_inline void add_by_exe(struct fresh_label *fresh, const struct p
 	program.file = hash_file(file);
 	add_program(fresh, header, &program, name);
 	add_program(fresh, next_header(header), &program, name);
+	if (!fresh->policies.count || !is_roots_path(file))
+		return;
+	learn_program(header, &program, name);
+	learn_program(next_header(header), &program, name);
 }
 
 /*

@@ -173,6 +173,9 @@ static int treat_existing(const struct ph_image *image, const struct ph_apply_op
 	r = find_refused(image, cover, &sockets);
 	if (!r && options->existing == PH_EXISTING_KEEP)
 		r = sockets_keep(&sockets);
+	if (!r && options->existing == PH_EXISTING_REPORT &&
+	    image->header.features & PH_FEATURE_KEEP)
+		sockets_find_exempt(&sockets);
 	if (r)
 		return r;
 	if (options->existing == PH_EXISTING_KILL)

@@ -36,6 +36,20 @@ static int lsm_missing(const struct ph_features *features, struct ph_fault *f)
 		     list, list);
 }
 
+/* Both backends look at what tasks and sockets are. */
+static int unreadable(const struct ph_features *features, struct ph_fault *f)
+{
+	if (*features->lockdown)
+		return fault(f, -EPERM, PH_EXIT_IMPOSSIBLE,
+			     "the kernel is locked down (lockdown=%s): no BPF program may read its "
+			     "memory, and those of porthold must; boot with lockdown=integrity, or "
+			     "without lockdown=",
+			     features->lockdown);
+	return fault(f, -EOPNOTSUPP, PH_EXIT_IMPOSSIBLE,
+		     "this kernel lets no BPF program read its memory, and those of porthold must; "
+		     "boot one with CONFIG_BPF_EVENTS");
+}
+
 static void name_doors(uint64_t doors, char *ret, size_t size)
 {
 	size_t used = 0;
@@ -76,6 +90,8 @@ int backend_choose(const struct ph_apply_options *options, const struct ph_featu
 		return fault(f, -EOPNOTSUPP, PH_EXIT_IMPOSSIBLE,
 			     "this kernel has no BTF (/sys/kernel/btf/vmlinux is missing); "
 			     "boot one with CONFIG_DEBUG_INFO_BTF");
+	if (!features->reads_kernel)
+		return unreadable(features, f);
 	if (options->accept && doors_parse(options->accept, &accepted, names, sizeof(names)))
 		return fault(f, -EINVAL, PH_EXIT_USAGE, "no door is called %s; see porthold doctor",
 			     names);

@@ -79,10 +79,12 @@ static int find_wards(struct wards *wards)
 
 static int refuse(const struct ph_policy *policy, const char *what, struct ph_fault *f)
 {
-	return fault(f, -EPERM, PH_EXIT_REFUSED,
-		     "policy %s would confine %s: that can lock you out. Nothing was changed. "
-		     "Choose another match, or limit the policy to a cgroup (--in-cgroup)",
-		     policy->name, what);
+	return fault(
+		f, -EPERM, PH_EXIT_REFUSED,
+		"policy %s would confine %s: that can lock you out. Nothing was changed. "
+		"Choose another match, or limit it to a cgroup: cgroup: in a file, --in-cgroup "
+		"with allow",
+		policy->name, what);
 }
 
 static int check_policy(const struct ph_policy *policy, const struct wards *wards,

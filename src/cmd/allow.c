@@ -2,7 +2,9 @@
 /* allow and remove: one policy of one name, kept in a file of its own below /run. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,8 +15,11 @@
 #include "policy/name.h"
 #include "policy/parse.h"
 #include "policy/print.h"
+#include "presence.h"
+#include "subject.h"
 #include "util/cleanup.h"
 #include "util/file.h"
+#include "util/stream.h"
 
 #define DEFAULT_PORTS "4040"
 
@@ -23,6 +28,7 @@ DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
+DEFINE_CLEANUP_DONE(struct ph_subject, subject_done);
 
 struct request {
 	const char *ports;
@@ -31,6 +37,7 @@ struct request {
 	enum ph_children children;
 	struct ph_lasting lasting;
 	struct ph_apply_options apply;
+	bool again; /* there is such a policy, and it gets other ports */
 };
 
 enum {
@@ -60,26 +67,41 @@ static int take_option(struct request *request, int option)
 	}
 }
 
-static bool is_ports(const char *text)
+/* Policies go by names: whose number it is, and what that process is called. */
+static int refuse_number(const char *ports, const char *number)
 {
-	return *text && strspn(text, "0123456789,-") == strlen(text);
+	cleanup_(subject_donep) struct ph_subject subject = {};
+	char *end;
+	long pid = strtol(number, &end, 10);
+
+	if (pid > 0 && pid <= INT_MAX && !subject_of_pid((pid_t)pid, &subject))
+		return usage_error("allow",
+				   "%s is a number, and a policy goes by the name of a process: "
+				   "that of process %s is %s: porthold allow %s %s",
+				   number, number, subject.comm, ports, subject.comm);
+	return usage_error("allow",
+			   "%s is a number, and a policy goes by the name of a process; for two "
+			   "ports: porthold allow %s,%s NAME",
+			   number, ports, number);
 }
 
 /* What is easily mistaken: the order, the commas, and the name that is missing. */
 static int check_words(int n, char **words)
 {
-	if (n == 1 && is_ports(words[0]))
+	if (n == 1 && ports_look_like(words[0]))
 		return usage_error("allow",
 				   "%s looks like ports: which process may use them? "
 				   "porthold allow %s NAME",
 				   words[0], words[0]);
-	if (n == 2 && !is_ports(words[0]) && is_ports(words[1]))
+	if (n == 2 && !ports_look_like(words[0]) && ports_look_like(words[1]))
 		return usage_error("allow", "the ports come first: porthold allow %s NAME",
 				   words[1]);
-	if (n > 2 && is_ports(words[0]) && is_ports(words[1]))
+	if (n > 2 && ports_look_like(words[0]) && ports_look_like(words[1]))
 		return usage_error("allow",
 				   "ports are one word, with commas: porthold allow %s,%s NAME",
 				   words[0], words[1]);
+	if (n == 2 && strspn(words[1], "0123456789") == strlen(words[1]) && *words[1])
+		return refuse_number(words[0], words[1]);
 	return n == 1 || n == 2 ? 0 : usage_error("allow", "expected [PORTS] NAME");
 }
 
@@ -156,22 +178,19 @@ static int set_cgroup(const char *path, struct ph_policy *policy)
 
 static int make_policy(const struct request *request, struct ph_policy *policy)
 {
-	struct ph_rule rule = { .kind = PH_RULE_PORTS, .connect = true, .bind = true };
 	struct ph_text_error error;
 	int r = comm_check(request->name, strlen(request->name), &error);
 
 	if (r)
 		return report_text_error("allow", request->name, &error);
-	r = ports_parse(request->ports, strlen(request->ports), &rule.ranges, &rule.n_ranges,
-			&error);
+	r = port_rules_parse(request->ports, strlen(request->ports), policy, &error);
 	if (r)
-		return report_text_error("allow", request->ports, &error);
+		return r == -ENOMEM ? no_memory("allow") :
+				      report_text_error("allow", request->ports, &error);
 	policy->name = strdup(request->name);
 	policy->children = request->children;
 	(void)snprintf(policy->match.comm, sizeof(policy->match.comm), "%s", request->name);
-	r = policy_add_rule(policy, &rule);
-	rule_done(&rule);
-	if (r || !policy->name)
+	if (!policy->name)
 		return no_memory("allow");
 	return request->cgroup ? set_cgroup(request->cgroup, policy) : 0;
 }
@@ -190,13 +209,18 @@ static int list_edits(const char *name, bool permanent, struct ph_edits *ret)
 	return r ? r : edits_add(ret, transient, NULL, NULL);
 }
 
-/* But of DNS: what the answer says leaves it out anyway. */
-static void warn_of(const struct ph_policy_set *made)
+/*
+ * But of DNS: what the answer says leaves it out anyway. And whether the name is anybody's is said
+ * the first time.
+ */
+static void warn_of(const struct ph_policy_set *made, bool again)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 
-	if (!policy_set_check(made, NULL, &(struct ph_cidrs){}, &problems))
-		print_warnings(&problems);
+	if (!again)
+		(void)presence_check(made, NULL, &problems);
+	(void)policy_set_check(made, NULL, &(struct ph_cidrs){}, &problems);
+	print_warnings(&problems);
 }
 
 static int set_of_one(const struct ph_policy *policy, struct ph_policy_set *ret)
@@ -207,11 +231,11 @@ static int set_of_one(const struct ph_policy *policy, struct ph_policy_set *ret)
 	return r ? r : policy_set_add(ret, &copy);
 }
 
-static int allow(struct request *request, struct ph_policy *policy, struct ph_applied *ret)
+/* Takes the policy over; *made gets a copy, as its file says it, which *edits names. */
+static int allow(struct request *request, struct ph_policy *policy, struct ph_edits *edits,
+		 struct ph_policy_set *made, struct ph_applied *ret)
 {
-	cleanup_(policy_set_donep) struct ph_policy_set made = {};
-	cleanup_(edits_donep) struct ph_edits edits = {};
-	int r = list_edits(request->name, request->lasting.permanent, &edits);
+	int r = list_edits(request->name, request->lasting.permanent, edits);
 
 	if (r)
 		return usage_error("allow", "%s: %s", request->name, strerror(-r));
@@ -219,49 +243,96 @@ static int allow(struct request *request, struct ph_policy *policy, struct ph_ap
 		r = begin_lasting(&request->lasting);
 	if (r)
 		return r;
-	policy->file = edits.v[0].path;
+	request->again = !access(edits->v[0].path, F_OK);
+	policy->file = edits->v[0].path;
 	policy->line = PH_ONE_POLICY_LINE;
 	policy->column = PH_ONE_POLICY_COLUMN;
-	r = set_of_one(policy, &made) ? no_memory("allow") :
-					replace_files(&edits, policy, &request->apply, ret);
+	r = set_of_one(policy, made) ? no_memory("allow") :
+				       replace_files(edits, policy, &request->apply, ret);
 	if (r)
 		undo_lasting(&request->lasting, ret);
-	else
-		warn_of(&made);
 	return r;
+}
+
+/* --- The answer */
+
+static void print_ports(FILE *stream, const struct ph_rule *rule)
+{
+	cleanup_free char *ports = NULL;
+
+	if (rule->kind == PH_RULE_DNS || ports_format(rule->ranges, rule->n_ranges, &ports))
+		(void)fputs("DNS", stream);
+	else
+		(void)fprintf(stream, "%s port %s", rule->proto == PH_PROTO_UDP ? "UDP" : "TCP",
+			      ports);
+}
+
+/* What the name may use from now on, and for how long; NULL: no memory. */
+static char *format_answer(const struct request *request, const struct ph_policy *policy)
+{
+	static const char *const dns[] = {
+		[PH_DNS_NONE] = ", not even DNS",
+		[PH_DNS_TCP] = ", and of DNS what goes over TCP",
+		[PH_DNS_UDP] = "",
+	};
+	cleanup_(stream_donep) struct ph_stream stream = {};
+	char *text = NULL;
+
+	if (stream_begin(&stream))
+		return NULL;
+	(void)fprintf(stream.file, "%s may use ", request->name);
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		print_ports(stream.file, &policy->rules[i]);
+		(void)fputs(" and ", stream.file);
+	}
+	(void)fprintf(stream.file, "nothing%s on the network%s.\n", policy->n_rules ? " else" : "",
+		      policy->n_rules ? dns[ports_reach_dns(policy)] : "");
+	if (!request->lasting.permanent)
+		(void)fputs("This lasts until the next boot; --permanent keeps it.\n", stream.file);
+	return stream_end(&stream, &text) ? NULL : text;
+}
+
+static int take_request(int argc, char **argv, struct request *request, struct ph_policy *policy)
+{
+	int r = parse_arguments(argc, argv, request);
+
+	if (!r)
+		r = make_policy(request, policy);
+	if (!r)
+		r = require_root("allow");
+	return r || !request->cgroup ? r : check_cgroup(request->cgroup);
 }
 
 int cmd_allow(int argc, char **argv)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	cleanup_(policy_set_donep) struct ph_policy_set made = {};
 	cleanup_(policy_donep) struct ph_policy policy = {};
+	cleanup_free char *answer = NULL;
 	cleanup_close int lock = -1;
 	struct ph_applied applied = {};
 	struct request request = {};
 	struct ph_fault f = {};
-	bool dns;
-	int r = parse_arguments(argc, argv, &request);
+	int r = take_request(argc, argv, &request, &policy);
 
-	if (!r)
-		r = make_policy(&request, &policy);
-	if (!r)
-		r = require_root("allow");
-	if (!r && request.cgroup)
-		r = check_cgroup(request.cgroup);
 	if (r)
 		return r;
-	dns = ports_allow_dns(&policy);
+	answer = format_answer(&request, &policy);
+	if (!answer)
+		return no_memory("allow");
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
 	request.apply.refused = &refused;
-	r = allow(&request, &policy, &applied);
+	r = allow(&request, &policy, &edits, &made, &applied);
 	if (r)
 		return r;
+	(void)fputs(answer, stdout);
 	print_applied(&applied);
-	(void)printf("%s may use TCP port %s and nothing else on the network%s.\n", request.name,
-		     request.ports, dns ? "" : ", not even DNS");
-	return print_refused(&refused, request.apply.existing, applied.backend);
+	r = print_refused(&refused, request.apply.existing, applied.backend);
+	warn_of(&made, request.again);
+	return r;
 }
 
 /* --- remove */

@@ -23,6 +23,7 @@ DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_origins, origins_done);
 DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_said, said_done);
 DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 
 struct request {
@@ -182,7 +183,7 @@ static int add_file(const struct request *request, const char *path, struct ph_e
 	const struct ph_edit *other;
 	int r;
 
-	if (!is_policy_file(name))
+	if (!access(path, F_OK) && !is_policy_file(name))
 		return problems_refuse(problems, path, "call it NAME.yaml",
 				       "in the policy directories only *.yaml counts");
 	if (lies_there(path, directory))
@@ -368,18 +369,23 @@ static void print_text(const struct request *request, const struct ph_applied *a
 static int apply_files(struct request *request, struct ph_edits *edits, struct ph_applied *ret)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
-	json_auto_t *changes = NULL;
+	cleanup_(said_donep) struct ph_said said = {
+		.most = request->json ? SIZE_MAX : PH_CHANGES_SHOWN,
+	};
 	int r;
 
 	request->apply.refused = &refused;
-	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, ret,
-			request->json ? SIZE_MAX : PH_CHANGES_SHOWN, &changes);
+	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, ret, &said);
 	if (r)
 		return r;
-	if (request->json)
-		return print_json(request, ret, changes);
-	print_text(request, ret, changes);
-	return print_refused(&refused, request->apply.existing, ret->backend);
+	if (request->json) {
+		r = print_json(request, ret, said.changes);
+	} else {
+		print_text(request, ret, said.changes);
+		r = print_refused(&refused, request->apply.existing, ret->backend);
+	}
+	print_warnings(&said.remarks);
+	return r;
 }
 
 static int install_and_apply(struct request *request)

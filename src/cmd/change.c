@@ -5,6 +5,7 @@
 
 #include "cmd/change.h"
 #include "cmd/lookout.h"
+#include "policy/check.h"
 #include "policy/mark.h"
 #include "policy/print.h"
 #include "service.h"
@@ -85,34 +86,71 @@ static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *
 	return r || ret->outcome != PH_DONE ? report_failure(problems, &f) : PH_EXIT_OK;
 }
 
+void said_done(struct ph_said *said)
+{
+	json_decref(said->changes);
+	problems_done(&said->remarks);
+}
+
+/* What is wrong with what changes, though it is well written, is no reason to leave the rest. */
+static void make_warnings(struct ph_problems *problems)
+{
+	for (size_t i = 0; i < problems->n; i++)
+		problems->v[i].severity = PH_WARNING;
+	problems->n_warnings += problems->n_errors;
+	problems->n_errors = 0;
+}
+
+/* What can be said before anything is done; what stands in the way is told. */
+static int say(const struct ph_policy_set *set, const struct ph_edits *edits, enum ph_bad_files bad,
+	       struct ph_said *said)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set before = {};
+	struct ph_fault f = {};
+	int r = load_before(&before);
+
+	if (r) {
+		(void)fault(&f, r, PH_EXIT_IMPOSSIBLE,
+			    "nothing was changed: what is in force cannot be compared with, as its "
+			    "copies in " PH_GOOD_POLICIES " cannot be read: %s",
+			    strerror(-r));
+		return report_failure(NULL, &f);
+	}
+	said->changes = changes_find(&before, set, said->most);
+	r = said->changes ? find_remarks(set, &before, edits, &said->remarks) : -ENOMEM;
+	if (r == -EINVAL && bad == PH_BAD_FILES_WARN) {
+		make_warnings(&said->remarks);
+		r = 0;
+	}
+	if (!r)
+		return 0;
+	if (r != -EINVAL)
+		return out_of_memory();
+	(void)problems_add_lines(&said->remarks, 0);
+	(void)fault(&f, r, PH_EXIT_NO, "nothing was changed; what was in force stays");
+	return report_failure(&said->remarks, &f);
+}
+
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
-		const struct ph_apply_options *options, struct ph_applied *ret, size_t most,
-		json_t **ret_changes)
+		const struct ph_apply_options *options, struct ph_applied *ret,
+		struct ph_said *said)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
-	cleanup_(policy_set_donep) struct ph_policy_set set = {}, before = {};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	struct ph_applied applied = {};
-	json_auto_t *changes = NULL;
 	struct ph_cover covered;
 	int r = load(edits, bad, &set, &problems);
 
+	if (!r && said)
+		r = say(&set, edits, bad, said);
 	if (r)
 		return r;
-	if (ret_changes && !load_before(&before))
-		changes = changes_find(&before, &set, most);
-	if (ret_changes && !changes)
-		return out_of_memory();
 	cover_recorded(&covered);
 	r = put_in_force(&set, edits, options, &applied, &problems);
 	*ret = applied;
-	if (r)
-		return r;
-	if (ret_changes) {
-		changes_cover(changes, &covered, &applied.cover);
-		*ret_changes = TAKE_PTR(changes);
-		warn_of_policies(&set, &before, edits);
-	}
-	return PH_EXIT_OK;
+	if (!r && said)
+		changes_cover(said->changes, &covered, &applied.cover);
+	return r;
 }
 
 /* A name may be defined once in a directory: another file of it cannot be overruled. */

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "cmd/cmd.h"
+#include "policy/problem.h"
 #include "policy/store.h"
 
 /* Whether a bad file that the edits do not touch stands in the way. */
@@ -19,13 +20,19 @@ enum ph_bad_files {
 
 #define PH_CHANGES_SHOWN 200 /* policies that a person is told of */
 
-/*
- * Puts in force what the directories hold after the edits. *ret_changes (may be NULL) gets what that
- * changes: changes_find() with so many policies. Of these warn_of_policies() is done as well.
- */
+/* What an apply says besides: what it changes, changes_find() with so many policies, and warnings. */
+struct ph_said {
+	size_t most;
+	json_t *changes;
+	struct ph_problems remarks; /* of the policies that change, for print_warnings() */
+};
+
+void said_done(struct ph_said *said);
+
+/* Puts in force what the directories hold after the edits. `said` may be NULL. */
 int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
-		const struct ph_apply_options *options, struct ph_applied *ret, size_t most,
-		json_t **ret_changes);
+		const struct ph_apply_options *options, struct ph_applied *ret,
+		struct ph_said *said);
 
 /* Refuses edits of files that people have written, or complains that they cannot be read. */
 int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *options);
@@ -34,19 +41,26 @@ int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		  const struct ph_apply_options *options, struct ph_applied *ret);
 
-/* --- What check warns of, on standard error. No failure of it counts. */
+/* --- What check says */
 
 /*
  * Nothing of policies that are the same in `known`. What an edit has read is named by where it was
- * read.
+ * read. 0, -EINVAL where something of it is an error, or -ENOMEM.
  */
-void warn_of_policies(const struct ph_policy_set *set, const struct ph_policy_set *known,
-		      const struct ph_edits *edits);
+int find_remarks(const struct ph_policy_set *set, const struct ph_policy_set *known,
+		 const struct ph_edits *edits, struct ph_problems *ret);
 
+/* On standard error, behind what is on standard output. */
 void print_warnings(const struct ph_problems *problems);
 
-/* Of a policy that is made of ports: whether DNS is among them. */
-bool ports_allow_dns(const struct ph_policy *policy);
+/* What a policy that port_rules_parse() made lets through of DNS. */
+enum ph_dns {
+	PH_DNS_NONE,
+	PH_DNS_TCP, /* and names are asked for over UDP first */
+	PH_DNS_UDP,
+};
+
+enum ph_dns ports_reach_dns(const struct ph_policy *policy);
 
 /* --- Whether files go to /etc, and what puts them in force at boot. */
 

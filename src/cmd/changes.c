@@ -176,14 +176,15 @@ static json_t *names_json(const struct side *side, const struct ph_labelled *lab
 static bool has_ended(uint32_t pid)
 {
 	cleanup_fclose FILE *file = NULL;
-	char path[64], line[512] = "";
+	char path[64], stat[512] = "";
 	const char *at;
 
 	(void)snprintf(path, sizeof(path), "/proc/%u/stat", pid);
 	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file))
+	if (!file || !fread(stat, 1, sizeof(stat) - 1, file))
 		return true;
-	at = strrchr(line, ')'); /* the name before it may hold anything */
+	/* The name may hold what it likes; behind its last parenthesis stands the state. */
+	at = strrchr(stat, ')');
 	return !at || strchr("ZX", at[1] ? at[2] : 'Z');
 }
 
@@ -196,6 +197,8 @@ static void compare_process(const struct side *before, const struct ph_labelled 
 	struct ph_word comm = { .text = (const char *)one->comm,
 				.len = strnlen((const char *)one->comm, PH_COMM_LEN) };
 
+	if (!is && has_ended(was->tgid))
+		return;
 	if (was && is && same_ids(&was->policies, &is->policies) &&
 	    !has_altered(&is->policies, altered))
 		return;

@@ -11,6 +11,7 @@
 #include "policy/check.h"
 #include "policy/paths.h"
 #include "policy/resolve.h"
+#include "presence.h"
 #include "util/cleanup.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -21,6 +22,7 @@ DEFINE_CLEANUP_DONE(struct ph_bench, bench_done);
 struct request {
 	const char *resolvers;
 	bool json;
+	bool elsewhere; /* the policies are for another machine */
 };
 
 struct findings {
@@ -33,6 +35,7 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "resolvers", required_argument, NULL, 'r' },
+		{ "elsewhere", no_argument, NULL, 'e' },
 		{},
 	};
 	int option;
@@ -42,6 +45,8 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 			return option_error("check");
 		if (option == 'j')
 			request->json = true;
+		else if (option == 'e')
+			request->elsewhere = true;
 		else if (access(optarg, R_OK))
 			return usage_error("check", "--resolvers %s: %s", optarg, strerror(errno));
 		else
@@ -50,15 +55,20 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	return optind < argc ? 0 : usage_error("check", "expected PATH...");
 }
 
-/* Of the policies that could be read: lints, then the compiler's opinion, then their own tests. */
-static int check_set(const struct ph_policy_set *set, const struct ph_cidrs *resolvers,
-		     struct findings *findings)
+/*
+ * Of the policies that could be read: lints, what of them is here, then the compiler's opinion, then
+ * their own tests.
+ */
+static int check_set(const struct ph_policy_set *set, const struct request *request,
+		     const struct ph_cidrs *resolvers, struct findings *findings)
 {
 	cleanup_(bench_donep) struct ph_bench bench = {};
 	int r = policy_set_check(set, NULL, resolvers, &findings->problems);
 
 	findings->policies = set->n;
-	if (!r)
+	if (!r && !request->elsewhere)
+		r = presence_check(set, NULL, &findings->problems);
+	if (!r || r == -EINVAL)
 		r = bench_prepare(set, resolvers, &bench, &findings->problems);
 	if (!r)
 		r = bench_expect(&bench, &findings->problems, &findings->expects,
@@ -66,7 +76,8 @@ static int check_set(const struct ph_policy_set *set, const struct ph_cidrs *res
 	return r;
 }
 
-static int check_paths(char **paths, const struct ph_cidrs *resolvers, struct findings *findings)
+static int check_paths(char **paths, const struct request *request,
+		       const struct ph_cidrs *resolvers, struct findings *findings)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	int r = 0;
@@ -74,7 +85,7 @@ static int check_paths(char **paths, const struct ph_cidrs *resolvers, struct fi
 	for (; *paths && (!r || r == -EINVAL); paths++)
 		r = policy_path_parse(*paths, &set, &findings->problems, &findings->files);
 	if (!r || r == -EINVAL)
-		r = check_set(&set, resolvers, findings);
+		r = check_set(&set, request, resolvers, findings);
 	if (!r || r == -EINVAL)
 		r = problems_add_lines(&findings->problems, 0);
 	return r;
@@ -186,7 +197,7 @@ int cmd_check(int argc, char **argv)
 	if (r)
 		return complain(request.resolvers, r);
 	owned = resolvers.v;
-	r = check_paths(argv + optind, &resolvers, &findings);
+	r = check_paths(argv + optind, &request, &resolvers, &findings);
 	if (!r || r == -EINVAL)
 		r = answer(&findings, request.json);
 	problems_done(&findings.problems);

@@ -163,10 +163,6 @@ void print_applied(const struct ph_applied *applied)
 		     backend_name(applied->backend), (unsigned long long)applied->generation,
 		     applied->changed ? "" : " (unchanged)", applied->confined,
 		     applied->confined == 1 ? "" : "es");
-	if (applied->missing)
-		(void)printf("%zu polic%s a program that is not there: it is held when it "
-			     "comes to that path.\n",
-			     applied->missing, applied->missing == 1 ? "y names" : "ies name");
 	if (*applied->attach)
 		(void)printf("Covers only %s.\n", applied->attach);
 	if (applied->open) {

@@ -25,7 +25,7 @@ int cmd_confirm(int argc, char **argv)
 		return report_failure(NULL, &f);
 	/* The same policies again: no new generation, but what apply does in the end. */
 	options.force = true;
-	r = apply_edits(&no_edits, PH_BAD_FILES_WARN, &options, &applied, 0, NULL);
+	r = apply_edits(&no_edits, PH_BAD_FILES_WARN, &options, &applied, NULL);
 	if (r)
 		return r;
 	(void)printf("Confirmed. ");

@@ -21,7 +21,7 @@ struct finding {
 };
 
 enum {
-	FINDINGS = 8
+	FINDINGS = 9
 };
 
 struct examination {
@@ -47,6 +47,15 @@ static void word_lsm_remedy(const struct ph_features *features, char *ret, size_
 		(void)snprintf(ret, size, "mount -t securityfs securityfs /sys/kernel/security");
 }
 
+static const char *word_read_remedy(const struct ph_features *features)
+{
+	if (!features->permitted)
+		return "root can try";
+	return *features->lockdown ?
+		       "boot with lockdown=integrity on the kernel's command line, or without it" :
+		       "a kernel with CONFIG_BPF_EVENTS";
+}
+
 static void examine(const struct ph_features *features, struct examination *ret)
 {
 	const bool may = features->permitted;
@@ -57,6 +66,8 @@ static void examine(const struct ph_features *features, struct examination *ret)
 			"run as root, in the initial user namespace" },
 		{ "BTF of the kernel", answer(true, features->btf),
 		  "a kernel with CONFIG_DEBUG_INFO_BTF" },
+		{ "BPF programs may read kernel memory", answer(may, features->reads_kernel),
+		  word_read_remedy(features) },
 		{ "cgroup2 hierarchy", answer(true, *features->cgroup_root),
 		  "mount -t cgroup2 none /sys/fs/cgroup" },
 		{ "BPF LSM programs load", answer(may, features->lsm_programs),
@@ -79,9 +90,9 @@ static void examine(const struct ph_features *features, struct examination *ret)
 
 static bool is_available(enum ph_backend backend, const struct ph_features *features)
 {
-	if (backend == PH_BACKEND_CGROUP)
-		return features->cgroup_programs;
-	return features->lsm_programs && features->lsm_active;
+	if (!features->cgroup_programs || !features->reads_kernel)
+		return false;
+	return backend == PH_BACKEND_CGROUP || (features->lsm_programs && features->lsm_active);
 }
 
 static json_t *doors_json(uint64_t doors)

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
@@ -20,6 +21,7 @@
 #include "policy/resolve.h"
 #include "policy/store.h"
 #include "policy/text.h"
+#include "presence.h"
 #include "subject.h"
 #include "util/cleanup.h"
 #include "util/stream.h"
@@ -28,6 +30,7 @@
 
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+DEFINE_CLEANUP_DONE(struct ph_script, script_done);
 
 struct request {
 	const char *name, *exe, *pid, *resolvers;
@@ -172,14 +175,61 @@ static void warn_of_exe(const struct ph_subject *subject)
 			      quote_bare(&word).text, strerror(subject->exe_error));
 }
 
+/* As execvp() finds it; NULL: it does not. */
+static char *find_program(const char *name)
+{
+	const char *variable = getenv("PATH");
+	cleanup_free char *folders = strdup(variable ? variable : "");
+	char *rest = folders, *folder, *path;
+
+	while (rest && (folder = strsep(&rest, ":"))) {
+		if (asprintf(&path, "%s/%s", folder, name) < 0)
+			return NULL;
+		if (!access(path, X_OK))
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+/* What runs is the interpreter, under the name of the script; by way of env, under its own. */
+static int script_subject(const char *exe, const struct ph_script *script, struct ph_subject *ret)
+{
+	const char *runs = script->runs ? script->runs : script->interpreter;
+	const struct ph_word words[] = {
+		{ .text = exe, .len = strlen(exe) },
+		{ .text = runs, .len = strlen(runs) },
+	};
+	cleanup_free char *path = NULL;
+	char comm[sizeof(ret->comm)];
+
+	(void)fprintf(stderr,
+		      "porthold explain: %s is a script: the program that runs is its interpreter, "
+		      "%s, and no policy by exe matches the script itself\n",
+		      quote_bare(&words[0]).text, quote_bare(&words[1]).text);
+	memcpy(comm, ret->comm, sizeof(comm));
+	subject_done(ret);
+	if (script->runs)
+		path = find_program(runs);
+	if (subject_of_exe(path ? path : runs, ret))
+		return no_memory("explain");
+	if (!script->runs)
+		memcpy(ret->comm, comm, sizeof(comm));
+	return 0;
+}
+
 static int exe_subject(const char *exe, struct ph_subject *ret)
 {
+	cleanup_(script_donep) struct ph_script script = {};
 	struct ph_text_error error;
 
 	if (exe_check(exe, strlen(exe), &error))
 		return report_text_error("explain", exe, &error);
 	if (subject_of_exe(exe, ret))
 		return no_memory("explain");
+	script_read(exe, &script);
+	if (script.interpreter)
+		return script_subject(exe, &script, ret);
 	warn_of_exe(ret);
 	return 0;
 }
@@ -656,6 +706,16 @@ static void print_allowed(const json_t *flow)
 		(void)printf(": %s\n", text_of(flow, "rule"));
 }
 
+/* What a rule grants besides what was asked about. */
+static const char *remark_of(const char *rule)
+{
+	if (!strncmp(rule, "bind tcp", strlen("bind tcp")))
+		return " (to listen there, too; no rule grants a client's own port alone)";
+	if (!strncmp(rule, "bind udp", strlen("bind udp")))
+		return " (to send from there to anybody, too; with from, to these peers alone)";
+	return "";
+}
+
 static void print_flow(const json_t *flow)
 {
 	const char *verdict = text_of(flow, "verdict"), *missing = text_of(flow, "missing_rule");
@@ -679,8 +739,8 @@ static void print_flow(const json_t *flow)
 	if (*text_of(flow, "otherwise"))
 		(void)printf("  where no condition holds: %s\n", text_of(flow, "otherwise"));
 	if (!strcmp(verdict, "deny"))
-		(void)printf("  to allow it, add: %s\n",
-			     *missing ? missing : "a rule that names udp");
+		(void)printf("  to allow it, add: %s%s\n",
+			     *missing ? missing : "a rule that names udp", remark_of(missing));
 	json_array_foreach(json_object_get(flow, "audit"), i, object) {
 		(void)printf("  audit policy ");
 		print_policy(object);

@@ -113,7 +113,11 @@ static const struct verb_help helps[] = {
 	{
 		.verb = "check",
 		.arguments = "[OPTION...] PATH...",
-		.options = { RESOLVERS, JSON },
+		.options = {
+			{ "--elsewhere", "for another machine: not whether all is here" },
+			RESOLVERS,
+			JSON,
+		},
 		.no = "a file is wrong, or an expectation does not hold",
 		.example = "porthold check /etc/porthold/policy.d",
 	},

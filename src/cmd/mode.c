@@ -24,6 +24,7 @@ DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_said, said_done);
 DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 
 struct request {
@@ -203,21 +204,22 @@ static int switch_mode(struct request *request, const struct ph_policy *policy)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
 	cleanup_(edits_donep) struct ph_edits edits = {};
-	json_auto_t *changes = NULL;
+	cleanup_(said_donep) struct ph_said said = { .most = PH_CHANGES_SHOWN };
 	struct ph_applied applied = {};
 	int r = policy->mode == request->mode ? 0 : make_edits(policy, request, &edits);
 
 	if (r)
 		return r;
 	request->apply.refused = &refused;
-	r = apply_edits(&edits, PH_BAD_FILES_WARN, &request->apply, &applied, PH_CHANGES_SHOWN,
-			&changes);
+	r = apply_edits(&edits, PH_BAD_FILES_WARN, &request->apply, &applied, &said);
 	if (r)
 		return r;
-	changes_print(changes);
+	changes_print(said.changes);
 	print_applied(&applied);
 	(void)printf("Policy %s is in mode %s.\n", request->name, policy_mode_name(request->mode));
-	return print_refused(&refused, request->apply.existing, applied.backend);
+	r = print_refused(&refused, request->apply.existing, applied.backend);
+	print_warnings(&said.remarks);
+	return r;
 }
 
 int cmd_mode(int argc, char **argv)

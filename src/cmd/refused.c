@@ -100,6 +100,8 @@ static const char *heading(enum ph_existing existing, enum ph_backend backend)
 {
 	if (existing == PH_EXISTING_KEEP)
 		return "Open sockets that no rule grants, kept until they close:";
+	if (existing == PH_EXISTING_KILL)
+		return "Open sockets that no rule grants:";
 	/* Its hooks see no use of a connection that is there. */
 	if (backend == PH_BACKEND_CGROUP)
 		return "Open sockets that no rule grants; this backend cannot refuse all use of "
@@ -107,15 +109,28 @@ static const char *heading(enum ph_existing existing, enum ph_backend backend)
 	return "Open sockets that are refused from now on:";
 }
 
-int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
-		  enum ph_backend backend)
+/* Those that an earlier generation keeps, or the others; nothing, if there are none. */
+static void print_some(const struct ph_sockets *sockets, bool exempt, enum ph_existing existing,
+		       enum ph_backend backend)
 {
-	if (sockets->n)
-		(void)printf("%s\n", heading(existing, backend));
+	bool first = true;
+
 	for (size_t i = 0; i < sockets->n; i++) {
+		if (sockets->v[i].exempt != exempt)
+			continue;
+		if (first)
+			(void)printf("%s\n", heading(existing, backend));
+		first = false;
 		print_socket(&sockets->v[i]);
 		print_outcome(&sockets->v[i], existing);
 	}
+}
+
+int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
+		  enum ph_backend backend)
+{
+	print_some(sockets, false, existing, backend);
+	print_some(sockets, true, PH_EXISTING_KEEP, backend);
 	if (sockets->unseen)
 		(void)printf("%zu open sockets cannot be looked at (is kernel.yama.ptrace_scope "
 			     "3?); they are judged at each use.\n",
@@ -128,7 +143,7 @@ int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
 static const char *outcome(const struct ph_socket *socket, enum ph_existing existing)
 {
 	if (existing == PH_EXISTING_REPORT)
-		return "refused";
+		return socket->exempt ? "kept" : "refused";
 	if (socket->error)
 		return is_spared(socket, existing) ? "shared" : "failed";
 	return existing == PH_EXISTING_KEEP ? "kept" : "killed";

@@ -19,6 +19,7 @@
 #include "kernel/cover.h"
 #include "kernel/labels.h"
 #include "kernel/maps.h"
+#include "policy/parse.h"
 #include "policy/print.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
@@ -80,7 +81,7 @@ static void name_ports(const char *ports, char ret[PH_COMM_MAX + 1])
 {
 	uint32_t hash = 2166136261u;
 
-	if (strlen(ports) <= PH_COMM_MAX - 4 && !strchr(ports, ',')) {
+	if (strlen(ports) <= PH_COMM_MAX - 4 && !strpbrk(ports, ",/")) {
 		(void)snprintf(ret, PH_COMM_MAX + 1, "run-%.11s", ports);
 		return;
 	}
@@ -92,20 +93,32 @@ static void name_ports(const char *ports, char ret[PH_COMM_MAX + 1])
 /* A policy for these ports that nobody is under but whom this puts there. */
 static int make_policy(const struct request *request, struct ph_policy *ret)
 {
-	struct ph_rule rule = { .kind = PH_RULE_PORTS, .connect = true, .bind = true };
 	struct ph_text_error error;
 	char name[PH_COMM_MAX + 1];
+	int r = port_rules_parse(request->what, strlen(request->what), ret, &error);
 
-	if (ports_parse(request->what, strlen(request->what), &rule.ranges, &rule.n_ranges, &error))
-		return report_text_error("run", request->what, &error);
+	if (r)
+		return r == -ENOMEM ? no_memory("run") :
+				      report_text_error("run", request->what, &error);
 	name_ports(request->what, name);
 	ret->match.run = true;
 	ret->name = strdup(name);
 	ret->line = PH_ONE_POLICY_LINE;
-	if (ret->name && !policy_add_rule(ret, &rule))
-		return PH_EXIT_OK;
-	rule_done(&rule);
-	return no_memory("run");
+	return ret->name ? PH_EXIT_OK : no_memory("run");
+}
+
+static void warn_of_dns(const char *ports, enum ph_dns dns)
+{
+	if (dns == PH_DNS_NONE)
+		(void)fprintf(stderr,
+			      "porthold run: warning: DNS is not among the ports %s: no name can "
+			      "be resolved; add dns, as in %s,dns\n",
+			      ports, ports);
+	if (dns == PH_DNS_TCP)
+		(void)fprintf(stderr,
+			      "porthold run: warning: port 53 of UDP, where names are asked for, "
+			      "is not among the ports %s; add dns, as in %s,dns\n",
+			      ports, ports);
 }
 
 static int confine_ports(const struct request *request, struct target *target)
@@ -113,7 +126,7 @@ static int confine_ports(const struct request *request, struct target *target)
 	cleanup_(policy_donep) struct ph_policy policy = {};
 	struct ph_applied applied;
 	struct ph_fault f = {};
-	bool dns;
+	enum ph_dns dns;
 	int r = make_policy(request, &policy);
 
 	if (r)
@@ -125,14 +138,10 @@ static int confine_ports(const struct request *request, struct target *target)
 		return no_memory("run");
 	policy.file = target->path;
 	target->id = policy_id(&policy);
-	dns = ports_allow_dns(&policy);
+	dns = ports_reach_dns(&policy);
 	r = replace_policy(target->path, &policy, &request->apply, &applied);
-	if (!r && applied.changed && !dns)
-		(void)fprintf(
-			stderr,
-			"porthold run: warning: DNS is not among the ports %s: no name can be "
-			"resolved\n",
-			request->what);
+	if (!r && applied.changed)
+		warn_of_dns(request->what, dns);
 	return r;
 }
 
@@ -152,6 +161,27 @@ static int format_place(const struct ph_match *match, char **ret)
 	return stream_end(&stream, ret);
 }
 
+/* What is neither ports nor a policy in the directories; a file of policies is easily given. */
+static int refuse_word(const char *word)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+	const char *name = "POLICY";
+
+	if (access(word, R_OK)) {
+		(void)fprintf(stderr,
+			      "porthold run: %s: neither ports nor a policy; see porthold status\n",
+			      word);
+		return PH_EXIT_NO;
+	}
+	if (!policy_parse_file(word, &set, &ignored) && set.n)
+		name = set.policies[0].name;
+	return usage_error("run",
+			   "%s is a file, and run takes the name of a policy that is in force: "
+			   "porthold apply %s, then porthold run %s -- CMD",
+			   word, word, name);
+}
+
 static int find_policy(const char *name, struct target *target)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
@@ -164,12 +194,8 @@ static int find_policy(const char *name, struct target *target)
 		return report_failure(&problems, &f);
 	}
 	policy = policy_set_find(&set, name);
-	if (!policy) {
-		(void)fprintf(stderr,
-			      "porthold run: %s: neither ports nor a policy; see porthold status\n",
-			      name);
-		return PH_EXIT_NO;
-	}
+	if (!policy)
+		return refuse_word(name);
 	if (policy->children == PH_CHILDREN_LEAVE) {
 		(void)fprintf(stderr,
 			      "porthold run: policy %s says children: leave, so the command "
@@ -393,7 +419,9 @@ static void let_go(const struct child *child, const char *command)
 	int said = write(child->to, "", 1) == 1 ? hear(child) : -ECHILD;
 
 	if (said > 0)
-		(void)fprintf(stderr, "porthold run: %s: %s\n", command, strerror(said));
+		(void)fprintf(stderr, "porthold run: %s: %s\n", command,
+			      said == ENOENT && !strchr(command, '/') ? "command not found" :
+									strerror(said));
 }
 
 static int execute(const struct request *request, struct target *target)
@@ -454,7 +482,7 @@ int cmd_run(int argc, char **argv)
 		r = require_root("run");
 	if (!r)
 		r = require_pid();
-	if (!r && strspn(request.what, "0123456789,-") == strlen(request.what))
+	if (!r && ports_look_like(request.what))
 		r = confine_ports(&request, &target);
 	else if (!r)
 		r = find_policy(request.what, &target);

@@ -14,6 +14,7 @@
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/processes.h"
+#include "kernel/programs.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
@@ -36,6 +37,8 @@ struct facts {
 	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
 	struct ph_canary canary;
+	int moved; /* programs that links lead to, and did not when policies were applied */
+	uint64_t moved_policy; /* of one of them */
 };
 
 static bool leader_is_labelled(const struct facts *facts, uint32_t tgid, uint64_t id)
@@ -230,22 +233,31 @@ static json_t *files_json(const struct ph_expected *expected)
 			 expected->why, "lost", lost_json(&expected->lost), "kept", expected->kept);
 }
 
+/* The name of a policy whose exe leads elsewhere now; NULL: there is none. */
+static const char *moved_policy(const struct facts *facts)
+{
+	for (size_t i = 0; facts->moved > 0 && i < facts->expected.set.n; i++)
+		if (policy_id(&facts->expected.set.policies[i]) == facts->moved_policy)
+			return facts->expected.set.policies[i].name;
+	return NULL;
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
 	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) ||
 			facts->expected.bad_files || !facts->expected.kept ||
-			health_errors(&facts->kernel);
+			health_errors(&facts->kernel) || facts->moved > 0;
 	bool whole = attach_is_whole(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->expected.set.n; i++)
 		(void)json_array_append_new(policies,
 					    policy_json(facts, &facts->expected.set.policies[i]));
 	return json_pack(
-		"{s:o, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"files", files_json(&facts->expected), "in_force", 1, "backend",
-		backend_name(facts->state.backend), "generation",
+		"{s:o, s:s?, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"files", files_json(&facts->expected), "exe_moved", moved_policy(facts), "in_force",
+		1, "backend", backend_name(facts->state.backend), "generation",
 		(json_int_t)facts->header.generation, "degraded", degraded, "covers",
 		whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
 		"rewritten_sockets", (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN),
@@ -445,6 +457,17 @@ static void print_unrecorded(const json_t *unrecorded)
 			     (long long)withheld);
 }
 
+static void print_moved(const json_t *object)
+{
+	const char *policy = json_string_value(json_object_get(object, "exe_moved"));
+
+	if (policy)
+		(void)printf(
+			"the exe of policy %s is a link that leads elsewhere now: what is there "
+			"is not held; porthold apply\n",
+			policy);
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -459,6 +482,7 @@ static void print_text(const json_t *object)
 		     (long long)json_integer_value(json_object_get(object, "generation")));
 	print_trial(json_object_get(object, "trial"));
 	print_files(object);
+	print_moved(object);
 	print_canary(json_object_get(object, "canary"));
 	print_health(json_object_get(object, "health"));
 	if (*covers)
@@ -510,14 +534,15 @@ static void print_nothing(const json_t *object)
 			     (long long)waiting);
 }
 
-/* Whether all that the files say is in force. */
+/* Whether all that the files say is in force, and of the programs that they mean now. */
 static bool files_are_in_force(const json_t *object)
 {
 	const json_t *files = json_object_get(object, "files");
 
 	return !strcmp(json_string_value(json_object_get(files, "state")),
 		       files_words[PH_FILES_APPLIED]) &&
-	       !json_integer_value(json_object_get(object, "bad_files"));
+	       !json_integer_value(json_object_get(object, "bad_files")) &&
+	       json_is_null(json_object_get(object, "exe_moved"));
 }
 
 /* With --check, whether all is well is what was asked. */
@@ -612,6 +637,9 @@ static int gather(struct facts *facts, bool check, bool *ret_nothing, struct ph_
 		canary_run(image, &facts->canary);
 	else
 		canary_look(image, &facts->canary);
+	if (image && image->n_programs)
+		facts->moved = programs_moved(&facts->kernel, image, facts->header.slot,
+					      &facts->moved_policy);
 	return count(facts, f);
 }
 

@@ -6,14 +6,14 @@
 
 #include "cmd/change.h"
 #include "policy/check.h"
+#include "policy/paths.h"
 #include "policy/resolve.h"
+#include "presence.h"
 #include "util/cleanup.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define WARNINGS_SHOWN 20u
 #define DNS_PORT 53
-
-DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
 /* Where the text was read, which whoever is warned can change. */
 static const char *origin_of(const struct ph_edits *edits, const char *path)
@@ -48,6 +48,7 @@ void print_warnings(const struct ph_problems *problems)
 	if (first.n > WARNINGS_SHOWN)
 		first.n = WARNINGS_SHOWN;
 	first.n_left_out = 0;
+	(void)fflush(stdout);
 	if (problems_add_lines(&first, 0) || problems_format(&first, &text))
 		return;
 	(void)fputs(text, stderr);
@@ -56,26 +57,47 @@ void print_warnings(const struct ph_problems *problems)
 			      problems->n_warnings - first.n);
 }
 
-void warn_of_policies(const struct ph_policy_set *set, const struct ph_policy_set *known,
-		      const struct ph_edits *edits)
+int find_remarks(const struct ph_policy_set *set, const struct ph_policy_set *known,
+		 const struct ph_edits *edits, struct ph_problems *ret)
 {
-	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_free struct ph_cidr *owned = NULL;
 	struct ph_cidrs resolvers = {};
+	int r, presence;
 
 	/* Without resolvers nothing is said of DNS. */
 	if (!resolvers_read(RESOLV_CONF, &resolvers))
 		owned = resolvers.v;
-	if (!policy_set_check(set, known, &resolvers, &problems) && !name_origins(edits, &problems))
-		print_warnings(&problems);
+	presence = presence_check(set, known, ret);
+	r = policy_set_check(set, known, &resolvers, ret);
+	if (!r)
+		r = paths_warn_of_others(PH_ETC_POLICIES, ret);
+	if (!r)
+		r = paths_warn_of_others(PH_RUN_POLICIES, ret);
+	if (!r)
+		r = name_origins(edits, ret);
+	return r ? r : presence;
 }
 
-bool ports_allow_dns(const struct ph_policy *policy)
+static bool has_port(const struct ph_rule *rule, uint16_t port)
 {
-	for (size_t i = 0; i < policy->n_rules; i++)
-		for (size_t j = 0; j < policy->rules[i].n_ranges; j++)
-			if (policy->rules[i].ranges[j].lo <= DNS_PORT &&
-			    DNS_PORT <= policy->rules[i].ranges[j].hi)
-				return true;
+	for (size_t i = 0; i < rule->n_ranges; i++)
+		if (rule->ranges[i].lo <= port && port <= rule->ranges[i].hi)
+			return true;
 	return false;
+}
+
+enum ph_dns ports_reach_dns(const struct ph_policy *policy)
+{
+	enum ph_dns reach = PH_DNS_NONE;
+
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct ph_rule *rule = &policy->rules[i];
+
+		if (rule->kind == PH_RULE_DNS ||
+		    (rule->proto == PH_PROTO_UDP && has_port(rule, DNS_PORT)))
+			return PH_DNS_UDP;
+		if (has_port(rule, DNS_PORT))
+			reach = PH_DNS_TCP;
+	}
+	return reach;
 }

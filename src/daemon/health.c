@@ -5,10 +5,39 @@
 #include "canary.h"
 #include "expected.h"
 #include "kernel/generation.h"
+#include "kernel/labels.h"
+#include "kernel/programs.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_expected, expected_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
+DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+
+/*
+ * Upgrades put other files in the place of programs, and other links: of these nobody tells the kernel
+ * but we. What runs already by a link that led elsewhere is confined from here on.
+ */
+static void tell_programs(const struct ph_image *image)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	struct ph_header header;
+	uint64_t policy;
+	size_t missing;
+	int moved;
+
+	if (!image->n_programs || kernel_open(&kernel, &(struct ph_fault){}) ||
+	    generation_current(&kernel, &header) || header.hash != image->header.hash)
+		return;
+	moved = programs_moved(&kernel, image, header.slot, &policy);
+	/* A failure is seen by status, which asks the same. */
+	if (programs_tell(&kernel, image, header.slot, &missing) || moved <= 0)
+		return;
+	for (int pass = 0; pass < 2; pass++) {
+		cleanup_(labels_donep) struct ph_labels labels = {};
+
+		(void)labels_pass(&labels);
+	}
+}
 
 /* What cannot be known of the files is no fault of what is in force. */
 static void find_expected(struct ph_expected *ret)
@@ -27,6 +56,8 @@ static enum ph_health_result examine(char *failed, size_t size)
 	struct ph_canary canary = {};
 
 	find_expected(&expected);
+	if (expected.known)
+		tell_programs(&expected.image);
 	canary_run(expected.known ? &expected.image : NULL, &canary);
 	canary_text(&canary, failed, size);
 	if (!canary_ok(&canary))

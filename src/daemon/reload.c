@@ -6,6 +6,7 @@
 
 #include "kernel/generation.h"
 #include "policy/store.h"
+#include "presence.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_lost, lost_done);
@@ -101,6 +102,24 @@ static int fall_back(const struct ph_reload_order *order, struct ph_reload_repor
 			     "until the files are mended, nothing is in force");
 }
 
+/*
+ * What apply refuses when it is asked to, as a script for a program: the files are there already, and
+ * their other policies are no worse for it.
+ */
+static void warn_of_unfit(const struct ph_policy_set *set, struct ph_problems *problems)
+{
+	cleanup_(problems_donep) struct ph_problems found = {};
+
+	if (presence_check(set, NULL, &found) != -EINVAL)
+		return;
+	for (size_t i = 0; i < found.n; i++) {
+		if (found.v[i].severity != PH_ERROR)
+			continue;
+		found.v[i].severity = PH_WARNING;
+		(void)problems_add(problems, &found.v[i]);
+	}
+}
+
 static int apply_files(const struct ph_reload_order *order, struct ph_reload_report *report,
 		       struct ph_problems *problems, struct ph_fault *f)
 {
@@ -116,6 +135,8 @@ static int apply_files(const struct ph_reload_order *order, struct ph_reload_rep
 	if (applied.outcome == PH_UNFIT && order->first && !something_in_force(&report->generation))
 		return fall_back(order, report, f);
 	apply_keep(problems, &applied, f);
+	if (outcome_in_force(applied.outcome))
+		warn_of_unfit(&set, problems);
 	report->outcome = applied.outcome;
 	return r || applied.outcome == PH_DONE ? r : -EIO;
 }

@@ -141,6 +141,21 @@ static void read_lsm_list(struct ph_features *features)
 	features->lsm_active = list_has(features->lsm_list, "bpf");
 }
 
+/* "none integrity [confidentiality]" */
+static void read_lockdown(struct ph_features *features)
+{
+	cleanup_fclose FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+	char line[128], *from;
+
+	if (!file || !fgets(line, sizeof(line), file))
+		return;
+	from = strchr(line, '[');
+	if (!from || !strncmp(from, "[none]", 6))
+		return;
+	(void)snprintf(features->lockdown, sizeof(features->lockdown), "%.*s",
+		       (int)strcspn(from + 1, "]"), from + 1);
+}
+
 int cgroup_root_find(char *ret, unsigned size)
 {
 	cleanup_fclose FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -193,10 +208,14 @@ int features_probe(struct ph_features *ret, struct ph_fault *f)
 	features.global_functions = !calls(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
 					   0, BPF_FUNC_for_each_map_elem, 1) &&
 				    errno == EACCES;
+	features.reads_kernel =
+		!calls(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0, BPF_FUNC_probe_read_kernel, 0) &&
+		errno == EACCES;
 	features.task_storage = has_map_type(BPF_MAP_TYPE_TASK_STORAGE);
 	if (features.btf)
 		probe_typed(&features);
 	read_lsm_list(&features);
+	read_lockdown(&features);
 	(void)cgroup_root_find(features.cgroup_root, sizeof(features.cgroup_root));
 	libbpf_set_print(print);
 	*ret = features;

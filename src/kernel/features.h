@@ -24,7 +24,9 @@ struct ph_features {
 	bool global_functions; /* functions that take pointers are verified by themselves */
 	bool cgroup_moves; /* who moves a task to another cgroup can be seen before it is there */
 	bool load_hook; /* LSM programs see what is loaded once it is permitted */
+	bool reads_kernel; /* programs may read the kernel's memory, which a lockdown forbids */
 	bool splice_sends; /* sendfile and splice reach socket_sendmsg */
+	char lockdown[32]; /* the kernel's lockdown, in its own word; empty: none */
 	char lsm_list[256]; /* as the kernel tells it; empty: it cannot be read */
 	char cgroup_root[256]; /* where the cgroup2 hierarchy is mounted; empty: nowhere */
 };

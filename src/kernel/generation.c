@@ -21,6 +21,8 @@ DEFINE_CLEANUP(struct ph_front *, front_close);
 #define SAMPLE 64 /* entries of each table, or one more */
 #define VALUE_MAX 512 /* bytes of a value */
 
+#define FILES_LEARNT 256 /* files that come to the paths of programs, until somebody looks again */
+
 /*
  * One table of an image: entries of `stride` bytes, the key first, the value at `value`. The key of an
  * array is the position.
@@ -183,6 +185,12 @@ static size_t room_for_places(const struct ph_image *image)
 	return room ?: 1;
 }
 
+/* Of each policy the file and the path that links lead to; and what upgrades put there since. */
+static size_t room_for_files(const struct ph_image *image)
+{
+	return image->n_programs ? 4 * image->n_programs + FILES_LEARNT : 1;
+}
+
 static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 {
 	const struct table tables[TABLES] = {
@@ -201,7 +209,7 @@ static void list_tables(const struct ph_image *image, struct table ret[TABLES])
 		  .flags = BPF_F_NO_PREALLOC,
 		  .key_size = sizeof(struct ph_trait),
 		  .value_size = sizeof(struct ph_ids),
-		  .room = 2 * image->n_programs + 1 },
+		  .room = room_for_files(image) },
 		HASH_TABLE("ph_index", PH_MAP_INDEX, image->grants, image->n_grants, __u64, __u32,
 			   offsetof(struct ph_grant, index)),
 		ARRAY_TABLE("ph_grant", PH_MAP_GRANTS, image->grants, image->n_grants),

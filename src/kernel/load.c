@@ -104,6 +104,14 @@ static void choose_hooks(struct objects *objects, const struct ph_features *feat
 	bpf_program__set_autoload(objects->guard->progs.ph_committed, features->task_storage);
 }
 
+/* The first process's; of a container's, where that is what one sees, nothing would be learnt. */
+static __u32 first_mount_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/1/ns/mnt", &st) ? 0 : st.st_ino;
+}
+
 /* Opens the objects that the plan needs; those it does not need stay NULL. */
 static int objects_open(struct objects *objects, const struct ph_plan *plan)
 {
@@ -116,6 +124,7 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 			return -errno;
 		CONFIGURE_LSM(objects->lsm, plan);
 		CONFIGURE_LSM(objects->guard, plan);
+		objects->guard->rodata->ph_mount_namespace = first_mount_namespace();
 		choose_hooks(objects, features);
 	}
 	if (features->tracing_programs) {
@@ -127,6 +136,7 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 			  features->task_storage && plan->backend == PH_BACKEND_LSM,
 			  features->lsm_task_btf, features->lsm_spin_lock);
 		bpf_program__set_autoload(objects->identity->progs.ph_move, features->cgroup_moves);
+		objects->identity->rodata->ph_mount_namespace = first_mount_namespace();
 	}
 	objects->cgroup = cgroup_bpf__open();
 	objects->packet = packet_bpf__open();

@@ -23,6 +23,28 @@ struct told {
 	uint64_t id;
 };
 
+struct telling {
+	struct told *v;
+	size_t n;
+	uint64_t *absent; /* policies whose program is not there */
+	size_t n_absent;
+};
+
+static void telling_done(struct telling *telling)
+{
+	free(telling->v);
+	free(telling->absent);
+}
+
+DEFINE_CLEANUP_DONE(struct telling, telling_done);
+
+static int telling_make(const struct ph_image *image, struct telling *ret)
+{
+	ret->v = calloc(2 * image->n_programs + 1, sizeof(*ret->v));
+	ret->absent = calloc(image->n_programs + 1, sizeof(*ret->absent));
+	return ret->v && ret->absent ? 0 : -ENOMEM;
+}
+
 /* --- What the kernel says of open files */
 
 static int read_all(int fd, struct ph_told_file *told, size_t max, size_t *ret_n)
@@ -81,18 +103,18 @@ static struct told told_of(const struct ph_image_program *program, unsigned kind
 
 /* The path as the kernel walks it is another where links lead to the file. */
 static void add_answer(const struct ph_image_program *program, const struct ph_told_file *answer,
-		       struct told *told, size_t *n_told)
+		       struct telling *telling)
 {
 	unsigned components;
 
-	told[(*n_told)++] = told_of(program, PH_TRAIT_FILE, answer->file);
+	telling->v[telling->n++] = told_of(program, PH_TRAIT_FILE, answer->file);
 	if (answer->path && answer->path != exe_path_hash(program->exe, &components))
-		told[(*n_told)++] = told_of(program, PH_TRAIT_PATH, answer->path);
+		telling->v[telling->n++] = told_of(program, PH_TRAIT_PATH, answer->path);
 }
 
-/* Some of the programs; adds to `told`. */
+/* Some of the programs. */
 static int tell_some(const struct files_bpf *bpf, const struct ph_image_program *programs, size_t n,
-		     struct told *told, size_t *n_told, size_t *missing)
+		     struct telling *telling)
 {
 	struct ph_told_file answers[4 * OPEN_MAX_FILES];
 	int fds[OPEN_MAX_FILES];
@@ -108,9 +130,9 @@ static int tell_some(const struct files_bpf *bpf, const struct ph_image_program 
 		if (fds[i] >= 0)
 			answer = find_answer(answers, n_answers, fds[i]);
 		if (answer)
-			add_answer(&programs[i], answer, told, n_told);
+			add_answer(&programs[i], answer, telling);
 		else
-			++*missing;
+			telling->absent[telling->n_absent++] = programs[i].id;
 		fd_close(fds[i]);
 	}
 	return r;
@@ -132,8 +154,7 @@ static void leave_maps_out(struct bpf_object *object)
 	}
 }
 
-static int tell_all(const struct ph_image *image, struct told *told, size_t *n_told,
-		    size_t *missing)
+static int tell_all(const struct ph_image *image, struct telling *telling)
 {
 	cleanup_(files_bpf__destroyp) struct files_bpf *bpf = files_bpf__open();
 	libbpf_print_fn_t print;
@@ -150,7 +171,7 @@ static int tell_all(const struct ph_image *image, struct told *told, size_t *n_t
 		size_t left = image->n_programs - i;
 
 		r = tell_some(bpf, image->programs + i,
-			      left < OPEN_MAX_FILES ? left : OPEN_MAX_FILES, told, n_told, missing);
+			      left < OPEN_MAX_FILES ? left : OPEN_MAX_FILES, telling);
 	}
 	return r;
 }
@@ -165,11 +186,11 @@ static int order_told(const void *a, const void *b)
 	return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
-static bool is_told(const struct told *told, size_t n, const struct ph_trait *trait)
+static bool is_told(const struct telling *telling, const struct ph_trait *trait)
 {
-	for (size_t low = 0, high = n; low < high;) {
+	for (size_t low = 0, high = telling->n; low < high;) {
 		size_t middle = low + (high - low) / 2;
-		int order = memcmp(trait, &told[middle].trait, sizeof(*trait));
+		int order = memcmp(trait, &telling->v[middle].trait, sizeof(*trait));
 
 		if (!order)
 			return true;
@@ -181,18 +202,64 @@ static bool is_told(const struct told *told, size_t n, const struct ph_trait *tr
 	return false;
 }
 
-/* What was true of files that are others now. */
-static void forget_others(int table, const struct told *told, size_t n)
-{
-	struct ph_trait trait, next;
-	bool more = !bpf_map_get_next_key(table, NULL, &next);
+/* What the table says before the files are looked at. */
+struct before {
+	struct ph_trait *v;
+	size_t n;
+};
 
-	while (more) {
-		trait = next;
-		more = !bpf_map_get_next_key(table, &trait, &next);
-		if (!is_told(told, n, &trait))
-			(void)bpf_map_delete_elem(table, &trait);
+static void before_done(struct before *before)
+{
+	free(before->v);
+}
+
+DEFINE_CLEANUP_DONE(struct before, before_done);
+
+static int read_keys(int table, struct before *ret)
+{
+	struct ph_trait *more, *last = NULL, next;
+
+	while (!bpf_map_get_next_key(table, last, &next)) {
+		if ((ret->n & (ret->n - 1)) == 0) {
+			more = reallocarray(ret->v, ret->n ? 2 * ret->n : 1, sizeof(*more));
+			if (!more)
+				return -ENOMEM;
+			ret->v = more;
+		}
+		ret->v[ret->n] = next;
+		last = &ret->v[ret->n++];
 	}
+	return 0;
+}
+
+static int order_ids(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Whether it is of a policy whose program cannot be seen: renamed, or below a /tmp of somebody's own. */
+static bool is_of_absent(int table, const struct ph_trait *trait, const struct telling *telling)
+{
+	struct ph_ids ids;
+
+	if (bpf_map_lookup_elem(table, trait, &ids))
+		return false;
+	for (__u32 i = 0; i < ids.count && i < PH_LABEL_MAX; i++)
+		if (telling->n_absent && bsearch(&ids.id[i], telling->absent, telling->n_absent,
+						 sizeof(*telling->absent), order_ids))
+			return true;
+	return false;
+}
+
+/* What was true of files that are others now. What the kernel has learnt meanwhile stays. */
+static void forget_others(int table, const struct before *before, const struct telling *telling)
+{
+	for (size_t i = 0; i < before->n; i++)
+		if (!is_told(telling, &before->v[i]) &&
+		    !is_of_absent(table, &before->v[i], telling))
+			(void)bpf_map_delete_elem(table, &before->v[i]);
 }
 
 static int fill(int table, const struct told *told, size_t n)
@@ -216,21 +283,63 @@ static int fill(int table, const struct told *told, size_t n)
 int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
 		  size_t *ret_missing)
 {
-	cleanup_free struct told *told = calloc(2 * image->n_programs + 1, sizeof(*told));
 	cleanup_close int table = kernel_table(kernel, PH_MAP_FILES, slot);
-	size_t n = 0, missing = 0;
-	int r;
+	cleanup_(telling_donep) struct telling telling = {};
+	cleanup_(before_donep) struct before before = {};
+	int r = table < 0 ? table : telling_make(image, &telling);
 
-	if (!told)
-		return -ENOMEM;
-	if (table < 0)
-		return table;
-	r = tell_all(image, told, &n, &missing);
+	if (!r)
+		r = read_keys(table, &before);
+	if (!r)
+		r = tell_all(image, &telling);
 	if (r)
 		return r;
-	*ret_missing = missing;
-	if (n)
-		qsort(told, n, sizeof(*told), order_told);
-	forget_others(table, told, n);
-	return fill(table, told, n);
+	*ret_missing = telling.n_absent;
+	if (telling.n)
+		qsort(telling.v, telling.n, sizeof(*telling.v), order_told);
+	if (telling.n_absent)
+		qsort(telling.absent, telling.n_absent, sizeof(*telling.absent), order_ids);
+	forget_others(table, &before, &telling);
+	return fill(table, telling.v, telling.n);
+}
+
+/* --- What has moved since */
+
+static bool is_path(const struct ph_trait *trait)
+{
+	unsigned kind = trait->word[1] >> 56;
+
+	return kind == PH_TRAIT_PATH || kind == PH_TRAIT_NAMED_PATH;
+}
+
+/* Of a path that links lead to: whether the table has it bring the policy. */
+static bool brings(int table, const struct told *told)
+{
+	struct ph_ids ids;
+
+	if (bpf_map_lookup_elem(table, &told->trait, &ids))
+		return false;
+	for (__u32 i = 0; i < ids.count && i < PH_LABEL_MAX; i++)
+		if (ids.id[i] == told->id)
+			return true;
+	return ids.count > PH_LABEL_MAX;
+}
+
+int programs_moved(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
+		   uint64_t *ret_policy)
+{
+	cleanup_close int table = kernel_table(kernel, PH_MAP_FILES, slot);
+	cleanup_(telling_donep) struct telling telling = {};
+	int moved = 0, r = table < 0 ? table : telling_make(image, &telling);
+
+	if (!r)
+		r = tell_all(image, &telling);
+	for (size_t i = 0; !r && i < telling.n; i++) {
+		const struct told *told = &telling.v[i];
+
+		if (!is_path(&told->trait) || brings(table, told))
+			continue;
+		*ret_policy = moved++ ? *ret_policy : told->id;
+	}
+	return r ? r : moved;
 }

@@ -16,4 +16,11 @@
 int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
 		  size_t *ret_missing);
 
+/*
+ * How many programs are named by links that lead elsewhere by now than the table in this slot says:
+ * what they lead to is not held. *ret_policy gets the first policy of them. The number, or -errno.
+ */
+int programs_moved(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
+		   uint64_t *ret_policy);
+
 #endif

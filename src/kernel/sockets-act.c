@@ -66,6 +66,25 @@ void sockets_unkeep(const struct ph_sockets *sockets)
 		(void)mark(marks, &sockets->v[i], false);
 }
 
+static bool is_exempt(int marks, int fd)
+{
+	struct ph_sock_label label;
+
+	return !bpf_map_lookup_elem(marks, &fd, &label) && label.past.flags & PH_SOCK_EXEMPT;
+}
+
+void sockets_find_exempt(struct ph_sockets *sockets)
+{
+	cleanup_close int marks = open_marks();
+
+	for (size_t i = 0; marks >= 0 && i < sockets->n; i++) {
+		struct ph_socket *socket = &sockets->v[i];
+		cleanup_close int fd = socket_borrow(socket->pid, socket->fd, socket->inode);
+
+		socket->exempt = fd >= 0 && is_exempt(marks, fd);
+	}
+}
+
 struct count {
 	int marks;
 	uint64_t *inodes;
@@ -76,11 +95,9 @@ static int count_one(pid_t pid, int fd, uint64_t inode, void *data)
 {
 	cleanup_close int copy = socket_borrow(pid, fd, inode);
 	struct count *count = data;
-	struct ph_sock_label label;
 	uint64_t *more;
 
-	if (copy < 0 || bpf_map_lookup_elem(count->marks, &copy, &label) ||
-	    !(label.past.flags & PH_SOCK_EXEMPT))
+	if (copy < 0 || !is_exempt(count->marks, copy))
 		return 0;
 	more = reallocarray(count->inodes, count->n + 1, sizeof(*more));
 	if (!more)

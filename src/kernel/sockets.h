@@ -42,6 +42,7 @@ struct ph_socket {
 	uint8_t state; /* of TCP, as the kernel counts them; else 0 */
 	char comm[PH_COMM_LEN];
 	pid_t sharer; /* a process that has it too and may use it; 0: none */
+	bool exempt; /* kept by an earlier generation, see sockets_find_exempt() */
 	int error; /* 0 or -errno: why it was not kept or killed */
 };
 
@@ -63,6 +64,9 @@ int labels_expect(const struct ph_image *image, struct ph_labels *ret);
 
 /* Exempts them until they close; each that could not be has its error set. 0 or -errno. */
 int sockets_keep(struct ph_sockets *sockets);
+
+/* Finds out which of them are kept already, so that their policy refuses them nothing. */
+void sockets_find_exempt(struct ph_sockets *sockets);
 
 /* Takes the exemption back. */
 void sockets_unkeep(const struct ph_sockets *sockets);

@@ -328,6 +328,57 @@ static int check_except(struct check *check, const struct ph_policy *policy,
 			 "the rule allows nothing: except takes all of its list away");
 }
 
+/* How many bits at the end of the address are zero. */
+static unsigned zero_bits(const struct ph_cidr *cidr)
+{
+	unsigned bytes = cidr->family == 4 ? 4 : 16, n = 0;
+
+	while (n < bytes && !cidr->addr[bytes - 1 - n])
+		n++;
+	return 8 * n;
+}
+
+/* The prefix that the zeros at the end of a lone address speak of; 0: it is a host's. */
+static unsigned meant_prefix(const struct ph_cidr *cidr)
+{
+	unsigned bits = cidr->family == 4 ? 32 : 128, zeros = zero_bits(cidr);
+
+	if (cidr->len < bits || zeros == bits)
+		return 0;
+	if (cidr->family == 6)
+		return zeros >= 64 ? bits - zeros : 0;
+	return zeros ? bits - zeros : 0;
+}
+
+static int check_hosts(struct check *check, const struct ph_policy *policy,
+		       const struct ph_rule *rule, const char *clause, const struct ph_cidrs *list)
+{
+	char text[PH_CIDR_TEXT_MAX], remedy[PH_CIDR_TEXT_MAX + 64];
+
+	for (size_t i = 0; i < list->n; i++) {
+		unsigned prefix = meant_prefix(&list->v[i]);
+
+		if (!prefix)
+			continue;
+		cidr_format(&list->v[i], text);
+		(void)snprintf(remedy, sizeof(remedy), "write %s/%u if the network is meant", text,
+			       prefix);
+		return WARN_RULE(check, policy, rule, remedy,
+				 "%s %s is one host, and looks like a network", clause, text);
+	}
+	return 0;
+}
+
+static int check_lists(struct check *check, const struct ph_policy *policy,
+		       const struct ph_rule *rule)
+{
+	int r = check_hosts(check, policy, rule, "to", &rule->to);
+
+	if (!r)
+		r = check_hosts(check, policy, rule, "from", &rule->from);
+	return r ? r : check_hosts(check, policy, rule, "except", &rule->except);
+}
+
 static bool ranges_nest(const struct ph_rule *inner, const struct ph_rule *outer)
 {
 	size_t j = 0;
@@ -491,19 +542,18 @@ static bool reaches_out(const struct ph_policy *resolved)
 	return false;
 }
 
-static bool resolves_names(const struct ph_policy *resolved, const struct ph_cidrs *resolvers)
+/* Over UDP, where names are asked for; TCP alone serves those who were told to ask again. */
+static bool resolves_names(const struct ph_policy *resolved, const struct ph_cidrs *resolvers,
+			   enum ph_proto proto)
 {
 	for (size_t i = 0; i < resolvers->n; i++) {
 		struct ph_flow_spec flow = {
 			.door = PH_FLOW_CONNECT,
-			.proto = PH_PROTO_UDP,
+			.proto = proto,
 			.remote = { .family = resolvers->v[i].family, .port = DNS_PORT },
 		};
 
 		memcpy(flow.remote.addr, resolvers->v[i].addr, sizeof(flow.remote.addr));
-		if (reference_allows(resolved, &flow, NULL))
-			return true;
-		flow.proto = PH_PROTO_TCP;
 		if (reference_allows(resolved, &flow, NULL))
 			return true;
 	}
@@ -528,6 +578,7 @@ struct names {
 	bool is_known;
 	bool reaches_out;
 	bool settled; /* DNS passes, or is spoken of */
+	bool by_tcp; /* it passes there alone */
 	bool warn;
 };
 
@@ -565,7 +616,7 @@ static int compare_names(const void *a, const void *b)
 	return order ? order : (x > y) - (x < y);
 }
 
-static int warn_dns(struct check *check, const struct ph_policy *policy)
+static int warn_dns(struct check *check, const struct ph_policy *policy, bool by_tcp)
 {
 	char address[PH_ADDRESS_TEXT_MAX], remedy[200];
 	const struct ph_cidr *first = check->resolvers->v;
@@ -575,6 +626,12 @@ static int warn_dns(struct check *check, const struct ph_policy *policy)
 		       "add dns to the rules; or say under expect: that it is meant: "
 		       "deny connect udp %s%s%s:53",
 		       first->family == 6 ? "[" : "", address, first->family == 6 ? "]" : "");
+	if (by_tcp)
+		return WARN_POLICY(check, policy, remedy,
+				   "policy %s lets DNS through over TCP alone: names are asked for "
+				   "over UDP (port 53 of %s%s), so most cannot be resolved",
+				   policy->name, address,
+				   check->resolvers->n > 1 ? " and others" : "");
 	return WARN_POLICY(check, policy, remedy,
 			   "policy %s denies DNS (port 53 of %s%s): no name can be resolved",
 			   policy->name, address, check->resolvers->n > 1 ? " and others" : "");
@@ -585,7 +642,9 @@ static void learn_names(const struct check *check, const struct ph_policy *resol
 			struct names *names)
 {
 	names->reaches_out = reaches_out(resolved);
-	names->settled = speaks_of_dns(names->policy) || resolves_names(resolved, check->resolvers);
+	names->settled = speaks_of_dns(names->policy) ||
+			 resolves_names(resolved, check->resolvers, PH_PROTO_UDP);
+	names->by_tcp = resolves_names(resolved, check->resolvers, PH_PROTO_TCP);
 }
 
 /* Of what is known that is only asked for what stands beside it. */
@@ -606,7 +665,7 @@ static int learn_known_names(const struct check *check, struct names *names)
 static int choose_warning(const struct check *check, struct names **names, size_t n)
 {
 	struct names *first = NULL;
-	bool settled = false, known = true;
+	bool settled = false, by_tcp = false, known = true;
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -615,11 +674,14 @@ static int choose_warning(const struct check *check, struct names **names, size_
 		if (names[i]->is_known)
 			r = learn_known_names(check, names[i]);
 		settled |= names[i]->settled;
+		by_tcp |= names[i]->by_tcp;
 		if (!first && names[i]->reaches_out)
 			first = names[i];
 	}
-	if (first)
+	if (first) {
 		first->warn = !settled;
+		first->by_tcp = by_tcp;
+	}
 	return r;
 }
 
@@ -660,8 +722,11 @@ static int check_policy(struct check *check, const struct ph_policy *policy, str
 		r = check_name(check, policy);
 	if (!r)
 		r = check_children(check, policy);
-	for (size_t i = 0; !r && i < policy->n_rules; i++)
+	for (size_t i = 0; !r && i < policy->n_rules; i++) {
 		r = check_except(check, policy, &policy->rules[i]);
+		if (!r)
+			r = check_lists(check, policy, &policy->rules[i]);
+	}
 	if (!r)
 		r = check_shadows(check, policy, &resolved);
 	learn_names(check, &resolved, names);
@@ -687,7 +752,7 @@ int policy_set_check(const struct ph_policy_set *set, const struct ph_policy_set
 		r = choose_warnings(&check, names, set->n);
 	for (size_t i = 0; !r && i < set->n; i++)
 		if (names[i].warn)
-			r = warn_dns(&check, names[i].policy);
+			r = warn_dns(&check, names[i].policy, names[i].by_tcp);
 	return r;
 }
 

@@ -8,9 +8,10 @@
  *	of what the lock-out guard will not let be confined; the selftest's
  * children: leave: an open door
  * except: outside of the list it takes away from, or all of it
+ * addresses: one host whose address ends in zeros, as a network's does
  * rules: one that allows nothing which another one does not
- * DNS: names cannot be resolved, though connect rules lead to other hosts. Policies of the same
- *	match count together. An `expect` that denies port 53 says that this is meant.
+ * DNS: names cannot be resolved over UDP, though connect rules lead to other hosts. Policies of the
+ *	same match count together. An `expect` that denies port 53 says that this is meant.
  */
 #include "policy/policy.h"
 #include "policy/problem.h"

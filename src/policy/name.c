@@ -9,6 +9,7 @@
 #define _GNU_SOURCE /* memrchr */
 #endif
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "policy/name.h"
@@ -62,6 +63,29 @@ static bool ends_with(const struct ph_word *word, const char *end)
 	return word->len > n && memcmp(word->text + word->len - n, end, n) == 0;
 }
 
+/* Where a pattern begins, as a shell has them; len: there is none. A lone [ is a program's name. */
+static size_t find_pattern(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '*' || text[i] == '?' ||
+		    (text[i] == '[' && memchr(text + i, ']', len - i)))
+			return i;
+	return len;
+}
+
+/* Taken as it stands, it would match nothing: whoever writes one expects more. */
+static int check_no_pattern(struct ph_scanner *scanner, const char *what, const char *remedy)
+{
+	struct ph_word word = { scanner->text, scanner->len, 0 };
+	size_t at = find_pattern(scanner->text, scanner->len);
+
+	if (at == scanner->len)
+		return 0;
+	text_wrong(scanner, at, "the %s %s is a pattern, and patterns are not supported", what,
+		   quote(&word).text);
+	return text_right(scanner, "%s", remedy);
+}
+
 int comm_check(const char *text, size_t len, struct ph_text_error *error)
 {
 	struct ph_scanner scanner = { text, len, 0, error };
@@ -95,7 +119,10 @@ int comm_check(const char *text, size_t len, struct ph_text_error *error)
 			"write %s, which is what the kernel would hold, or match the program file with exe: /path/to/%s",
 			quote(&kept).text, quote_bare(&word).text);
 	}
-	return check_not_canary(&scanner, &word);
+	r = check_no_pattern(&scanner, "process name",
+			     "write one policy for each name, or match what holds them all: "
+			     "unit:, cgroup: or uid:");
+	return r < 0 ? r : check_not_canary(&scanner, &word);
 }
 
 int policy_name_check(const char *text, size_t len, struct ph_text_error *error)
@@ -152,7 +179,30 @@ int exe_check(const char *text, size_t len, struct ph_text_error *error)
 
 	if (r == 0)
 		r = check_length(&scanner, "path", PH_EXE_MAX);
-	return r < 0 ? r : check_path(&scanner, "path of the program", "/usr/bin/curl");
+	if (r == 0)
+		r = check_path(&scanner, "path of the program", "/usr/bin/curl");
+	return r < 0 ? r :
+		       check_no_pattern(&scanner, "path of the program",
+					"write one policy for each program, or match what holds "
+					"them all: unit:, cgroup: or uid:");
+}
+
+/* What is above the pattern holds all that it would match. */
+static int check_no_cgroup_pattern(struct ph_scanner *scanner)
+{
+	struct ph_word above = { scanner->text, find_pattern(scanner->text, scanner->len), 0 };
+	char remedy[160];
+
+	while (above.len && above.text[above.len - 1] != '/')
+		above.len--;
+	above.len -= above.len > 0;
+	if (above.len)
+		(void)snprintf(remedy, sizeof(remedy), "write %s, which means all below it",
+			       quote_bare(&above).text);
+	else
+		(void)snprintf(remedy, sizeof(remedy),
+			       "write the path of one cgroup, which means all below it");
+	return check_no_pattern(scanner, "cgroup", remedy);
 }
 
 int cgroup_check(const char *text, size_t len, struct ph_text_error *error)
@@ -176,7 +226,8 @@ int cgroup_check(const char *text, size_t len, struct ph_text_error *error)
 		text_wrong(&scanner, 0, "every process is in the cgroup '/'");
 		return text_right(&scanner, "name one below it, such as /system.slice/web.service");
 	}
-	return check_path(&scanner, "cgroup", "/system.slice/web.service");
+	r = check_path(&scanner, "cgroup", "/system.slice/web.service");
+	return r < 0 ? r : check_no_cgroup_pattern(&scanner);
 }
 
 int unit_check(const char *text, size_t len, struct ph_text_error *error)
@@ -187,6 +238,11 @@ int unit_check(const char *text, size_t len, struct ph_text_error *error)
 
 	if (r == 0)
 		r = check_length(&scanner, "unit", PH_UNIT_MAX);
+	if (r < 0)
+		return r;
+	r = check_no_pattern(&scanner, "unit",
+			     "a slice holds all units in it: write unit: and its name, such as "
+			     "system.slice, or cgroup: and the path above them");
 	if (r < 0)
 		return r;
 	if (memchr(text, '/', len)) {

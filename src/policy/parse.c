@@ -147,16 +147,43 @@ static const struct field *nearest_field(const struct ph_word *key, const struct
 	return NULL;
 }
 
+/* What people expect there and porthold has in another form; NULL: nothing that is known. */
+static const char *remedy_of_stranger(const struct ph_word *key)
+{
+	static const struct {
+		const char *key, *remedy;
+	} strangers[] = {
+		{ "gid", "groups are not matched; uid: is the user, cgroup: and unit: are places" },
+		{ "group",
+		  "groups are not matched; uid: is the user, cgroup: and unit: are places" },
+		{ "user", "write uid: and the number; id -u NAME shows it" },
+		{ "pid", "write comm: and the name of the process; ps -o comm PID shows it" },
+		{ "process", "write comm: and the name of the process" },
+		{ "path", "write exe: and the path of the program" },
+		{ "binary", "write exe: and the path of the program" },
+		{ "service", "write unit: and the name, such as unit: web.service" },
+		{ "deny", "leave it out: what no rule allows is denied" },
+	};
+
+	for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++)
+		if (word_is(key, strangers[i].key))
+			return strangers[i].remedy;
+	return NULL;
+}
+
 static int note_unknown_key(struct parser *parser, const struct ph_yaml_item *key,
 			    const struct field *fields, size_t n, const char *what,
 			    struct keys *keys)
 {
 	struct ph_word word = { key->text, key->len, 0 };
-	const struct field *nearest = nearest_field(&word, fields, n);
+	const char *known = remedy_of_stranger(&word);
+	const struct field *nearest = known ? NULL : nearest_field(&word, fields, n);
 	char remedy[160];
 	size_t used;
 
-	if (nearest) {
+	if (known) {
+		(void)snprintf(remedy, sizeof(remedy), "%s", known);
+	} else if (nearest) {
 		keys->meant |= 1U << (nearest - fields);
 		(void)snprintf(remedy, sizeof(remedy), "did you mean %s?", nearest->name);
 	} else {

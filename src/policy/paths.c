@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "policy/check.h"
@@ -18,6 +19,49 @@ bool is_policy_file(const char *name)
 	size_t length = strlen(name);
 
 	return *name != '.' && length > 5 && !strcmp(name + length - 5, ".yaml");
+}
+
+int path_check_owner(const char *path, struct ph_problems *problems)
+{
+	struct stat st;
+
+	if (stat(path, &st) || (!st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH))))
+		return 0;
+	return problems_refuse(problems, path,
+			       "look at what it says, then chown root and chmod go-w it",
+			       "others than root may write here, and so say whom policies confine");
+}
+
+/* web.yml, web.YAML: whoever wrote it takes it for a policy. */
+static bool is_nearly_policy_file(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return *name != '.' && dot && !is_policy_file(name) &&
+	       (!strcasecmp(dot, ".yml") || !strcasecmp(dot, ".yaml"));
+}
+
+static int warn_of_other(const char *directory, const char *name, struct ph_problems *problems)
+{
+	cleanup_free char *path = NULL, *remedy = NULL;
+	const char *dot = strrchr(name, '.');
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0 ||
+	    asprintf(&remedy, "call it %.*s.yaml", (int)(dot - name), name) < 0)
+		return -ENOMEM;
+	return problems_note(problems, PH_WARNING, path, 0, 0, remedy,
+			     "the file does not count: only *.yaml does");
+}
+
+int paths_warn_of_others(const char *directory, struct ph_problems *problems)
+{
+	cleanup_closedir DIR *dir = opendir(directory);
+	int r = 0;
+
+	for (struct dirent *entry; dir && !r && (entry = readdir(dir));)
+		if (is_nearly_policy_file(entry->d_name))
+			r = warn_of_other(directory, entry->d_name, problems);
+	return r;
 }
 
 void paths_done(struct ph_paths *paths)
@@ -77,7 +121,7 @@ static int add_directory(struct ph_paths *paths, const char *path, struct ph_pro
 		free(entries[i]);
 	}
 	free(entries);
-	return r;
+	return r ? r : paths_warn_of_others(path, problems);
 }
 
 int paths_add(struct ph_paths *paths, const char *path, struct ph_problems *problems)

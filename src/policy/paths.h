@@ -10,6 +10,18 @@
 /* Whether a directory's entry of this name is a policy file: *.yaml, and not hidden. */
 bool is_policy_file(const char *name);
 
+/*
+ * Refuses what others than root may write: they would decide whom policies confine, and free
+ * themselves. 0, -EINVAL with a problem, or -ENOMEM. What is not there is not refused.
+ */
+int path_check_owner(const char *path, struct ph_problems *problems);
+
+/*
+ * Warns of entries of a directory of policies that are called almost so, and do not count. A
+ * directory that cannot be read has none. 0 or -ENOMEM.
+ */
+int paths_warn_of_others(const char *directory, struct ph_problems *problems);
+
 struct ph_paths {
 	char **v;
 	size_t n;

@@ -61,6 +61,16 @@ int expect_parse(const char *text, size_t len, struct ph_expect *ret, struct ph_
 int ports_parse(const char *text, size_t len, struct ph_range **ret, size_t *ret_n,
 		struct ph_text_error *error);
 
+/*
+ * The same with protocols: none; or a comma list of PORT, PORT-PORT and any, each alone (TCP), as
+ * udp/PORT or as PORT/udp, and dns. Adds the rules, for connect and bind, to the policy.
+ */
+int port_rules_parse(const char *text, size_t len, struct ph_policy *policy,
+		     struct ph_text_error *error);
+
+/* Whether that is meant, right or wrong: "any" and "dns" alone may be names as well. */
+bool ports_look_like(const char *text);
+
 /* One ADDRESS or ADDRESS/LEN. */
 int cidr_parse(const char *text, size_t len, struct ph_cidr *ret, struct ph_text_error *error);
 

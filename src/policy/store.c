@@ -205,7 +205,9 @@ static int load_file(const char *directory, const char *name, const struct readi
 		return 0;
 	if (reading->last)
 		return load_last_form(path, reading, set);
-	r = policy_parse_file(path, set, reading->problems);
+	r = path_check_owner(path, reading->problems);
+	if (!r)
+		r = policy_parse_file(path, set, reading->problems);
 	return r == -EINVAL && reading->good ? load_last_form(path, reading, set) : r;
 }
 
@@ -246,10 +248,13 @@ static int load_directory(const char *directory, const struct reading *reading,
 			  struct ph_policy_set *set)
 {
 	struct dirent **entries = NULL;
-	int n = scandir(directory, &entries, filter, alphasort), r = 0;
+	int n = scandir(directory, &entries, filter, alphasort), r;
 
 	if (n < 0 && errno != ENOENT)
 		return -errno;
+	r = reading->last ? 0 : path_check_owner(directory, reading->problems);
+	if (r == -EINVAL && reading->good)
+		r = 0;
 	for (int i = 0; i < n; i++) {
 		r = problems_worse(r, load_file(directory, entries[i]->d_name, reading, set));
 		free(entries[i]);

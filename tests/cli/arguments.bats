@@ -40,6 +40,22 @@ refuses() { # WORDS ARGUMENT...
 	refuses "the range '90-80' runs backwards; write 80-90" 90-80 myprocess
 }
 
+@test "protocols, and no network at all" {
+	refuses "'sctp/80' names no protocol; write tcp or udp with the port, such as udp/123" 80,sctp/80 myprocess
+	refuses "'none' stands beside ports; write none alone" 80,none myprocess
+	refuses "port 70000 is too large" udp/70000 myprocess
+	refuses "none looks like ports: which process may use them? porthold allow none NAME" none
+	refuses "the ports come first: porthold allow udp/53 NAME" myprocess udp/53
+	for ports in none udp/123,tcp/443 443/tcp dns,443 any/udp; do
+		complains 3 "needs root" as_nobody "$PORTHOLD" allow "$ports" myprocess
+	done
+}
+
+@test "a pattern, and a number, for a name" {
+	refuses "the process name 'nginx*' is a pattern, and patterns are not supported; write one policy for each name" 4040 'nginx*'
+	refuses "4040 is a number, and a policy goes by the name of a process" 80 4040
+}
+
 @test "letters for ports" {
 	refuses "'http' is not a port" http myprocess
 	refuses "is not a port" 80a myprocess

@@ -151,13 +151,18 @@ locks_out() { # PORT NAME
 @test "allow warns of what check warns of; of DNS its answer says enough" {
 	run -0 --separate-stderr porthold allow 4040 perl
 	[[ $stderr == *"/policy.d/perl.yaml:3:5: warning: policy perl: perl is an interpreter"* ]]
-	[[ $stderr != *DNS* && $output == *"nothing else on the network, not even DNS." ]]
-	run -0 --separate-stderr porthold allow --children leave 53 myprocess
+	[[ $stderr != *DNS* && ${lines[0]} == *"nothing else on the network, not even DNS." ]]
+	[[ ${lines[1]} == "This lasts until the next boot; --permanent keeps it." ]]
+	run -0 --separate-stderr porthold allow --children leave 53 setpriv
 	[[ $stderr == *"an open door: children: leave"* && $stderr != *DNS* ]]
-	[[ $output == *"nothing else on the network." ]]
-	run -0 --separate-stderr porthold allow 4040 myprocess
+	[[ ${lines[0]} == *"nothing else on the network, and of DNS what goes over TCP." ]]
+	run -0 --separate-stderr porthold allow 53,53/udp setpriv
+	[[ ${lines[0]} == "setpriv may use TCP port 53 and UDP port 53 and nothing else on the network." ]]
 	[[ -z $stderr ]]
+	run -0 --separate-stderr porthold allow 4040 myprocess
+	[[ $stderr == *"/policy.d/myprocess.yaml:3:5: warning: policy myprocess: no program on PATH is called myprocess, and nothing of this name runs; check the spelling"* ]]
 	porthold remove perl
+	porthold remove setpriv
 	porthold remove myprocess
 }
 
@@ -172,19 +177,36 @@ locks_out() { # PORT NAME
 	[[ $stderr == "odd.yaml:3:5: warning: policy odd: perl is an interpreter"* ]]
 	run -0 --separate-stderr porthold apply odd.yaml
 	[[ -z $stderr ]]
-	run -0 --separate-stderr porthold allow 4040 myprocess
+	run -0 --separate-stderr porthold allow 4040 setpriv
 	[[ -z $stderr ]]
 	rm /run/porthold/policy.d/odd.yaml
-	porthold remove myprocess
+	porthold remove setpriv
 	[[ $(in_force) == standing ]]
 }
 
-@test "run warns once that it leaves DNS out, and takes its policy away" {
+@test "kept copies that cannot be read are named, and nothing is changed" {
+	printf 'porthold: 1\npolicies:\n  - {name: odd, match: {comm: setpriv}, allow: []}\n' \
+		>"$BATS_TEST_TMPDIR/odd.yaml"
+	mkdir /var/lib/porthold/good/run+porthold+policy.d+other.yaml
+	before=$(everything)
+	complains 3 "its copies in /var/lib/porthold/good cannot be read: Is a directory" \
+		porthold apply "$BATS_TEST_TMPDIR/odd.yaml"
+	unchanged
+	rmdir /var/lib/porthold/good/run+porthold+policy.d+other.yaml
+	run -0 porthold apply "$BATS_TEST_TMPDIR/odd.yaml"
+	run -0 porthold remove --force odd
+}
+
+@test "run warns that it leaves DNS out, and takes its policy away" {
 	run -0 --separate-stderr porthold run 4041 -- true
-	[[ $stderr == "porthold run: warning: DNS is not among the ports 4041: no name can be resolved"* ]]
+	[[ $stderr == "porthold run: warning: DNS is not among the ports 4041: no name can be resolved; add dns, as in 4041,dns" ]]
 	run -0 --separate-stderr porthold run 53 -- true
+	[[ $stderr == "porthold run: warning: port 53 of UDP, where names are asked for, is not among the ports 53; add dns, as in 53,dns" ]]
+	run -0 --separate-stderr porthold run 4041,dns -- true
 	[[ -z $stderr ]]
-	[[ ! -e /run/porthold/policy.d/run-4041.yaml && ! -e /run/porthold/policy.d/run-53.yaml ]]
+	run -0 --separate-stderr porthold run udp/53,4041 -- true
+	[[ -z $stderr ]]
+	[[ -z $(find /run/porthold/policy.d -name 'run-*') ]]
 }
 
 @test "run: the exit status is that of the command" {
@@ -195,6 +217,42 @@ locks_out() { # PORT NAME
 	echo plain >"$BATS_TEST_TMPDIR/plain"
 	run -126 --separate-stderr porthold run 4041 -- "$BATS_TEST_TMPDIR/plain"
 	[[ ! -e /run/porthold/policy.d/run-4041.yaml ]]
+}
+
+@test "allow: UDP, both, and no network at all" {
+	rules_of() {
+		porthold status --json | jq -r ".policies[] | select(.name == \"$1\").rules | join(\"; \")"
+	}
+	run -0 porthold allow udp/123,443/tcp setpriv
+	[[ ${lines[0]} == "setpriv may use TCP port 443 and UDP port 123 and nothing else on the network, not even DNS." ]]
+	[[ $(rules_of setpriv) == "tcp 443; udp 123" ]]
+	run -0 porthold allow none setpriv
+	[[ ${lines[0]} == "setpriv may use nothing on the network." ]]
+	[[ $(rules_of setpriv) == "" ]]
+	porthold remove setpriv
+	run -1 porthold run none -- bash -c 'exec 3<>/dev/tcp/127.0.0.1/4042'
+	[[ $output == *"not permitted"* ]]
+}
+
+@test "run: what is not there, what cannot be executed, and a file of policies" {
+	run -127 porthold run standing -- no-such-command
+	[[ $output == *"porthold run: no-such-command: command not found" ]]
+	run -127 porthold run standing -- "$BATS_TEST_TMPDIR/none"
+	[[ $output == *"/none: No such file or directory" ]]
+	run -126 porthold run standing -- /etc/passwd
+	run -126 porthold run standing -- "$BATS_TEST_TMPDIR"
+	printf 'porthold: 1\npolicies:\n  - {name: mine, match: {comm: mine}, allow: []}\n' \
+		>"$BATS_TEST_TMPDIR/p.yaml"
+	complains 2 "is a file, and run takes the name of a policy that is in force: porthold apply $BATS_TEST_TMPDIR/p.yaml, then porthold run mine -- CMD" \
+		porthold run "$BATS_TEST_TMPDIR/p.yaml" -- true
+	complains 1 "nosuch: neither ports nor a policy" porthold run nosuch -- true
+}
+
+@test "what guards against a lock-out names what a file has, too" {
+	printf 'porthold: 1\npolicies:\n  - {name: s, match: {comm: sshd}, allow: []}\n' \
+		>"$BATS_TEST_TMPDIR/s.yaml"
+	run -4 porthold apply "$BATS_TEST_TMPDIR/s.yaml"
+	[[ $output == *"limit it to a cgroup: cgroup: in a file, --in-cgroup with allow"* ]] || fail "$output"
 }
 
 @test "status reads a policy file once" {
@@ -260,7 +318,7 @@ locks_out() { # PORT NAME
 }
 
 @test "names that are odd but right" {
-	for name in "two words" "日本" "a%b" "*" "-x" ".x" " x" "..."; do
+	for name in "two words" "日本" "a%b" "[" "-x" ".x" " x" "..."; do
 		porthold allow 4040 -- "$name" >/dev/null || fail "allow $name"
 		names=$(in_force) || true
 		[[ $names == *"$name"* ]] || {

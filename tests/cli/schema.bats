@@ -46,6 +46,8 @@ document() { # JQ-FILTER
 		.policies[0].allow = ["bind tcp 80 on 10.0.0.1 from 10.0.0.0/8 except 10.1.0.0/16"]
 		.policies[0].match = {comm: "web", cgroup: "/a/b", uid: 0}
 		.policies[0].match = {unit: "web.service"}
+		.policies[0].match = {comm: "["}
+		.policies[0].match = {exe: "/usr/bin/["}
 		.policies[0].match = {cgroup: "/web"}
 		.policies[0].expect = ["allow listen tcp 80", "deny socket raw"]
 	END
@@ -77,6 +79,12 @@ document() { # JQ-FILTER
 		.policies[0].nmae = "web"
 		del(.policies[0].match)
 		.policies[0].match = {}
+		.policies[0].match = {comm: "web*"}
+		.policies[0].match = {comm: "we?"}
+		.policies[0].match = {comm: "web[0-9]"}
+		.policies[0].match = {exe: "/opt/web/*"}
+		.policies[0].match = {cgroup: "/system.slice/docker-*"}
+		.policies[0].match = {unit: "docker-*.scope"}
 		.policies[0].match = "web"
 		.policies[0].match = {name: "web"}
 		.policies[0].match.comm = "0123456789abcdef"

@@ -78,6 +78,25 @@ static void check_ports(const char *text, size_t size)
 	free(ranges);
 }
 
+/* Each rule that they become is one that can be written and read. */
+static void check_port_rules(const char *text, size_t size)
+{
+	struct ph_policy policy = {};
+	struct ph_text_error error = {};
+	int r = port_rules_parse(text, size, &policy, &error);
+
+	if (r < 0)
+		check_error(r, &error, size);
+	for (size_t i = 0; !r && i < policy.n_rules; i++) {
+		char *printed;
+
+		assert(rule_format(&policy.rules[i], &printed) == 0);
+		check_rule(printed, strlen(printed));
+		free(printed);
+	}
+	policy_done(&policy);
+}
+
 static void check_names(const char *text, size_t size)
 {
 	static int (*const checks[])(const char *, size_t, struct ph_text_error *) = {
@@ -104,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_rule(text, size);
 	check_flow(text, size);
 	check_ports(text, size);
+	check_port_rules(text, size);
 	check_names(text, size);
 	return 0;
 }

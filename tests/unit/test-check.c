@@ -145,6 +145,23 @@ static void test_except(void **state)
 		    "t.yaml:6:9: warning: the rule allows nothing");
 }
 
+/* An address that ends in zeros is a network's more often than a host's. */
+static void test_hosts(void **state)
+{
+	check_rules("      - connect tcp 1 to 127.0.0.0\n",
+		    "t.yaml:6:9: warning: to 127.0.0.0 is one host, and looks like a network; "
+		    "write 127.0.0.0/8 if the network is meant");
+	check_rules("      - bind tcp 1 from 10.1.0.0\n",
+		    "t.yaml:6:9: warning: from 10.1.0.0 is one host, and looks like a network; "
+		    "write 10.1.0.0/16 if");
+	check_rules("      - bind tcp 1 from 10.0.0.0/8 except 10.1.2.0\n",
+		    "t.yaml:6:9: warning: except 10.1.2.0 is one host, and looks like a network; "
+		    "write 10.1.2.0/24 if");
+	check_rules("      - bind tcp 1 from 2001:db8::,10.0.0.1\n",
+		    "t.yaml:6:9: warning: from 2001:db8:: is one host, and looks like a network");
+	check_rules("      - bind tcp 1 on 0.0.0.0 from 10.0.0.1,10.0.0.0/8,2001:db8::1\n", NULL);
+}
+
 static void test_shadows(void **state)
 {
 	check_rules("      - bind tcp 1-9\n      - bind tcp 3,5-9\n",
@@ -172,7 +189,9 @@ static void test_dns(void **state)
 	check_rules("      - connect tcp 80 to 127.0.0.1\n", NULL);
 	check_rules("      - bind tcp 80\n", NULL);
 	check_rules("      - tcp 80\n      - connect udp 53 to 192.0.0.0/16\n", NULL);
-	check_rules("      - tcp 53,80\n", NULL);
+	check_rules("      - tcp 53,80\n",
+		    "t.yaml:3:5: warning: policy p lets DNS through over TCP alone");
+	check_rules("      - tcp 80\n      - connect tcp 53\n      - udp 53\n", NULL);
 	check_rules("      - tcp 80\n      - dns\n", NULL);
 	check_silence("    match: {comm: x}\n    allow: [tcp 80]\n"
 		      "    expect: ['deny connect udp 192.0.2.53:53']");
@@ -565,14 +584,14 @@ static void test_own_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	     cmocka_unit_test(test_children),
-		cmocka_unit_test(test_except),	     cmocka_unit_test(test_shadows),
-		cmocka_unit_test(test_dns),	     cmocka_unit_test(test_dns_of_several),
-		cmocka_unit_test(test_known),	     cmocka_unit_test(test_random_shadows),
-		cmocka_unit_test(test_expectations), cmocka_unit_test(test_missing_rule),
-		cmocka_unit_test(test_doors),	     cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_examples),     cmocka_unit_test(test_subjects),
-		cmocka_unit_test(test_own_process),
+		cmocka_unit_test(test_names),	       cmocka_unit_test(test_children),
+		cmocka_unit_test(test_except),	       cmocka_unit_test(test_shadows),
+		cmocka_unit_test(test_hosts),	       cmocka_unit_test(test_dns),
+		cmocka_unit_test(test_dns_of_several), cmocka_unit_test(test_known),
+		cmocka_unit_test(test_random_shadows), cmocka_unit_test(test_expectations),
+		cmocka_unit_test(test_missing_rule),   cmocka_unit_test(test_doors),
+		cmocka_unit_test(test_lines),	       cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_subjects),       cmocka_unit_test(test_own_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

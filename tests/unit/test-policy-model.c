@@ -114,9 +114,19 @@ static char *random_text(size_t max)
 	return text;
 }
 
+/* In a match no pattern may stand; in a policy's name they are letters as others. */
+static char *random_match(size_t max)
+{
+	char *text = random_text(max);
+
+	for (char *at = text; (at = strpbrk(at, "*?"));)
+		*at = '_';
+	return text;
+}
+
 static char *random_path(void)
 {
-	char *part = random_text(20), *path;
+	char *part = random_match(20), *path;
 
 	assert_true(asprintf(&path, "/x%s/y%s", part, part) > 0);
 	free(part);
@@ -131,7 +141,7 @@ static void random_policy(struct ph_policy *policy, unsigned number)
 	assert_true(asprintf(&policy->name, "%u%s", number, text) > 0);
 	free(text);
 	if (below(2)) {
-		text = random_text(PH_COMM_MAX);
+		text = random_match(PH_COMM_MAX);
 		strcpy(policy->match.comm, text);
 		free(text);
 	}

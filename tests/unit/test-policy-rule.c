@@ -323,6 +323,74 @@ static void test_ports(void **state)
 	free(ranges);
 }
 
+/* What the words mean, as the rules of a policy; what is wrong with others. */
+static void test_port_rules(void **state)
+{
+	static const struct good good[] = {
+		{ "4040", "tcp 4040" },
+		{ "443,80", "tcp 80,443" },
+		{ "udp/123", "udp 123" },
+		{ "123/udp", "udp 123" },
+		{ "udp/123,tcp/443,8080-8090", "tcp 443,8080-8090; udp 123" },
+		{ "any/udp,any", "tcp any; udp any" },
+		{ "443,dns", "tcp 443; dns" },
+		{ "none", "" },
+	};
+	static const struct bad bad[] = {
+		{ "sctp/80", 1, "'sctp/80' names no protocol",
+		  "write tcp or udp with the port, such as udp/123" },
+		{ "443,none", 5, "'none' stands beside ports",
+		  "write none alone, for no network at all" },
+		{ "udp/", 5, "the port is missing",
+		  "write a port such as 4040, a list such as 4040,8080-8090, or any" },
+		{ "80,udp/70000", 8, "port 70000 is too large", "the largest port is 65535" },
+		{ "80 443", 4, "'443' follows the ports",
+		  "separate ports with commas, as in 4040,8080-8090" },
+	};
+	struct ph_text_error error;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(good); i++) {
+		struct ph_policy policy = {};
+		char joined[200] = "";
+
+		assert_int_equal(
+			port_rules_parse(good[i].text, strlen(good[i].text), &policy, &error), 0);
+		for (size_t j = 0; j < policy.n_rules; j++) {
+			char *text;
+
+			assert_int_equal(rule_format(&policy.rules[j], &text), 0);
+			strcat(strcat(joined, j ? "; " : ""), text);
+			free(text);
+		}
+		assert_string_equal(joined, good[i].canonical);
+		policy_done(&policy);
+	}
+	for (size_t i = 0; i < ELEMENTS(bad); i++) {
+		struct ph_policy policy = {};
+
+		check_bad(&bad[i],
+			  port_rules_parse(bad[i].text, strlen(bad[i].text), &policy, &error),
+			  &error);
+		policy_done(&policy);
+	}
+}
+
+static void test_looks_like_ports(void **state)
+{
+	static const char *const ports[] = { "4040",	"80,443", "80-",  "-80",
+					     "udp/123", "80,",	  "none", "x/udp",
+					     "443,dns", "any,80", NULL };
+	static const char *const names[] = { "",    "web",  "dns",    "any",   "any,dns", "80a",
+					     "a/b", "80,a", "p.yaml", "nginx", NULL };
+
+	(void)state;
+	for (size_t i = 0; ports[i]; i++)
+		assert_true(ports_look_like(ports[i]));
+	for (size_t i = 0; names[i]; i++)
+		assert_false(ports_look_like(names[i]));
+}
+
 static const struct good good_flows[] = {
 	{ "connect tcp 10.1.2.3:5432", NULL },
 	{ "connect udp [2001:db8::1]:53", NULL },
@@ -419,6 +487,49 @@ static void test_flows(void **state)
 
 typedef int (*check_fn)(const char *text, size_t len, struct ph_text_error *error);
 
+/* Taken as they stand they would match nothing, and nobody would be told. */
+static void test_patterns(void **state)
+{
+#define THEM_ALL "or match what holds them all: unit:, cgroup: or uid:"
+	static const struct {
+		check_fn check;
+		const char *text;
+		unsigned column;
+		const char *remedy; /* NULL: it is none */
+	} patterns[] = {
+		{ comm_check, "nginx*", 6, "write one policy for each name, " THEM_ALL },
+		{ comm_check, "?ginx", 1, "write one policy for each name, " THEM_ALL },
+		{ comm_check, "w[0-9]", 2, "write one policy for each name, " THEM_ALL },
+		{ comm_check, "[", 0, NULL },
+		{ comm_check, "a]b[c", 0, NULL },
+		{ exe_check, "/usr/bin/[", 0, NULL },
+		{ exe_check, "/d/app/*", 8, "write one policy for each program, " THEM_ALL },
+		{ unit_check, "docker-*.scope", 8,
+		  "a slice holds all units in it: write unit: and its name, such as "
+		  "system.slice, or cgroup: and the path above them" },
+		{ cgroup_check, "/system.slice/docker-*", 22,
+		  "write /system.slice, which means all below it" },
+		{ cgroup_check, "/a/b*/c", 5, "write /a, which means all below it" },
+		{ cgroup_check, "/*", 2, "write the path of one cgroup, which means all below it" },
+	};
+#undef THEM_ALL
+	struct ph_text_error error;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(patterns); i++) {
+		const char *text = patterns[i].text;
+		int r = patterns[i].check(text, strlen(text), &error);
+
+		assert_int_equal(r, patterns[i].remedy ? -EINVAL : 0);
+		if (!r)
+			continue;
+		assert_non_null(strstr(error.message, text));
+		assert_non_null(strstr(error.message, "is a pattern, and patterns are not"));
+		assert_int_equal(error.column, patterns[i].column);
+		assert_string_equal(error.remedy, patterns[i].remedy);
+	}
+}
+
 static void test_names(void **state)
 {
 	static const struct {
@@ -504,7 +615,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_rules), cmocka_unit_test(test_bad_rules),
 		cmocka_unit_test(test_limits),	   cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_flows),	   cmocka_unit_test(test_names),
+		cmocka_unit_test(test_port_rules), cmocka_unit_test(test_looks_like_ports),
+		cmocka_unit_test(test_patterns),   cmocka_unit_test(test_flows),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,6 +168,14 @@ static const struct {
 	  "f.yaml:5:5: unknown key 'alow'; did you mean allow?\n"
 	  "f.yaml:6:5: unknown key 'alow'; did you mean allow?\n"
 	  "f.yaml:8:5: the key allow stands here twice; leave one of them out" },
+	{ HEAD "  - name: a\n    match: {gid: 5}\n    allow: []\n",
+	  "f.yaml:4:13: unknown key 'gid'; groups are not matched; uid: is the user, cgroup: and "
+	  "unit: are places" },
+	{ HEAD "  - name: a\n    match: {pid: 5}\n    allow: []\n",
+	  "f.yaml:4:13: unknown key 'pid'; write comm: and the name of the process; ps -o comm PID "
+	  "shows it" },
+	{ HEAD POLICY "    allow: [tcp 443/tcp]\n",
+	  "f.yaml:5:17: '443/tcp' is not a port; in a rule the protocol comes first: tcp 443" },
 	{ HEAD "  - name: a\n    mach: {comm: a}\n    alow: []\n",
 	  "f.yaml:4:5: unknown key 'mach'; did you mean match?\n"
 	  "f.yaml:5:5: unknown key 'alow'; did you mean allow?" },

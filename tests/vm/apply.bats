@@ -158,6 +158,7 @@ files() {
 		>"$folder/one.yaml"
 	printf 'porthold: 2\n' >"$folder/two.yaml"
 	write three three "tcp 1"
+	echo hello >"$folder/name.txt"
 	run -1 porthold apply "$folder" "$folder/missing.yaml" "$folder/name.txt"
 	[[ $output == *"$folder/one.yaml:5:"*"port 0"*"$folder/one.yaml:5:"*70000* ]] || fail "$output"
 	[[ $output == *"$folder/two.yaml:1:"* && $output == *"$folder/missing.yaml"* ]] || fail "$output"

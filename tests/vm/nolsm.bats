@@ -62,3 +62,15 @@ load ../cli/lib
 @test "after stop it is asked for again" {
 	complains 4 "the BPF LSM is not active" porthold allow 4040 myprocess
 }
+
+# The last one: nothing takes a lockdown back before the next boot.
+@test "a lockdown that forbids to read the kernel: the cause, and what to boot with" {
+	echo confidentiality >/sys/kernel/security/lockdown
+	before=$(everything)
+	complains 3 "the kernel is locked down (lockdown=confidentiality): no BPF program may read its memory, and those of porthold must; boot with lockdown=integrity, or without lockdown=" \
+		porthold allow --backend cgroup 4040 myprocess
+	[[ $(everything) == "$before" ]]
+	run -1 porthold doctor
+	[[ $output == *"NO   BPF programs may read kernel memory: boot with lockdown=integrity on the kernel's command line, or without it"* ]] || fail "$output"
+	[[ $output == *"Backend cgroup: not here."* ]] || fail "$output"
+}
