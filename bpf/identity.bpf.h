@@ -672,13 +672,36 @@ static __always_inline bool may_add_by_name(struct task_struct *task, struct tas
 	return (name.word[0] ^ of_leader.word[0]) | (name.word[1] ^ of_leader.word[1]);
 }
 
+/* Whether a thread has what its leader has, and nothing else: what is remembered of one holds of both. */
+static __always_inline bool adds_nothing(const struct ph_label *label,
+					 const struct ph_label *of_leader)
+{
+	return of_leader &&
+	       !((label->generation ^ of_leader->generation) |
+		 (label->policies.held ^ of_leader->policies.held)) &&
+	       are_same_ids(&label->policies, &of_leader->policies);
+}
+
+/*
+ * Whether a thread's own label or its name may confine it further than its leader is. Kernels without such
+ * functions would follow too much of what comes after.
+ */
+static __always_inline bool may_add(struct task_struct *task, struct task_struct *leader,
+				    const struct ph_label *of_leader, __u64 front)
+{
+	const struct ph_label *label = glance_at_label(task, false);
+	__u64 may = label && !(SETTING(ph_has_functions) && adds_nothing(label, of_leader));
+
+	return hide(may || may_add_by_name(task, leader, slot_of(front)), front);
+}
+
 static __always_inline bool glance_at_names(struct glance *seen, struct task_struct *task)
 {
 	struct task_struct *leader = leader_of_current(task);
 	struct ph_label *label = glance_at_label(leader, true);
 	ph_tables slot = slot_of(seen->front);
 
-	if (task != leader && (glance_at_label(task, false) || may_add_by_name(task, leader, slot)))
+	if (task != leader && may_add(task, leader, label, seen->front))
 		return true;
 	if (!label)
 		return may_match(slot, leader);
