@@ -969,7 +969,8 @@ static __always_inline bool is_in_scope(const struct who *who, __u32 i, __u8 wit
 {
 	const struct ph_grant *grant = find_grant(who->slot, who->policies.id[i]);
 
-	return grant && !(grant->flags & without) && in_scope(who, grant, who->policies.held >> i & 1);
+	return grant && !(grant->flags & without) &&
+	       in_scope(who, grant, who->policies.held >> i & 1);
 }
 
 /* The policies of the caller whose conditions hold now: what a socket it makes is labelled with. */
@@ -983,8 +984,8 @@ PH_FUNCTION int add_scoped(struct ph_ids *ids, const struct who *who)
 		__u64 id = is_in_scope(who, i, 0) ? who->policies.id[i] : 0;
 
 		id = hide(id, who->generation);
-		map = carry_id(ids, id, ph_layer_at(&who->policies, i),
-			       who->policies.held >> i & 1, map);
+		map = carry_id(ids, id, ph_layer_at(&who->policies, i), who->policies.held >> i & 1,
+			       map);
 	}
 	mark_overfull(ids, who->policies.count);
 	return ids->count;
