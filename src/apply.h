@@ -13,6 +13,7 @@
 #include "kernel/doors.h"
 #include "kernel/labels.h"
 #include "kernel/load.h"
+#include "kernel/powers.h"
 #include "kernel/sockets.h"
 #include "policy/policy.h"
 #include "policy/problem.h"
@@ -38,6 +39,8 @@ struct ph_apply_options {
 	struct ph_sockets *refused; /* gets the open sockets that are refused; NULL: nobody asks */
 };
 
+#define PH_HOLDERS_SHOWN 8
+
 struct ph_applied {
 	bool changed; /* a new generation was made */
 	bool in_force; /* some policy is */
@@ -47,6 +50,8 @@ struct ph_applied {
 	uint64_t open; /* doors, bits of ph_promises */
 	char attach[PH_PATH_LEN]; /* the cgroup, if it is not the root; else "" */
 	size_t confined; /* processes */
+	size_t holders; /* of these, those who could get around it: see kernel/powers.h */
+	struct ph_holder holder[PH_HOLDERS_SHOWN]; /* the first of them */
 	size_t missing; /* policies whose program is not there */
 };
 
