@@ -4,20 +4,28 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apply.h"
 #include "canary.h"
 #include "cmd/cmd.h"
 #include "cmd/lookout.h"
+#include "kernel/attached.h"
 #include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
+#include "kernel/powers.h"
 #include "kernel/processes.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
 #include "trial.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+
+enum {
+	LINK_ROUNDS = 20,
+	LINK_WAIT_US = 40000,
+};
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
@@ -41,6 +49,7 @@ struct facts {
 	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
 	struct ph_canary canary;
+	int out_of_reach; /* programs that are attached, and whose pins nobody sees */
 };
 
 static bool leader_is_labelled(const struct facts *facts, uint32_t tgid, uint64_t id)
@@ -205,6 +214,36 @@ static json_t *trial_json(const struct facts *facts)
 			 "falls_back_to", (json_int_t)facts->fallback);
 }
 
+/* Not those whom audit policies alone watch. */
+static bool is_held(const struct facts *facts, const struct ph_labelled *label)
+{
+	for (size_t i = 0; i < facts->set.n; i++)
+		if (facts->set.policies[i].mode == PH_POLICY_ENFORCE &&
+		    label_holds(label, policy_id(&facts->set.policies[i])))
+			return true;
+	return false;
+}
+
+/* Confined processes that could get around it. */
+static json_t *holders_json(const struct facts *facts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; facts->has_labels && i < facts->labels.n; i++) {
+		struct ph_holder holder;
+		char text[256];
+
+		if (!holder_is(&facts->labels.v[i], &holder) ||
+		    !is_held(facts, &facts->labels.v[i]))
+			continue;
+		holder_text(&holder, text, sizeof(text));
+		(void)json_array_append_new(list,
+					    json_pack("{s:i, s:s, s:s}", "pid", (int)holder.pid,
+						      "name", holder.comm, "holds", text));
+	}
+	return list;
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open(facts->state.backend, &facts->features);
@@ -214,8 +253,9 @@ static json_t *facts_json(const struct facts *facts)
 
 	for (size_t i = 0; i < facts->set.n; i++)
 		(void)json_array_append_new(policies, policy_json(facts, &facts->set.policies[i]));
-	return json_pack("{s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
-			 "in_force", 1, "backend", backend_name(facts->state.backend), "generation",
+	return json_pack("{s:o, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+			 "privileged", holders_json(facts), "in_force", 1, "backend",
+			 backend_name(facts->state.backend), "generation",
 			 (json_int_t)facts->header.generation, "degraded", degraded, "covers",
 			 whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
 			 "rewritten_sockets",
@@ -363,6 +403,22 @@ static void print_bad_files(const json_t *object)
 			(long long)n, n == 1 ? "" : "s");
 }
 
+/* By name, as the last of the doors. */
+static void print_holders_of(const json_t *list)
+{
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach(list, i, entry) {
+		if (i == PH_HOLDERS_SHOWN)
+			break;
+		print_holder(json_string_value(json_object_get(entry, "name")),
+			     json_integer_value(json_object_get(entry, "pid")),
+			     json_string_value(json_object_get(entry, "holds")));
+	}
+	print_holders_end(json_array_size(list));
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -391,6 +447,7 @@ static void print_text(const json_t *object)
 	json_array_foreach(list, i, entry)
 		(void)printf("  %-12s %s\n", json_string_value(json_object_get(entry, "door")),
 			     json_string_value(json_object_get(entry, "what")));
+	print_holders_of(json_object_get(object, "privileged"));
 	json_array_foreach(json_object_get(object, "policies"), i, entry)
 		print_policy(entry);
 }
@@ -408,18 +465,26 @@ static size_t count_waiting(void)
 static json_t *nothing_json(const struct facts *facts)
 {
 	json_t *last = canary_last();
-	bool gone = last && !facts->on_trial;
+	bool gone = last && !facts->on_trial, held = facts->out_of_reach > 0;
 
 	json_decref(last);
-	return json_pack("{s:b, s:b, s:I, s:o}", "in_force", 0, "degraded", gone, "waiting",
+	return json_pack("{s:b, s:b, s:I, s:I, s:o}", "in_force", held, "degraded", gone || held,
+			 "out_of_reach", (json_int_t)facts->out_of_reach, "waiting",
 			 (json_int_t)count_waiting(), "trial", trial_json(facts));
 }
 
 static void print_nothing(const json_t *object)
 {
 	json_int_t waiting = json_integer_value(json_object_get(object, "waiting"));
+	json_int_t held = json_integer_value(json_object_get(object, "out_of_reach"));
 
-	if (json_is_true(json_object_get(object, "degraded")))
+	if (held)
+		(void)printf(
+			"STILL ENFORCED, OUT OF REACH: %lld programs hold what was put in force, "
+			"and their pins below " PH_PIN_DIR " are not to be seen; is something "
+			"mounted over them? umount /sys/fs/bpf\n",
+			(long long)held);
+	else if (json_is_true(json_object_get(object, "degraded")))
 		(void)printf("NOTHING IS ENFORCED: what was put in force is gone from the kernel; "
 			     "porthold apply\n");
 	else
@@ -431,7 +496,7 @@ static void print_nothing(const json_t *object)
 
 static int status_of(const json_t *object)
 {
-	if (json_is_true(json_object_get(object, "in_force")))
+	if (json_object_get(object, "backend"))
 		return canary_is_well(json_object_get(object, "canary")) ? PH_EXIT_OK :
 									   PH_EXIT_CANARY;
 	return json_is_true(json_object_get(object, "degraded")) ? PH_EXIT_CANARY : PH_EXIT_NO;
@@ -533,12 +598,32 @@ static int gather(struct facts *facts, bool check, struct ph_problems *problems,
 	return 0;
 }
 
+/* Links come before their pins and end some time after them: what changes yet is waited for. */
+static int count_at_rest(void)
+{
+	int n = attached_anywhere(), before = n;
+
+	for (int i = 0; n > 0 && i < LINK_ROUNDS; i = n == before ? i + 1 : 0) {
+		before = n;
+		(void)usleep(LINK_WAIT_US);
+		n = attached_anywhere();
+	}
+	return n;
+}
+
+static void look_beyond_pins(struct facts *facts)
+{
+	int n = facts->on_trial ? 0 : count_at_rest();
+
+	facts->out_of_reach = n > 0 && !kernel_attached() ? n : 0;
+}
+
 static void print(const json_t *object, bool json)
 {
 	if (json) {
 		(void)json_dumpf(object, stdout, JSON_INDENT(2));
 		(void)putchar('\n');
-	} else if (json_is_true(json_object_get(object, "in_force"))) {
+	} else if (json_object_get(object, "backend")) {
 		print_text(object);
 	} else {
 		print_nothing(object);
@@ -571,6 +656,8 @@ int cmd_status(int argc, char **argv)
 	if (r)
 		return r;
 	r = gather(&facts, check, &problems, &f);
+	if (r == -ENOENT)
+		look_beyond_pins(&facts);
 	if (r && r != -ENOENT) {
 		facts_done(&facts);
 		return report_failure(&problems, &f);

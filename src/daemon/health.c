@@ -17,6 +17,9 @@ void health_check(const void *nothing, FILE *answer)
 		canary_run(NULL, &canary);
 		result = canary_ok(&canary) ? PH_HEALTH_WELL : PH_HEALTH_ILL;
 		canary_text(&canary, failed, sizeof(failed));
+		/* The alarm is about what was found. */
+		if (result == PH_HEALTH_ILL)
+			canary_put_right();
 	}
 	(void)fwrite(&result, sizeof(result), 1, answer);
 	(void)fputs(failed, answer);
