@@ -100,6 +100,26 @@ static bool is_confined(const struct ph_image *image, const struct ph_labelled *
 	return false;
 }
 
+static void count_confined(const struct ph_image *image, const struct ph_labels *labels,
+			   struct ph_applied *applied)
+{
+	struct ph_holder holder;
+
+	applied->confined = applied->holders = 0;
+	for (size_t i = 0; i < labels->n; i++) {
+		const struct ph_labelled *label = &labels->v[i];
+
+		if (label->pid != label->tgid || !is_confined(image, label))
+			continue;
+		applied->confined++;
+		if (!holder_is(label, &holder))
+			continue;
+		if (applied->holders < PH_HOLDERS_SHOWN)
+			applied->holder[applied->holders] = holder;
+		applied->holders++;
+	}
+}
+
 /* Twice: a fork can straddle the first pass. */
 static int label_running(const struct ph_image *image, struct ph_applied *applied)
 {
@@ -110,10 +130,7 @@ static int label_running(const struct ph_image *image, struct ph_applied *applie
 		if (r)
 			return r == -ENOENT ? 0 : r;
 		cover_labels(&applied->cover, &labels);
-		applied->confined = 0;
-		for (size_t i = 0; i < labels.n; i++)
-			applied->confined += labels.v[i].pid == labels.v[i].tgid &&
-					     is_confined(image, &labels.v[i]);
+		count_confined(image, &labels, applied);
 	}
 	return 0;
 }
@@ -627,7 +644,8 @@ static int apply_set(const struct ph_policy_set *set, const struct ph_apply_opti
 	r = put_set_in_force(set, &image, options, edits, applied, problems, f);
 	if (r || options->dry_run)
 		return r;
-	note(applied, f, treat_existing(&image, options, &applied->cover), "the open sockets cannot be listed");
+	note(applied, f, treat_existing(&image, options, &applied->cover),
+	     "the open sockets cannot be listed");
 	verify(&image, applied, f);
 	return 0;
 }

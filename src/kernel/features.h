@@ -22,6 +22,8 @@ struct ph_features {
 	bool global_functions; /* functions that take pointers are verified by themselves */
 	bool cgroup_moves; /* who moves a task to another cgroup can be seen before it is there */
 	bool load_hook; /* LSM programs see what is loaded once it is permitted */
+	bool sysctl_programs; /* programs for the settings below /proc/sys may read the caller */
+	bool setattr_map; /* the hook for a file's attributes is handed a map of ids first */
 	bool splice_sends; /* sendfile and splice reach socket_sendmsg */
 	char lsm_list[256]; /* as the kernel tells it; empty: it cannot be read */
 	char cgroup_root[256]; /* where the cgroup2 hierarchy is mounted; empty: nowhere */
