@@ -23,7 +23,8 @@
 #include "util/clock.h"
 
 enum {
-	LINK_ROUNDS = 20,
+	LINK_ROUNDS = 20, /* for which nothing has changed */
+	LINK_ROUNDS_MAX = 250,
 	LINK_WAIT_US = 40000,
 };
 
@@ -715,20 +716,25 @@ static int gather_surely(struct facts *facts, bool check, bool *ret_nothing, str
 /* Links come before their pins and end some time after them: what changes yet is waited for. */
 static int count_at_rest(void)
 {
-	int n = attached_anywhere(), before = n;
+	int n = attached_anywhere(), same = 0;
 
-	for (int i = 0; n > 0 && i < LINK_ROUNDS; i = n == before ? i + 1 : 0) {
-		before = n;
+	for (int i = 0; n > 0 && same < LINK_ROUNDS && i < LINK_ROUNDS_MAX; i++) {
+		int before = n;
+
 		(void)usleep(LINK_WAIT_US);
 		n = attached_anywhere();
+		same = n == before ? same + 1 : 0;
 	}
 	return n;
 }
 
+/* Of what was put in force from here and not taken away. Elsewhere another may hold its own, as in a container. */
 static void look_beyond_pins(struct facts *facts)
 {
-	int n = facts->on_trial ? 0 : count_at_rest();
+	json_t *last = canary_last();
+	int n = last && !facts->on_trial ? count_at_rest() : 0;
 
+	json_decref(last);
 	facts->out_of_reach = n > 0 && !kernel_attached() ? n : 0;
 }
 
