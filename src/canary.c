@@ -154,7 +154,8 @@ static void check_programs(const struct subject *subject, struct ph_canary *cana
 		fail(canary, PH_CANARY_PROGRAMS, "%s", r > 0 ? amiss : strerror(-r));
 	else if (subject->state.backend == PH_BACKEND_LSM && !attached_is_run())
 		fail(canary, PH_CANARY_PROGRAMS,
-		     "the kernel runs no LSM program%s; the cgroup hooks still hold",
+		     "the kernel runs no LSM program%s; of sockets only those are held that "
+		     "confined processes opened before",
 		     tracing_is_off() ? ": sysctl kernel.ftrace_enabled=1" : "");
 	else
 		succeed(canary, PH_CANARY_PROGRAMS);
