@@ -381,6 +381,11 @@ static long run_chmod(struct stage *stage)
 	return chmod(PLACE, 0600);
 }
 
+static void open_setting(struct stage *stage)
+{
+	stage->file = checked(open("/proc/sys/kernel/ostype", O_RDONLY | O_CLOEXEC), "ostype");
+}
+
 static void make_folder(struct stage *stage)
 {
 	checked(mkdir(PLACE, 0700), PLACE);
@@ -442,6 +447,7 @@ const struct call calls[] = {
 	{ "unlink", nothing, make_file, run_unlink, nothing },
 	{ "chmod", nothing, make_file, run_chmod, remove_file },
 	{ "override", nothing, make_strange_file, run_open, remove_file },
+	{ "setting", open_setting, nothing, run_read, nothing },
 	{ "mount", nothing, make_folder, run_mount, umount_folder },
 	{ "umount", nothing, mount_folder, run_umount, remove_folder },
 };

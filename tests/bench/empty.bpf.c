@@ -41,6 +41,7 @@ EMPTY("tp_btf/sched_process_exec", task_exec, 0)
 EMPTY("tp_btf/sched_process_exit", task_exit, 0)
 
 EMPTY("cgroup/sock_create", cg_create, 1)
+EMPTY("cgroup/sysctl", cg_setting, 1)
 EMPTY("cgroup/connect4", cg_connect4, 1)
 EMPTY("cgroup/bind4", cg_bind4, 1)
 EMPTY("cgroup/sendmsg4", cg_sendmsg4, 1)
