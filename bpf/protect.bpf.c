@@ -127,9 +127,13 @@ int BPF_PROG(ph_want_module, char *name)
 	return refuse(PH_DOOR_MODULE);
 }
 
-/* As kernels before 5.14 call it. */
+/* As kernels before 5.14 call it, and as the others do. */
 enum lockdown_reason___old {
 	LOCKDOWN_BPF_READ___old,
+};
+
+enum lockdown_reason___new {
+	LOCKDOWN_BPF_READ_KERNEL___new,
 };
 
 /* Kernels have asked this one at each probing read of ours, and so without end. */
@@ -138,7 +142,8 @@ static __always_inline bool is_asked_for_us(enum lockdown_reason why)
 	if (bpf_core_enum_value_exists(enum lockdown_reason___old, LOCKDOWN_BPF_READ___old))
 		return why ==
 		       bpf_core_enum_value(enum lockdown_reason___old, LOCKDOWN_BPF_READ___old);
-	return why == bpf_core_enum_value(enum lockdown_reason, LOCKDOWN_BPF_READ_KERNEL);
+	return why ==
+	       bpf_core_enum_value(enum lockdown_reason___new, LOCKDOWN_BPF_READ_KERNEL___new);
 }
 
 SEC("lsm/locked_down")
