@@ -41,6 +41,11 @@
 
 #define PH_ABI_VERSION 2u
 #define PH_PROGRAM_PREFIX "ph_" /* so begin the names of all programs of ours */
+/*
+ * A command of bpf(2) that there is not. The LSM programs answer it with EALREADY, the kernel without
+ * them with EINVAL: so it can be told whether they are run at all.
+ */
+#define PH_ARE_YOU_THERE 0x7068
 #define PH_PIN_DIR "/sys/fs/bpf/porthold"
 
 #define PH_COMM_LEN 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
@@ -89,6 +94,12 @@ enum ph_door {
 	PH_DOOR_MODULE,
 	PH_DOOR_PINS,
 	PH_DOOR_ROUTE, /* packets that go by way of another host: routing headers and options */
+	PH_DOOR_MOUNT,
+	PH_DOOR_SYSCTL,
+	PH_DOOR_FILES,
+	PH_DOOR_UPCALL,
+	PH_DOOR_NET_ADMIN,
+	PH_DOOR_KERNEL,
 	PH_DOOR_MAX,
 };
 
@@ -361,9 +372,30 @@ struct ph_labelled {
 /* What the kernel takes a file for that user space has open. */
 struct ph_told_file {
 	__u32 fd;
-	__u32 pad0;
+	__u32 device;
+	__u64 inode;
 	__u64 path;
 	__u64 file;
+};
+
+#define PH_AROUND_FILES 8
+#define PH_AROUND_WITHIN 3 /* of these: the first */
+
+/*
+ * A file or a directory that no confined process may take away, as the kernel numbers it; of the first
+ * ones, nor what lies within.
+ */
+struct ph_around_file {
+	__u64 inode;
+	__u32 device;
+	__u32 pad0;
+};
+
+/* What lies around the pins and the policy files, as it was when the programs were loaded. */
+struct ph_around {
+	struct ph_around_file file[PH_AROUND_FILES];
+	__u32 mounts; /* number of the mount namespace of the first process; 0: unknown */
+	__u32 net; /* number of its network namespace */
 };
 
 enum ph_sock_flag {

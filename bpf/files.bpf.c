@@ -19,6 +19,8 @@ int ph_tell_files(struct bpf_iter__task_file *ctx)
 	if (!task || !file || task->pid != task->tgid || (__u32)task->tgid != ph_asker)
 		return 0;
 	told.fd = ctx->fd;
+	told.device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	told.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	told.path = hash_file_path(file);
 	told.file = hash_file(file);
 	bpf_seq_write(ctx->meta->seq, &told, sizeof(told));

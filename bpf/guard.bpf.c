@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The LSM hooks of tasks, and of ways around the enforcement: labels follow tasks, and a confined
- * process, root or not, may not take itself or its policies out of the kernel.
+ * The LSM hooks of tasks: labels follow them, and a confined process may not write the memory of
+ * another, which would do for it what it may not do itself.
  */
 #include "exe.bpf.h"
-#include "judge.bpf.h"
+#include "refuse.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 enum {
 	CLONE_SAME_PROCESS = 0x00010000, /* CLONE_THREAD */
 	PTRACE_ATTACH = 0x02, /* PTRACE_MODE_ATTACH: more than reading what /proc tells */
-	BPF_FILESYSTEM = 0xcafe4a11, /* BPF_FS_MAGIC */
-	NET_ADMIN = 12, /* CAP_NET_ADMIN, and likewise */
-	SYS_ADMIN = 21,
-	BPF_ADMIN = 39,
 };
 
 /* --- Labels follow tasks */
@@ -115,118 +111,7 @@ int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
 	return PH_PASS;
 }
 
-/* --- No way around */
-
-/* A caller that may be confined is refused what no rule can grant. */
-PH_FUNCTION int refuse_caller(__u8 door, ph_tables slot)
-{
-	struct attempt attempt;
-	struct who who;
-
-	if (!identify(&who, slot))
-		return 0;
-	attempt = (struct attempt){ .door = door };
-	return judge(&who, &attempt, NULL);
-}
-
-static __always_inline int refuse(__u8 door)
-{
-	struct glance seen;
-
-	if (glance(&seen) && refuse_caller(door, slot_of(seen.front)))
-		return PH_DENY;
-	return PH_PASS;
-}
-
-/* Ours do not change where anything goes. */
-static __always_inline bool is_ours(const union bpf_attr *attr)
-{
-	return attr->prog_name[0] == PH_PROGRAM_PREFIX[0] &&
-	       attr->prog_name[1] == PH_PROGRAM_PREFIX[1] &&
-	       attr->prog_name[2] == PH_PROGRAM_PREFIX[2];
-}
-
-/*
- * Whether the kernel lets the caller load programs for cgroups. A token is looked at after this hook:
- * whoever loads by one is seen by ph_prog_load.
- */
-static __always_inline bool may_load(void)
-{
-	const struct cred *cred = BPF_CORE_READ(current_task(), cred);
-	__u64 held = 0;
-
-	if (BPF_CORE_READ(cred, user_ns, level) != 0)
-		return false;
-	bpf_probe_read_kernel(&held, sizeof(held), &cred->cap_effective);
-	return held >> SYS_ADMIN & 1 || (held >> BPF_ADMIN & held >> NET_ADMIN & 1);
-}
-
-SEC("lsm/bpf")
-int BPF_PROG(ph_bpf, int command, union bpf_attr *attr)
-{
-	if (refuse(PH_DOOR_BPF))
-		return PH_DENY;
-	/* From now on sockets remember whom they were asked to reach. */
-	if (command == BPF_PROG_LOAD && attr->prog_type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR &&
-	    !is_ours(attr) && may_load())
-		*(volatile __u64 *)&ph_front.rewriters = 1;
-	return PH_PASS;
-}
-
-/* Loaded where the kernel has tokens: behind all its questions of who may. */
-SEC("lsm/bpf_prog_load")
-int BPF_PROG(ph_prog_load, struct bpf_prog *prog)
-{
-	char name[sizeof(PH_PROGRAM_PREFIX)] = {};
-
-	if (BPF_CORE_READ(prog, type) != BPF_PROG_TYPE_CGROUP_SOCK_ADDR)
-		return PH_PASS;
-	bpf_probe_read_kernel(name, sizeof(name) - 1, BPF_CORE_READ(prog, aux)->name);
-	if (name[0] != PH_PROGRAM_PREFIX[0] || name[1] != PH_PROGRAM_PREFIX[1] ||
-	    name[2] != PH_PROGRAM_PREFIX[2])
-		*(volatile __u64 *)&ph_front.rewriters = 1;
-	return PH_PASS;
-}
-
-SEC("lsm/tun_dev_create")
-int BPF_PROG(ph_tun_create)
-{
-	return refuse(PH_DOOR_TUN);
-}
-
-SEC("lsm/tun_dev_open")
-int BPF_PROG(ph_tun_open)
-{
-	return refuse(PH_DOOR_TUN);
-}
-
-SEC("lsm/tun_dev_attach")
-int BPF_PROG(ph_tun_attach)
-{
-	return refuse(PH_DOOR_TUN);
-}
-
-SEC("lsm/tun_dev_attach_queue")
-int BPF_PROG(ph_tun_queue)
-{
-	return refuse(PH_DOOR_TUN);
-}
-
-SEC("lsm/kernel_read_file")
-int BPF_PROG(ph_read_module, struct file *file, enum kernel_read_file_id id)
-{
-	if (id != bpf_core_enum_value(enum kernel_read_file_id, READING_MODULE))
-		return PH_PASS;
-	return refuse(PH_DOOR_MODULE);
-}
-
-SEC("lsm/kernel_load_data")
-int BPF_PROG(ph_load_module, enum kernel_load_data_id id)
-{
-	if (id != bpf_core_enum_value(enum kernel_load_data_id, LOADING_MODULE))
-		return PH_PASS;
-	return refuse(PH_DOOR_MODULE);
-}
+/* --- Another's memory */
 
 /* Those whose conditions do not hold now leave their places empty. */
 PH_FUNCTION int leave_in_scope(struct who *who)
@@ -357,30 +242,7 @@ int BPF_PROG(ph_ptrace, struct task_struct *target, unsigned int mode)
 		return PH_PASS;
 	front = glance_at_caller();
 	if (front && !is_confined_alike(target, slot_of(front)) &&
-	    refuse_caller(PH_DOOR_PTRACE, slot_of(front)))
+	    refuse_caller(PH_DOOR_PTRACE, slot_of(front), true))
 		return PH_DENY;
 	return PH_PASS;
-}
-
-static __always_inline int refuse_on_bpffs(struct super_block *sb)
-{
-	return sb->s_magic == BPF_FILESYSTEM ? refuse(PH_DOOR_PINS) : PH_PASS;
-}
-
-SEC("lsm/inode_unlink")
-int BPF_PROG(ph_unlink, struct inode *directory, struct dentry *dentry)
-{
-	return refuse_on_bpffs(directory->i_sb);
-}
-
-SEC("lsm/inode_rename")
-int BPF_PROG(ph_rename_pin, struct inode *directory, struct dentry *dentry)
-{
-	return refuse_on_bpffs(directory->i_sb);
-}
-
-SEC("lsm/sb_umount")
-int BPF_PROG(ph_umount, struct vfsmount *mount, int flags)
-{
-	return refuse_on_bpffs(mount->mnt_sb);
 }

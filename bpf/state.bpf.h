@@ -44,6 +44,7 @@ enum {
 #define PH_NO_MEMORY PH_ERRNO(12) /* ENOMEM */
 #define PH_INVALID PH_ERRNO(22) /* EINVAL */
 #define PH_NO_FAMILY PH_ERRNO(97) /* EAFNOSUPPORT */
+#define PH_ALREADY PH_ERRNO(114) /* EALREADY */
 
 /*
  * A function that is verified once, whatever its callers know: what they hand over by pointer is any

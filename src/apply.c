@@ -100,6 +100,26 @@ static bool is_confined(const struct ph_image *image, const struct ph_labelled *
 	return false;
 }
 
+static void count_confined(const struct ph_image *image, const struct ph_labels *labels,
+			   struct ph_applied *applied)
+{
+	struct ph_holder holder;
+
+	applied->confined = applied->holders = 0;
+	for (size_t i = 0; i < labels->n; i++) {
+		const struct ph_labelled *label = &labels->v[i];
+
+		if (label->pid != label->tgid || !is_confined(image, label))
+			continue;
+		applied->confined++;
+		if (!holder_is(label, &holder))
+			continue;
+		if (applied->holders < PH_HOLDERS_SHOWN)
+			applied->holder[applied->holders] = holder;
+		applied->holders++;
+	}
+}
+
 /* Twice: a fork can straddle the first pass. */
 static int label_running(const struct ph_image *image, struct ph_applied *applied)
 {
@@ -110,10 +130,7 @@ static int label_running(const struct ph_image *image, struct ph_applied *applie
 		if (r)
 			return r == -ENOENT ? 0 : r;
 		cover_labels(&applied->cover, &labels);
-		applied->confined = 0;
-		for (size_t i = 0; i < labels.n; i++)
-			applied->confined += labels.v[i].pid == labels.v[i].tgid &&
-					     is_confined(image, &labels.v[i]);
+		count_confined(image, &labels, applied);
 	}
 	return 0;
 }

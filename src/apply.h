@@ -14,6 +14,7 @@
 #include "kernel/doors.h"
 #include "kernel/labels.h"
 #include "kernel/load.h"
+#include "kernel/powers.h"
 #include "kernel/sockets.h"
 #include "policy/policy.h"
 #include "policy/problem.h"
@@ -53,6 +54,7 @@ static inline bool outcome_in_force(enum ph_apply_outcome outcome)
 {
 	return outcome >= PH_UNFINISHED;
 }
+#define PH_HOLDERS_SHOWN 8
 
 struct ph_applied {
 	enum ph_apply_outcome outcome;
@@ -65,6 +67,8 @@ struct ph_applied {
 	char attach[PH_PATH_LEN]; /* the cgroup, if it is not the root; else "" */
 	struct ph_cover cover; /* who can be confined at all */
 	size_t confined; /* processes */
+	size_t holders; /* of these, those who could get around it: see kernel/powers.h */
+	struct ph_holder holder[PH_HOLDERS_SHOWN]; /* the first of them */
 	size_t missing; /* policies whose program is not there */
 };
 

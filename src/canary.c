@@ -2,6 +2,7 @@
 #include "canary.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -21,6 +22,7 @@
 #include "util/clock.h"
 #include "util/file.h"
 
+#define FTRACE_SWITCH "/proc/sys/kernel/ftrace_enabled"
 #define RESULT_PATH PH_RUN_DIR "/canary.json"
 
 DEFINE_CLEANUP_DONE(struct ph_claim_offer, claim_done);
@@ -123,15 +125,40 @@ struct subject {
 	const struct ph_image *image; /* what should be in force; NULL: nobody knows */
 };
 
+/* All LSM programs of the machine hang on it, and anybody with root's rights can write it. */
+static bool tracing_is_off(void)
+{
+	cleanup_close int fd = open(FTRACE_SWITCH, O_RDONLY | O_CLOEXEC);
+	char value = 0;
+
+	return fd >= 0 && read(fd, &value, 1) == 1 && value == '0';
+}
+
+void canary_put_right(void)
+{
+	cleanup_close int fd = -1;
+
+	if (!tracing_is_off())
+		return;
+	fd = open(FTRACE_SWITCH, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!write(fd, "1", 1); /* what does not help is seen at the next look */
+}
+
 static void check_programs(const struct subject *subject, struct ph_canary *canary)
 {
 	char amiss[128];
 	int r = attached_check(&subject->kernel, &subject->state, amiss, sizeof(amiss));
 
-	if (!r)
-		succeed(canary, PH_CANARY_PROGRAMS);
-	else
+	if (r)
 		fail(canary, PH_CANARY_PROGRAMS, "%s", r > 0 ? amiss : strerror(-r));
+	else if (subject->state.backend == PH_BACKEND_LSM && !attached_is_run())
+		fail(canary, PH_CANARY_PROGRAMS,
+		     "the kernel runs no LSM program%s; of sockets only those are held that "
+		     "confined processes opened before",
+		     tracing_is_off() ? ": sysctl kernel.ftrace_enabled=1" : "");
+	else
+		succeed(canary, PH_CANARY_PROGRAMS);
 }
 
 static void check_tables(const struct subject *subject, const struct ph_header *header,

@@ -57,6 +57,9 @@ void canary_look(const struct ph_image *image, struct ph_canary *ret);
 #define PH_CANARY_SECONDS 10
 void canary_run(const struct ph_image *image, struct ph_canary *ret);
 
+/* Switches on again what makes the kernel run LSM programs, where somebody has switched it off. */
+void canary_put_right(void);
+
 /* Nothing failed. */
 bool canary_ok(const struct ph_canary *canary);
 

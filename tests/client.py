@@ -2,7 +2,8 @@
 """Does what it reads, a line each, and says "ok" or the name of the errno.
 
 connect ADDRESS PORT, listen ADDRESS PORT, rename NAME, setuid UID, pid, keep ADDRESS PORT (a
-connection that stays open), use (writes to it).
+connection that stays open), use (writes to it), make (a socket that goes nowhere), lead ADDRESS PORT
+(connects that).
 """
 
 import errno
@@ -49,6 +50,10 @@ def answer(words):
             keep(*words[1:])
         elif words[0] == "use":
             kept[-1].send(b"x")
+        elif words == ["make"]:
+            kept.append(socket.socket())
+        elif words[0] == "lead":
+            kept[-1].connect((words[1], int(words[2])))
         elif words[0] == "listen":
             listen(*words[1:]).close()
         else:

@@ -86,8 +86,9 @@ allow() { # PORTS NAME
 	"$porthold" allow "${allow_options[@]}" "$@"
 }
 
+# Whatever its exit status: bad policy files make that 1, for one.
 status() { # JQ-FILTER
-	"$porthold" status --json | jq -r "$1"
+	{ "$porthold" status --json || true; } | jq -r "$1"
 }
 
 refused() { # NAME: calls refused so far

@@ -114,4 +114,10 @@ int refused_json(const struct ph_sockets *sockets, enum ph_existing existing, js
 /* "  door   what stays possible", a line each. */
 void print_doors(uint64_t doors);
 
+/* Of `n` processes that could get around their confinement, one of the first PH_HOLDERS_SHOWN. */
+void print_holder(const char *name, long long pid, const char *holds);
+
+/* Behind them: how many more there are, and what takes it from them. */
+void print_holders_end(size_t n);
+
 #endif

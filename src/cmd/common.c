@@ -153,6 +153,33 @@ void print_doors(uint64_t doors)
 			(void)printf("  %-12s %s\n", ph_promises[i].name, ph_promises[i].what);
 }
 
+void print_holder(const char *name, long long pid, const char *holds)
+{
+	(void)printf("  privileged now: %s (%lld): %s\n", name, pid, holds);
+}
+
+void print_holders_end(size_t n)
+{
+	if (n > PH_HOLDERS_SHOWN)
+		(void)printf("  and %zu more; porthold status --json\n", n - PH_HOLDERS_SHOWN);
+	if (n)
+		(void)printf(
+			"  what takes it from them: User= and CapabilityBoundingSet= in the unit, "
+			"or porthold run\n");
+}
+
+static void print_holders(const struct ph_applied *applied)
+{
+	for (size_t i = 0; i < applied->holders && i < PH_HOLDERS_SHOWN; i++) {
+		const struct ph_holder *holder = &applied->holder[i];
+		char text[256];
+
+		holder_text(holder, text, sizeof(text));
+		print_holder(holder->comm, holder->pid, text);
+	}
+	print_holders_end(applied->holders);
+}
+
 void print_applied(const struct ph_applied *applied)
 {
 	if (!applied->in_force) {
@@ -169,4 +196,5 @@ void print_applied(const struct ph_applied *applied)
 		(void)printf("Open doors:\n");
 		print_doors(applied->open);
 	}
+	print_holders(applied);
 }

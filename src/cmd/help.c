@@ -184,6 +184,7 @@ static const struct verb_help helps[] = {
 		.verb = "run",
 		.arguments = "[OPTION...] (PORTS | POLICY) -- CMD [ARGUMENT...]",
 		.shared = apply_options,
+		.options = { { "--keep-caps", "leave CMD what could get it around the policy" } },
 		.no = "no policy of this name is in force",
 		.example = "sudo porthold run 4040 -- python3 -m http.server 4040",
 	},

@@ -20,6 +20,7 @@
 #include "kernel/labels.h"
 #include "kernel/maps.h"
 #include "policy/parse.h"
+#include "kernel/powers.h"
 #include "policy/print.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
@@ -42,6 +43,7 @@ struct request {
 	const char *what; /* ports, or the name of a policy */
 	char **command;
 	struct ph_apply_options apply;
+	bool keep_caps;
 };
 
 /* What the command shall be under. */
@@ -61,12 +63,28 @@ static void target_done(struct target *target)
 
 DEFINE_CLEANUP_DONE(struct target, target_done);
 
+enum {
+	OPTION_KEEP_CAPS = PH_OPTION_OWN,
+};
+
 static int parse_arguments(int argc, char **argv, struct request *request)
 {
-	static const struct option options[] = { PH_APPLY_OPTIONS, {} };
-	/* "+": what follows the first word is the command's. */
-	int r = take_apply_options("run", argc, argv, "+", options, &request->apply);
+	static const struct option options[] = {
+		PH_APPLY_OPTIONS,
+		{ "keep-caps", no_argument, NULL, OPTION_KEEP_CAPS },
+		{},
+	};
+	int option, r = 0;
 
+	/* "+": what follows the first word is the command's. */
+	while (!r && (option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (option == '?')
+			return option_error("run");
+		if (option == OPTION_KEEP_CAPS)
+			request->keep_caps = true;
+		else
+			r = take_apply_option("run", &request->apply, option, optarg);
+	}
 	if (r)
 		return r;
 	if (argc - optind < 3 || strcmp(argv[optind + 1], "--"))
@@ -255,9 +273,25 @@ static void child_done(struct child *child)
 
 DEFINE_CLEANUP_DONE(struct child, child_done);
 
+/* By these it could get around the policy; that it had one is said. */
+static void give_up_powers(const struct request *request)
+{
+	int n = request->keep_caps ? 0 : powers_drop();
+
+	if (n > 0)
+		(void)fprintf(stderr,
+			      "porthold run: dropped capabilities, CAP_NET_ADMIN and CAP_SYS_ADMIN "
+			      "among them; --keep-caps leaves them\n");
+	if (n >= 0)
+		return;
+	(void)fprintf(stderr, "porthold run: cannot drop capabilities: %s; --keep-caps\n",
+		      strerror(-n));
+	_exit(PH_EXIT_IMPOSSIBLE);
+}
+
 /* Says 0 when it has taken the label, and the errno if it cannot execute the command. */
-_Noreturn static void be_child(char **command, const struct ph_claim_offer *offer, int from, int to,
-			       const sigset_t *signals)
+_Noreturn static void be_child(const struct request *request, const struct ph_claim_offer *offer,
+			       int from, int to, const sigset_t *signals)
 {
 	int said = -claim_take(offer);
 	char byte;
@@ -265,14 +299,15 @@ _Noreturn static void be_child(char **command, const struct ph_claim_offer *offe
 	(void)sigprocmask(SIG_SETMASK, signals, NULL);
 	if (write(to, &said, sizeof(said)) != sizeof(said) || read(from, &byte, 1) != 1)
 		_exit(PH_EXIT_IMPOSSIBLE);
-	(void)execvp(command[0], command);
+	give_up_powers(request);
+	(void)execvp(request->command[0], request->command);
 	said = errno;
 	(void)!write(to, &said, sizeof(said));
 	_exit(said == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
-static int start_child(char **command, const struct ph_claim_offer *offer, const sigset_t *signals,
-		       struct child *ret)
+static int start_child(const struct request *request, const struct ph_claim_offer *offer,
+		       const sigset_t *signals, struct child *ret)
 {
 	int up[2], down[2];
 
@@ -286,7 +321,7 @@ static int start_child(char **command, const struct ph_claim_offer *offer, const
 	*ret = (struct child){ .pid = fork(), .from = up[0], .to = down[1] };
 	if (!ret->pid) {
 		(void)close(down[1]);
-		be_child(command, offer, down[0], up[1], signals);
+		be_child(request, offer, down[0], up[1], signals);
 	}
 	fd_close(up[1]);
 	fd_close(down[0]);
@@ -302,8 +337,8 @@ static int hear(const struct child *child)
 }
 
 /* What the child came to be seen with, or -errno. */
-static int label_child(const struct target *target, char **command, const sigset_t *signals,
-		       struct child *child)
+static int label_child(const struct request *request, const struct target *target,
+		       const sigset_t *signals, struct child *child)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 	cleanup_(claim_donep) struct ph_claim_offer offer = PH_CLAIM_NULL;
@@ -313,7 +348,7 @@ static int label_child(const struct target *target, char **command, const sigset
 		r = claim_offer(&kernel, target->id, &offer);
 	if (r)
 		return r;
-	r = start_child(command, &offer, signals, child);
+	r = start_child(request, &offer, signals, child);
 	if (!r)
 		r = hear(child);
 	if (claim_settle(&kernel) || r)
@@ -431,7 +466,7 @@ static int execute(const struct request *request, struct target *target)
 	int result, status;
 
 	block_signals(&signals, &before);
-	result = label_child(target, request->command, &before, &child);
+	result = label_child(request, target, &before, &child);
 	fd_close(target->lock);
 	target->lock = -1;
 	if (result == WITNESSED_LABEL)

@@ -4,21 +4,30 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apply.h"
 #include "canary.h"
 #include "cmd/cmd.h"
 #include "cmd/lookout.h"
 #include "expected.h"
+#include "kernel/attached.h"
 #include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
+#include "kernel/powers.h"
 #include "kernel/processes.h"
 #include "kernel/programs.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+
+enum {
+	LINK_ROUNDS = 20, /* for which nothing has changed */
+	LINK_ROUNDS_MAX = 250,
+	LINK_WAIT_US = 40000,
+};
 
 /* Everything the verb tells, as JSON; the text is printed from it. */
 struct facts {
@@ -39,6 +48,7 @@ struct facts {
 	struct ph_canary canary;
 	int moved; /* programs that links lead to, and did not when policies were applied */
 	uint64_t moved_policy; /* of one of them */
+	int out_of_reach; /* programs that are attached, and whose pins nobody sees */
 };
 
 static bool leader_is_labelled(const struct facts *facts, uint32_t tgid, uint64_t id)
@@ -242,6 +252,36 @@ static const char *moved_policy(const struct facts *facts)
 	return NULL;
 }
 
+/* Not those whom audit policies alone watch. */
+static bool is_held(const struct facts *facts, const struct ph_labelled *label)
+{
+	for (size_t i = 0; i < facts->expected.set.n; i++)
+		if (facts->expected.set.policies[i].mode == PH_POLICY_ENFORCE &&
+		    label_holds(label, policy_id(&facts->expected.set.policies[i])))
+			return true;
+	return false;
+}
+
+/* Confined processes that could get around it. */
+static json_t *holders_json(const struct facts *facts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; facts->has_labels && i < facts->labels.n; i++) {
+		struct ph_holder holder;
+		char text[256];
+
+		if (!holder_is(&facts->labels.v[i], &holder) ||
+		    !is_held(facts, &facts->labels.v[i]))
+			continue;
+		holder_text(&holder, text, sizeof(text));
+		(void)json_array_append_new(list,
+					    json_pack("{s:i, s:s, s:s}", "pid", (int)holder.pid,
+						      "name", holder.comm, "holds", text));
+	}
+	return list;
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
@@ -255,9 +295,10 @@ static json_t *facts_json(const struct facts *facts)
 		(void)json_array_append_new(policies,
 					    policy_json(facts, &facts->expected.set.policies[i]));
 	return json_pack(
-		"{s:o, s:s?, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"files", files_json(&facts->expected), "exe_moved", moved_policy(facts), "in_force",
-		1, "backend", backend_name(facts->state.backend), "generation",
+		"{s:o, s:s?, s:o, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"files", files_json(&facts->expected), "exe_moved", moved_policy(facts),
+		"privileged", holders_json(facts), "in_force", 1, "backend",
+		backend_name(facts->state.backend), "generation",
 		(json_int_t)facts->header.generation, "degraded", degraded, "covers",
 		whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
 		"rewritten_sockets", (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN),
@@ -468,6 +509,22 @@ static void print_moved(const json_t *object)
 			policy);
 }
 
+/* By name, as the last of the doors. */
+static void print_holders_of(const json_t *list)
+{
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach(list, i, entry) {
+		if (i == PH_HOLDERS_SHOWN)
+			break;
+		print_holder(json_string_value(json_object_get(entry, "name")),
+			     json_integer_value(json_object_get(entry, "pid")),
+			     json_string_value(json_object_get(entry, "holds")));
+	}
+	print_holders_end(json_array_size(list));
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -499,6 +556,7 @@ static void print_text(const json_t *object)
 	json_array_foreach(list, i, entry)
 		(void)printf("  %-12s %s\n", json_string_value(json_object_get(entry, "door")),
 			     json_string_value(json_object_get(entry, "what")));
+	print_holders_of(json_object_get(object, "privileged"));
 	json_array_foreach(json_object_get(object, "policies"), i, entry)
 		print_policy(entry);
 }
@@ -508,20 +566,28 @@ static json_t *nothing_json(const struct facts *facts)
 {
 	const struct ph_expected *expected = &facts->expected;
 	json_t *last = canary_last();
-	bool gone = last && !facts->on_trial;
+	bool gone = last && !facts->on_trial, held = facts->out_of_reach > 0;
 
 	json_decref(last);
-	return json_pack("{s:o, s:I, s:b, s:b, s:b, s:I, s:o}", "files", files_json(expected),
-			 "bad_files", (json_int_t)expected->bad_files, "in_force", 0, "gone", gone,
-			 "degraded", gone || expected->lost.n, "waiting",
-			 (json_int_t)expected->set.n, "trial", trial_json(facts));
+	return json_pack("{s:o, s:I, s:b, s:b, s:b, s:I, s:I, s:o}", "files", files_json(expected),
+			 "bad_files", (json_int_t)expected->bad_files, "in_force", held, "gone",
+			 gone && !held, "degraded", gone || held || expected->lost.n,
+			 "out_of_reach", (json_int_t)facts->out_of_reach, "waiting",
+			 held ? 0 : (json_int_t)expected->set.n, "trial", trial_json(facts));
 }
 
 static void print_nothing(const json_t *object)
 {
 	json_int_t waiting = json_integer_value(json_object_get(object, "waiting"));
+	json_int_t held = json_integer_value(json_object_get(object, "out_of_reach"));
 
-	if (json_is_true(json_object_get(object, "gone")))
+	if (held)
+		(void)printf(
+			"STILL ENFORCED, OUT OF REACH: %lld programs hold what was put in force, "
+			"and their pins below " PH_PIN_DIR " are not to be seen; is something "
+			"mounted over them? umount /sys/fs/bpf\n",
+			(long long)held);
+	else if (json_is_true(json_object_get(object, "gone")))
 		(void)printf("NOTHING IS ENFORCED: what was put in force is gone from the kernel; "
 			     "porthold apply\n");
 	else
@@ -545,11 +611,20 @@ static bool files_are_in_force(const json_t *object)
 	       json_is_null(json_object_get(object, "exe_moved"));
 }
 
+/* Nothing is in force, or what is cannot be reached. */
+static int status_of_nothing(const json_t *object)
+{
+	bool lost = json_is_true(json_object_get(object, "gone")) ||
+		    json_is_true(json_object_get(object, "in_force"));
+
+	return lost ? PH_EXIT_CANARY : PH_EXIT_NO;
+}
+
 /* With --check, whether all is well is what was asked. */
 static int status_of(const json_t *object, bool check)
 {
-	if (!json_is_true(json_object_get(object, "in_force")))
-		return json_is_true(json_object_get(object, "gone")) ? PH_EXIT_CANARY : PH_EXIT_NO;
+	if (!json_object_get(object, "backend"))
+		return status_of_nothing(object);
 	if (!canary_is_well(json_object_get(object, "canary")))
 		return PH_EXIT_CANARY;
 	if (check && !health_is_well(json_object_get(object, "health")))
@@ -669,12 +744,37 @@ static int gather_surely(struct facts *facts, bool check, bool *ret_nothing, str
 	return gather(facts, check, ret_nothing, f);
 }
 
+/* Links come before their pins and end some time after them: what changes yet is waited for. */
+static int count_at_rest(void)
+{
+	int n = attached_anywhere(), same = 0;
+
+	for (int i = 0; n > 0 && same < LINK_ROUNDS && i < LINK_ROUNDS_MAX; i++) {
+		int before = n;
+
+		(void)usleep(LINK_WAIT_US);
+		n = attached_anywhere();
+		same = n == before ? same + 1 : 0;
+	}
+	return n;
+}
+
+/* Of what was put in force from here and not taken away. Elsewhere another may hold its own, as in a container. */
+static void look_beyond_pins(struct facts *facts)
+{
+	json_t *last = canary_last();
+	int n = last && !facts->on_trial ? count_at_rest() : 0;
+
+	json_decref(last);
+	facts->out_of_reach = n > 0 && !kernel_attached() ? n : 0;
+}
+
 static void print(const json_t *object, bool json)
 {
 	if (json) {
 		(void)json_dumpf(object, stdout, JSON_INDENT(2));
 		(void)putchar('\n');
-	} else if (json_is_true(json_object_get(object, "in_force"))) {
+	} else if (json_object_get(object, "backend")) {
 		print_text(object);
 	} else {
 		print_nothing(object);
@@ -706,6 +806,8 @@ int cmd_status(int argc, char **argv)
 	if (r)
 		return r;
 	r = gather_surely(&facts, check, &nothing, &f);
+	if (!r && nothing)
+		look_beyond_pins(&facts);
 	if (r) {
 		facts_done(&facts);
 		return report_failure(NULL, &f);

@@ -74,6 +74,9 @@ void health_check(const void *nothing, FILE *answer)
 
 	if (lock >= 0)
 		result = examine(failed, sizeof(failed));
+	/* The alarm is about what was found. */
+	if (result == PH_HEALTH_ILL)
+		canary_put_right();
 	(void)fwrite(&result, sizeof(result), 1, answer);
 	(void)fputs(failed, answer);
 }

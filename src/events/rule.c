@@ -103,6 +103,12 @@ static const char *beyond_rules(const struct ph_event *event)
 	case PH_DOOR_MODULE:
 	case PH_DOOR_PINS:
 	case PH_DOOR_ROUTE:
+	case PH_DOOR_MOUNT:
+	case PH_DOOR_SYSCTL:
+	case PH_DOOR_FILES:
+	case PH_DOOR_UPCALL:
+	case PH_DOOR_NET_ADMIN:
+	case PH_DOOR_KERNEL:
 		return "no rule opens this door";
 	default:
 		return NULL;

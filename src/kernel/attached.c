@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/bpffs.h"
@@ -246,4 +247,42 @@ int attached_check(const struct ph_kernel *kernel, const struct ph_state *state,
 		return 1;
 	}
 	return 0;
+}
+
+/* --- What the kernel says, without the pins */
+
+bool attached_is_run(void)
+{
+	union bpf_attr attributes = {};
+
+	return syscall(SYS_bpf, PH_ARE_YOU_THERE, &attributes, sizeof(attributes)) < 0 &&
+	       errno == EALREADY;
+}
+
+/* Iterators are attached to nothing: they only wait to be asked. */
+static bool judges(const struct bpf_link_info *link)
+{
+	struct bpf_prog_info program = {};
+	__u32 size = sizeof(program);
+	cleanup_close int fd = bpf_prog_get_fd_by_id(link->prog_id);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &program, &size))
+		return false;
+	return link->type != BPF_LINK_TYPE_ITER &&
+	       !strncmp(program.name, PH_PROGRAM_PREFIX, strlen(PH_PROGRAM_PREFIX));
+}
+
+int attached_anywhere(void)
+{
+	__u32 id = 0;
+	int n = 0;
+
+	while (!bpf_link_get_next_id(id, &id)) {
+		cleanup_close int link = bpf_link_get_fd_by_id(id);
+		struct bpf_link_info info;
+
+		if (link >= 0 && !link_info(link, &info))
+			n += judges(&info);
+	}
+	return errno == ENOENT ? n : -errno;
 }

@@ -6,6 +6,7 @@
  * after with what the pins lead to. A pin that is gone, a link that was detached under it and a pin
  * that leads to another program are all found by it.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kernel/load.h"
@@ -26,5 +27,11 @@ int attached_count(const struct ph_kernel *kernel);
  */
 int attached_check(const struct ph_kernel *kernel, const struct ph_state *state, char *ret,
 		   size_t size);
+
+/* Whether the kernel runs the LSM programs that are attached: kernel.ftrace_enabled stops all of them. */
+bool attached_is_run(void);
+
+/* How many programs of ours are attached, whatever is pinned and whoever sees the pins; -errno. */
+int attached_anywhere(void);
 
 #endif

@@ -33,6 +33,18 @@ static bool by_task_storage(enum ph_backend backend, const struct ph_features *f
 	return backend == PH_BACKEND_LSM && features->task_storage;
 }
 
+/* As root, or by what else a capability lets one do: no hook sees it without a price for everybody. */
+static bool never(enum ph_backend backend, const struct ph_features *features)
+{
+	return false;
+}
+
+/* Without labels only the live name tells who is confined there. */
+static bool by_sysctl(enum ph_backend backend, const struct ph_features *features)
+{
+	return features->sysctl_programs;
+}
+
 /* The hook that sees it sees every read of the machine; it is there only where it is needed. */
 static bool by_file_permission(enum ph_backend backend, const struct ph_features *features)
 {
@@ -70,6 +82,17 @@ const struct ph_promise ph_promises[] = {
 	{ "source-route",
 	  "setting a route for packets; those that take one are dropped where rules have addresses",
 	  by_lsm, false },
+	{ "mounts", "mounting over the pins, taking mounts away, network file systems", by_lsm,
+	  false },
+	{ "sysctl", "kernel settings, which can switch LSM programs off", by_sysctl, false },
+	{ "files", "adding, removing or replacing porthold's own files", by_lsm, false },
+	{ "upcalls", "programs that the kernel starts for somebody, by request_key", by_lsm,
+	  false },
+	{ "net-admin", "netfilter, routes, tunnels and devices, by CAP_NET_ADMIN", by_lsm, false },
+	{ "kernel", "the kernel's memory, ports and debugfs, another kernel, reboot", by_lsm,
+	  false },
+	{ "privileged", "what root can write where no hook sees it: policy files in place, cron",
+	  never, true },
 };
 
 const size_t ph_promises_n = sizeof(ph_promises) / sizeof(ph_promises[0]);
@@ -169,6 +192,12 @@ const char *door_name(unsigned door)
 		[PH_DOOR_MODULE] = "module",
 		[PH_DOOR_PINS] = "pins",
 		[PH_DOOR_ROUTE] = "source-route",
+		[PH_DOOR_MOUNT] = "mounts",
+		[PH_DOOR_SYSCTL] = "sysctl",
+		[PH_DOOR_FILES] = "files",
+		[PH_DOOR_UPCALL] = "upcalls",
+		[PH_DOOR_NET_ADMIN] = "net-admin",
+		[PH_DOOR_KERNEL] = "kernel",
 	};
 
 	return door < PH_DOOR_MAX ? names[door] : "unknown";

@@ -15,6 +15,10 @@
 
 DEFINE_CLEANUP(struct btf *, btf__free);
 
+enum {
+	SETATTR_WITH_MAP = 3 /* arguments */
+};
+
 #define CALL(helper)                                        \
 	{                                                   \
 		.code = BPF_JMP | BPF_CALL, .imm = (helper) \
@@ -87,6 +91,16 @@ static bool traces(const struct btf *btf, const char *function)
 	return link >= 0;
 }
 
+/* How many arguments a function takes; 0: there is none of that name. */
+static unsigned arguments_of(const struct btf *btf, const char *function)
+{
+	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+
+	if (id <= 0)
+		return 0;
+	return btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, id)->type));
+}
+
 static void probe_typed(struct ph_features *features)
 {
 	cleanup_(btf__freep) struct btf *btf = btf__load_vmlinux_btf();
@@ -115,6 +129,7 @@ static void probe_typed(struct ph_features *features)
 	features->cgroup_moves = features->tracing_programs && traces(btf, "cgroup_attach_task");
 	features->load_hook = btf__find_by_name_kind(btf, "bpf_lsm_bpf_prog_load", BTF_KIND_FUNC) >
 			      0;
+	features->setattr_map = arguments_of(btf, "bpf_lsm_inode_setattr") == SETATTR_WITH_MAP;
 	features->socket_from_file = features->lsm_task_btf;
 }
 
@@ -204,6 +219,8 @@ int features_probe(struct ph_features *ret, struct ph_fault *f)
 	features.permitted = features.cgroup_programs || errno != EPERM;
 	features.cgroup_task_btf = calls(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
 					 0, BPF_FUNC_get_current_task_btf, 1);
+	features.sysctl_programs = calls(BPF_PROG_TYPE_CGROUP_SYSCTL, BPF_CGROUP_SYSCTL, 0,
+					 BPF_FUNC_get_current_task, 1);
 	/* A helper that came right after them. One that is known is refused for its arguments. */
 	features.global_functions = !calls(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
 					   0, BPF_FUNC_for_each_map_elem, 1) &&

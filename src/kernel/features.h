@@ -25,6 +25,8 @@ struct ph_features {
 	bool cgroup_moves; /* who moves a task to another cgroup can be seen before it is there */
 	bool load_hook; /* LSM programs see what is loaded once it is permitted */
 	bool reads_kernel; /* programs may read the kernel's memory, which a lockdown forbids */
+	bool sysctl_programs; /* programs for the settings below /proc/sys may read the caller */
+	bool setattr_map; /* the hook for a file's attributes is handed a map of ids first */
 	bool splice_sends; /* sendfile and splice reach socket_sendmsg */
 	char lockdown[32]; /* the kernel's lockdown, in its own word; empty: none */
 	char lsm_list[256]; /* as the kernel tells it; empty: it cannot be read */

@@ -14,6 +14,7 @@
 #include "cgroup.skel.h"
 #include "guard.skel.h"
 #include "identity.skel.h"
+#include "kernel/around.h"
 #include "kernel/attached.h"
 #include "kernel/bpffs.h"
 #include "kernel/compile.h"
@@ -21,6 +22,8 @@
 #include "kernel/maps.h"
 #include "lsm.skel.h"
 #include "packet.skel.h"
+#include "protect.skel.h"
+#include "sysctl.skel.h"
 #include "util/cleanup.h"
 #include "util/progress.h"
 
@@ -30,25 +33,29 @@ DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 /* --- Objects: open, configure, load, attach */
 
 enum {
-	OBJECTS = 5,
+	OBJECTS = 7,
 	KEEPERS = 2, /* the first of them keep labels, which the others judge by */
 };
 
 struct objects {
 	struct lsm_bpf *lsm;
 	struct guard_bpf *guard;
+	struct protect_bpf *protect;
 	struct identity_bpf *identity;
 	struct cgroup_bpf *cgroup;
 	struct packet_bpf *packet;
+	struct sysctl_bpf *sysctl;
 };
 
 static void objects_done(struct objects *objects)
 {
 	lsm_bpf__destroy(objects->lsm);
 	guard_bpf__destroy(objects->guard);
+	protect_bpf__destroy(objects->protect);
 	identity_bpf__destroy(objects->identity);
 	cgroup_bpf__destroy(objects->cgroup);
 	packet_bpf__destroy(objects->packet);
+	sysctl_bpf__destroy(objects->sysctl);
 }
 
 /* The last complaint of libbpf, to be told with a failure. */
@@ -97,11 +104,38 @@ static uint64_t make_seed(void)
 static void choose_hooks(struct objects *objects, const struct ph_features *features)
 {
 	bpf_program__set_autoload(objects->lsm->progs.ph_splice, !features->splice_sends);
-	bpf_program__set_autoload(objects->guard->progs.ph_prog_load, features->load_hook);
+	bpf_program__set_autoload(objects->protect->progs.ph_prog_load, features->load_hook);
 	/* Without task storage the tracing programs keep the labels, in the mirror. */
 	bpf_program__set_autoload(objects->guard->progs.ph_task_alloc, features->task_storage);
 	bpf_program__set_autoload(objects->guard->progs.ph_exec_check, features->task_storage);
 	bpf_program__set_autoload(objects->guard->progs.ph_committed, features->task_storage);
+	bpf_program__set_autoload(objects->protect->progs.ph_f_setattr, features->setattr_map);
+	bpf_program__set_autoload(objects->protect->progs.ph_f_setattr0, !features->setattr_map);
+}
+
+/* What keeps confined processes away from the enforcement itself. */
+static int open_protection(struct objects *objects, const struct ph_plan *plan)
+{
+	struct ph_around around;
+	int r = around_find(plan->backend == PH_BACKEND_LSM, &around);
+
+	if (r)
+		return r;
+	if (plan->backend == PH_BACKEND_LSM) {
+		objects->protect = protect_bpf__open();
+		if (!objects->protect)
+			return -errno;
+		CONFIGURE_LSM(objects->protect, plan);
+		memcpy((void *)&objects->protect->rodata->ph_around, &around, sizeof(around));
+	}
+	if (plan->features->sysctl_programs) {
+		objects->sysctl = sysctl_bpf__open();
+		if (!objects->sysctl)
+			return -errno;
+		CONFIGURE_CGROUP(objects->sysctl, plan);
+		memcpy((void *)&objects->sysctl->rodata->ph_around, &around, sizeof(around));
+	}
+	return 0;
 }
 
 /* The first process's; of a container's, where that is what one sees, nothing would be learnt. */
@@ -116,7 +150,10 @@ static __u32 first_mount_namespace(void)
 static int objects_open(struct objects *objects, const struct ph_plan *plan)
 {
 	const struct ph_features *features = plan->features;
+	int r = open_protection(objects, plan);
 
+	if (r)
+		return r;
 	if (plan->backend == PH_BACKEND_LSM) {
 		objects->lsm = lsm_bpf__open();
 		objects->guard = guard_bpf__open();
@@ -262,6 +299,7 @@ static bool is_of_cgroup(const struct bpf_program *program)
 	case BPF_PROG_TYPE_CGROUP_SKB:
 	case BPF_PROG_TYPE_CGROUP_SOCK:
 	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+	case BPF_PROG_TYPE_CGROUP_SYSCTL:
 		return true;
 	default:
 		return false;
@@ -441,6 +479,8 @@ static void objects_list(const struct objects *objects, struct bpf_object *ret[O
 		objects->lsm ? objects->lsm->obj : NULL,
 		objects->cgroup->obj,
 		objects->packet->obj,
+		objects->protect ? objects->protect->obj : NULL,
+		objects->sysctl ? objects->sysctl->obj : NULL,
 	};
 
 	memcpy(ret, all, sizeof(all));
@@ -556,7 +596,8 @@ uint64_t kernel_code(void)
 {
 	const void *(*const code[OBJECTS])(size_t * size) = {
 		identity_bpf__elf_bytes, guard_bpf__elf_bytes,	lsm_bpf__elf_bytes,
-		cgroup_bpf__elf_bytes,	 packet_bpf__elf_bytes,
+		cgroup_bpf__elf_bytes,	 packet_bpf__elf_bytes, protect_bpf__elf_bytes,
+		sysctl_bpf__elf_bytes,
 	};
 	uint64_t hash = 0;
 

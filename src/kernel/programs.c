@@ -2,15 +2,13 @@
 #include "kernel/programs.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "files.skel.h"
 #include "kernel/decide.h"
-#include "kernel/maps.h"
+#include "kernel/files.h"
 #include "util/cleanup.h"
 
 #define OPEN_MAX_FILES 256 /* at a time */
@@ -45,48 +43,7 @@ static int telling_make(const struct ph_image *image, struct telling *ret)
 	return ret->v && ret->absent ? 0 : -ENOMEM;
 }
 
-/* --- What the kernel says of open files */
-
-static int read_all(int fd, struct ph_told_file *told, size_t max, size_t *ret_n)
-{
-	size_t used = 0, size = max * sizeof(*told);
-	ssize_t got;
-
-	do {
-		got = read(fd, (char *)told + used, size - used);
-		if (got < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-		used += got > 0 ? got : 0;
-	} while (got && used < size);
-	*ret_n = used / sizeof(*told);
-	return 0;
-}
-
-/* Of every file that this process has open, up to `max` of them. */
-static int ask(const struct files_bpf *programs, struct ph_told_file *told, size_t max,
-	       size_t *ret_n)
-{
-	struct bpf_link *link = bpf_program__attach_iter(programs->progs.ph_tell_files, NULL);
-	cleanup_close int fd = -1;
-	int r;
-
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	r = fd < 0 ? -errno : read_all(fd, told, max, ret_n);
-	bpf_link__destroy(link);
-	return r;
-}
-
 /* --- The programs of an image */
-
-static const struct ph_told_file *find_answer(const struct ph_told_file *answers, size_t n, int fd)
-{
-	for (size_t i = 0; i < n; i++)
-		if ((int)answers[i].fd == fd)
-			return &answers[i];
-	return NULL;
-}
 
 static struct told told_of(const struct ph_image_program *program, unsigned kind, uint64_t hash)
 {
@@ -123,12 +80,12 @@ static int tell_some(const struct files_bpf *bpf, const struct ph_image_program 
 
 	for (size_t i = 0; i < n; i++)
 		fds[i] = open(programs[i].exe, O_PATH | O_CLOEXEC);
-	r = ask(bpf, answers, sizeof(answers) / sizeof(*answers), &n_answers);
+	r = files_ask(bpf, answers, sizeof(answers) / sizeof(*answers), &n_answers);
 	for (size_t i = 0; i < n; i++) {
 		const struct ph_told_file *answer = NULL;
 
 		if (fds[i] >= 0)
-			answer = find_answer(answers, n_answers, fds[i]);
+			answer = files_find(answers, n_answers, fds[i]);
 		if (answer)
 			add_answer(&programs[i], answer, telling);
 		else
@@ -138,35 +95,11 @@ static int tell_some(const struct files_bpf *bpf, const struct ph_image_program 
 	return r;
 }
 
-static int say_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	return 0;
-}
-
-/* The headers that it shares bring maps with them; it uses none, and no kernel has to know them. */
-static void leave_maps_out(struct bpf_object *object)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, object) {
-		if (map_name(map))
-			(void)bpf_map__set_autocreate(map, false);
-	}
-}
-
 static int tell_all(const struct ph_image *image, struct telling *telling)
 {
-	cleanup_(files_bpf__destroyp) struct files_bpf *bpf = files_bpf__open();
-	libbpf_print_fn_t print;
-	int r = bpf ? 0 : -errno;
+	cleanup_(files_bpf__destroyp) struct files_bpf *bpf = NULL;
+	int r = files_load(&bpf);
 
-	if (r)
-		return r;
-	bpf->rodata->ph_asker = getpid();
-	leave_maps_out(bpf->obj);
-	print = libbpf_set_print(say_nothing);
-	r = bpf_object__load(bpf->obj); /* files_bpf__load() wants every map */
-	libbpf_set_print(print);
 	for (size_t i = 0; !r && i < image->n_programs; i += OPEN_MAX_FILES) {
 		size_t left = image->n_programs - i;
 

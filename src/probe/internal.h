@@ -37,13 +37,15 @@ struct probe_address {
 /* The tables, one per topic, each ended by an entry without name. */
 extern const struct probe probe_tcp[], probe_fastopen[], probe_listen[], probe_udp[],
 	probe_families[], probe_foreign[], probe_inherited[], probe_received[], probe_uring[],
-	probe_uring_files[], probe_identity[], probe_protect[], probe_route[];
+	probe_uring_files[], probe_identity[], probe_protect[], probe_route[], probe_around[];
 
 /* verdict.c: what a call's outcome means. `result` < 0 means failure, errno says which. */
 enum probe_answer probe_judge(struct probe_env *env, const char *call, long result);
 /* The same where the refusal shows as another errno than EPERM. */
 enum probe_answer probe_judge_errno(struct probe_env *env, const char *call, long result,
 				    int refusal);
+/* The same for a call that cannot succeed: any other failure comes after it was let through. */
+enum probe_answer probe_judge_passed(struct probe_env *env, const char *call, long result);
 /* The same for a call that the kernel itself must refuse; PROBE_DENIED when it fails. */
 enum probe_answer probe_judge_invalid(struct probe_env *env, const char *call, long result);
 /* Writes the detail and returns the answer. */

@@ -182,26 +182,19 @@ static enum probe_answer reach_process(struct probe_env *env)
 /* -- modules --------------------------------------------------------------------------------- */
 
 /* Nothing that the kernel would load: it says ENOEXEC, or wants a signature first. */
-static enum probe_answer judge_module(struct probe_env *env, const char *call, long result)
-{
-	if (result < 0 && errno != EPERM)
-		return probe_say(env, PROBE_ALLOWED, "%s: %s, by the loader", call,
-				 strerrorname_np(errno));
-	return probe_judge(env, call, result);
-}
-
 static enum probe_answer load_module_bytes(struct probe_env *env)
 {
 	char bytes[256] = "no module";
 
-	return judge_module(env, "init_module", syscall(SYS_init_module, bytes, sizeof(bytes), ""));
+	return probe_judge_passed(env, "init_module",
+				  syscall(SYS_init_module, bytes, sizeof(bytes), ""));
 }
 
 static enum probe_answer load_module_file(struct probe_env *env)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-	return judge_module(env, "finit_module", syscall(SYS_finit_module, fd, "", 0));
+	return probe_judge_passed(env, "finit_module", syscall(SYS_finit_module, fd, "", 0));
 }
 
 /* -- the enforcement ------------------------------------------------------------------------- */

@@ -15,9 +15,9 @@
 #define RESET_ROUNDS 200
 
 static const struct probe *const topics[] = {
-	probe_tcp,	probe_fastopen,	 probe_listen,	 probe_udp,   probe_families,
-	probe_foreign,	probe_inherited, probe_received, probe_uring, probe_uring_files,
-	probe_identity, probe_protect,	 probe_route,
+	probe_tcp,	probe_fastopen,	 probe_listen,	 probe_udp,	probe_families,
+	probe_foreign,	probe_inherited, probe_received, probe_uring,	probe_uring_files,
+	probe_identity, probe_route,	 probe_around,	 probe_protect, /* the last takes a pin away */
 };
 
 const struct probe *probe_at(size_t index)

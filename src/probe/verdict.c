@@ -71,6 +71,16 @@ enum probe_answer probe_judge(struct probe_env *env, const char *call, long resu
 	return probe_judge_errno(env, call, result, EPERM);
 }
 
+enum probe_answer probe_judge_passed(struct probe_env *env, const char *call, long result)
+{
+	int error = errno;
+
+	if (result < 0 && error != EPERM && error != ENOSYS)
+		return probe_say(env, PROBE_ALLOWED, "%s: %s, by the kernel", call,
+				 errno_name(error));
+	return probe_judge(env, call, result);
+}
+
 enum probe_answer probe_judge_invalid(struct probe_env *env, const char *call, long result)
 {
 	int error = errno;

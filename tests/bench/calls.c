@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -334,6 +336,88 @@ static long run_write(struct stage *stage)
 	return pwrite(stage->file, stage->data, MESSAGE_BYTES, 0);
 }
 
+/* --- What root does, and seldom: on a tmpfs, where the path has to be free */
+
+#define PLACE "/dev/shm/porthold-bench"
+#define STRANGER 12345 /* a user */
+
+static void make_file(struct stage *stage)
+{
+	drop(&stage->file);
+	stage->file = checked(open(PLACE, O_CREAT | O_RDWR | O_CLOEXEC, 0600), PLACE);
+}
+
+static void remove_file(struct stage *stage)
+{
+	drop(&stage->file);
+	checked(unlink(PLACE), PLACE);
+}
+
+static void make_strange_file(struct stage *stage)
+{
+	make_file(stage);
+	checked(fchown(stage->file, STRANGER, STRANGER), PLACE);
+	drop(&stage->file);
+}
+
+static long run_create(struct stage *stage)
+{
+	return stage->file = open(PLACE, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* Only a capability lets it. */
+static long run_open(struct stage *stage)
+{
+	return stage->file = open(PLACE, O_RDONLY | O_CLOEXEC);
+}
+
+static long run_unlink(struct stage *stage)
+{
+	return unlink(PLACE);
+}
+
+static long run_chmod(struct stage *stage)
+{
+	return chmod(PLACE, 0600);
+}
+
+static void open_setting(struct stage *stage)
+{
+	stage->file = checked(open("/proc/sys/kernel/ostype", O_RDONLY | O_CLOEXEC), "ostype");
+}
+
+static void make_folder(struct stage *stage)
+{
+	checked(mkdir(PLACE, 0700), PLACE);
+}
+
+static void remove_folder(struct stage *stage)
+{
+	checked(rmdir(PLACE), PLACE);
+}
+
+static long run_mount(struct stage *stage)
+{
+	return mount("none", PLACE, "tmpfs", 0, NULL);
+}
+
+static long run_umount(struct stage *stage)
+{
+	return umount2(PLACE, 0);
+}
+
+static void mount_folder(struct stage *stage)
+{
+	make_folder(stage);
+	checked((int)run_mount(stage), "mount");
+}
+
+static void umount_folder(struct stage *stage)
+{
+	checked((int)run_umount(stage), "umount");
+	remove_folder(stage);
+}
+
 /* --- The table */
 
 static void nothing(struct stage *stage)
@@ -359,6 +443,13 @@ const struct call calls[] = {
 	{ "exec", nothing, nothing, run_exec, nothing },
 	{ "read-file", open_file, nothing, run_read, nothing },
 	{ "write-file", open_file, nothing, run_write, nothing },
+	{ "create", nothing, nothing, run_create, remove_file },
+	{ "unlink", nothing, make_file, run_unlink, nothing },
+	{ "chmod", nothing, make_file, run_chmod, remove_file },
+	{ "override", nothing, make_strange_file, run_open, remove_file },
+	{ "setting", open_setting, nothing, run_read, nothing },
+	{ "mount", nothing, make_folder, run_mount, umount_folder },
+	{ "umount", nothing, mount_folder, run_umount, remove_folder },
 };
 
 const size_t calls_count = sizeof(calls) / sizeof(*calls);

@@ -156,8 +156,10 @@ static void test_rule_of_sockets(void **state)
 
 static void test_no_rule(void **state)
 {
-	static const unsigned closed[] = { PH_DOOR_TUN, PH_DOOR_BPF, PH_DOOR_PTRACE, PH_DOOR_MODULE,
-					   PH_DOOR_PINS };
+	static const unsigned closed[] = { PH_DOOR_TUN,	      PH_DOOR_BPF,   PH_DOOR_PTRACE,
+					   PH_DOOR_MODULE,    PH_DOOR_PINS,  PH_DOOR_MOUNT,
+					   PH_DOOR_SYSCTL,    PH_DOOR_FILES, PH_DOOR_UPCALL,
+					   PH_DOOR_NET_ADMIN, PH_DOOR_KERNEL };
 	struct ph_event event = event_of(PH_DOOR_SOCKET, PH_ASK_SOCKET, SOCK_STREAM);
 
 	event.protocol = IPPROTO_SCTP;

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel/around.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel/files.h"
+#include "util/cleanup.h"
+
+#define MAX_OPEN 256 /* files that this process may have open besides */
+
+DEFINE_CLEANUP(struct files_bpf *, files_bpf__destroy);
+
+/*
+ * Porthold's directories. What holds one of them may not be moved: another would take its place.
+ */
+static const struct {
+	const char *path;
+	mode_t mode; /* to make it with; 0: it is not made */
+} own[] = {
+	{ "/etc/porthold", 0755 },
+	{ "/run/porthold", 0755 },
+	{ "/var/lib/porthold", 0700 },
+	{ "/etc", 0 },
+	{ "/run", 0 },
+	{ "/var", 0 },
+	{ "/var/lib", 0 },
+	{ "/proc/self/exe", 0 },
+};
+
+#define OWN (sizeof(own) / sizeof(own[0]))
+
+_Static_assert(OWN <= PH_AROUND_FILES && PH_AROUND_WITHIN == 3, "the directories come first");
+
+/* What is not there, and cannot be made by a service that may not write there, is left out. */
+static void open_own(int fds[OWN])
+{
+	for (size_t i = 0; i < OWN; i++) {
+		if (own[i].mode)
+			(void)mkdir(own[i].path, own[i].mode);
+		fds[i] = open(own[i].path, O_PATH | O_CLOEXEC);
+	}
+}
+
+static int ask_own(const int fds[OWN], struct ph_around *around)
+{
+	cleanup_(files_bpf__destroyp) struct files_bpf *bpf = NULL;
+	struct ph_told_file answers[MAX_OPEN];
+	size_t n = 0;
+	int r = files_load(&bpf);
+
+	if (!r)
+		r = files_ask(bpf, answers, MAX_OPEN, &n);
+	for (size_t i = 0; !r && i < OWN; i++) {
+		const struct ph_told_file *answer = files_find(answers, n, fds[i]);
+
+		if (fds[i] < 0)
+			continue;
+		if (!answer)
+			return -ENOENT;
+		around->file[i] =
+			(struct ph_around_file){ .inode = answer->inode, .device = answer->device };
+	}
+	return r;
+}
+
+static int find_own(struct ph_around *around)
+{
+	int fds[OWN], r;
+
+	for (size_t i = 0; i < PH_AROUND_FILES; i++)
+		around->file[i].inode = UINT64_MAX;
+	open_own(fds);
+	r = ask_own(fds, around);
+	for (size_t i = 0; i < OWN; i++)
+		fd_close(fds[i]);
+	return r;
+}
+
+/* Its number; 0: this process may not see it, and the programs take every one for that. */
+static __u32 find_namespace(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : (__u32)st.st_ino;
+}
+
+int around_find(bool files, struct ph_around *ret)
+{
+	struct ph_around around = { .mounts = find_namespace("/proc/1/ns/mnt"),
+				    .net = find_namespace("/proc/1/ns/net") };
+	int r = files ? find_own(&around) : 0;
+
+	if (!r)
+		*ret = around;
+	return r;
+}

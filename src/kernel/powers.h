@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_POWERS_H
+#define PH_POWERS_H
+/*
+ * The capabilities by which a process could get around its confinement where no hook sees it, and the
+ * confined processes that hold one now.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kernel/labels.h"
+
+/* One process that holds some of them. */
+struct ph_holder {
+	pid_t pid;
+	char comm[PH_COMM_LEN];
+	uint64_t held; /* 1 << CAP_…, of those in question */
+	bool root; /* its effective user is root, whom policy files belong to */
+};
+
+/*
+ * Whether a labelled process, by its leader, holds one, or is root. What holds in a user namespace of
+ * its own is not counted, nor who has ended.
+ */
+bool holder_is(const struct ph_labelled *label, struct ph_holder *ret);
+
+/* "root, net_admin, …" */
+void holder_text(const struct ph_holder *holder, char *ret, size_t size);
+
+/* For the calling process and what it executes. How many it had of them, or -errno. */
+int powers_drop(void);
+
+#endif
