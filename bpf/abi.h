@@ -253,6 +253,9 @@ enum ph_layer {
 	PH_LAYER_BASE = 0,
 	PH_LAYER_CGROUP = PH_LABEL_MAX + 1,
 	PH_LAYER_UID,
+	PH_LAYER_LEFT, /* while a label is made anew: of what the last such act brought, and no more does */
+	PH_LAYER_EVICTED, /* of those that got their place by taking it from another: there is one */
+	PH_LAYER_UNMET, /* taken on by a name, by one who was confined, before the conditions held */
 	PH_LAYER_NEW = 15, /* of what is being added: it begins one */
 	PH_LAYER_BITS = 4,
 };

@@ -46,9 +46,6 @@ PH_FUNCTION int is_confined(ph_tables slot)
 	return identify(&who, slot) ? count_scoped(&who, 0) : 0;
 }
 
-/* Of the policies that a confined task took on by a name, and whose conditions did not hold then. */
-#define LAYER_UNMET (PH_LAYER_UID + 3)
-
 /*
  * Of what a confined task takes on, which begins at this place, only what holds at once is a layer. What is
  * found to hold later, when somebody else has moved the task, adds nothing to that.
@@ -65,7 +62,7 @@ PH_FUNCTION int set_unmet_apart(struct who *who, __u32 begin)
 		__u32 mask = (hide(apart, who->generation) & 15) << (PH_LAYER_BITS * i);
 
 		who->policies.layers &= ~mask;
-		who->policies.layers |= (LAYER_UNMET << (PH_LAYER_BITS * i)) & mask;
+		who->policies.layers |= (PH_LAYER_UNMET << (PH_LAYER_BITS * i)) & mask;
 	}
 	return 0;
 }
@@ -136,16 +133,13 @@ PH_FUNCTION int fate_of(const struct who *who, __u64 id, __u32 held, __u32 act, 
 	return act == ACT_PROGRAM_UID ? FATE_STAYS : FATE_HELD;
 }
 
-/* In a label that is made anew: of what the last such act brought, and is no more looked up. */
-#define LAYER_LEFT (PH_LAYER_UID + 1)
-
 /*
  * The policies that a task has had, by their fate: `who` is where it is, and gets them. What was awaited and
  * has come is of the layer of what the last such act brought, which is the answer.
  */
 PH_FUNCTION int settle_fates(struct who *who, const struct ph_label *had, __u32 act, __u32 slots)
 {
-	__u64 live = layer_of(act), left = act == ACT_MOVED ? live : LAYER_LEFT;
+	__u64 live = layer_of(act), left = act == ACT_MOVED ? live : PH_LAYER_LEFT;
 	ph_layer_map map = 0;
 
 	if (!had || !who)
@@ -164,7 +158,7 @@ PH_FUNCTION int settle_fates(struct who *who, const struct ph_label *had, __u32 
 		map = carry_id(&who->policies, id, layer, held, map);
 	}
 	mark_overfull(&who->policies, had->policies.count);
-	return (map >> PH_LAYER_BITS * LAYER_LEFT & 15) ?: PH_LAYER_NEW;
+	return (map >> PH_LAYER_BITS * PH_LAYER_LEFT & 15) ?: PH_LAYER_NEW;
 }
 
 /* Where it is or, if somebody else moves it, where it will be: what holds there stays what it is. */

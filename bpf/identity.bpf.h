@@ -211,9 +211,6 @@ static __always_inline bool only_watches(ph_tables slot, __u64 id)
 	return grant && grant->mode == PH_MODE_AUDIT;
 }
 
-/* Of the policies that got their place by taking it from another: there is one such layer. */
-#define LAYER_EVICTED (PH_LAYER_UID + 2)
-
 static __always_inline bool has_layer(const struct ph_ids *ids, __u64 layer)
 {
 	__u64 has = 0;
@@ -235,7 +232,7 @@ PH_FUNCTION int evict_for(struct ph_ids *ids, __u64 id, __u32 layer, ph_tables s
 	if (only_watches(slot, id))
 		return layer;
 	if (layer == PH_LAYER_NEW)
-		layer = has_layer(ids, LAYER_EVICTED) ? PH_LAYER_NEW : LAYER_EVICTED;
+		layer = has_layer(ids, PH_LAYER_EVICTED) ? PH_LAYER_NEW : PH_LAYER_EVICTED;
 	for (__u32 i = 0; i < PH_LABEL_MAX && layer != PH_LAYER_NEW; i++) {
 		if (!only_watches(slot, ids->id[i]))
 			continue;
