@@ -30,20 +30,20 @@ PH_FUNCTION int stays_confined(const struct ph_label *label, ph_tables slot)
 	look_at(&who, current_task());
 	if (label) {
 		who.policies = label->policies;
-		if (count_scoped(&who, PH_GRANT_LEAVE))
+		if (count_scoped(&who, PH_GRANT_LEAVE | WITHOUT_WATCHING))
 			return 1;
 		clear_ids(&who.policies, who.generation);
 	}
 	add_live(&who);
-	return count_scoped(&who, 0);
+	return count_scoped(&who, WITHOUT_WATCHING);
 }
 
-/* Whether anything confines the calling task now. */
+/* Whether anything confines the calling task now; what only watches it does not. */
 PH_FUNCTION int is_confined(ph_tables slot)
 {
 	struct who who;
 
-	return identify(&who, slot) ? count_scoped(&who, 0) : 0;
+	return identify(&who, slot) ? count_scoped(&who, WITHOUT_WATCHING) : 0;
 }
 
 /*

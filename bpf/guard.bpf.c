@@ -57,7 +57,7 @@ int BPF_PROG(ph_task_alloc, struct task_struct *child, unsigned long clone_flags
 
 /*
  * A thread that executes becomes the leader, and the old leader's label goes with the old leader:
- * it is taken over before.
+ * it is taken over before. What comes upon the old leader after this is in the mirror: see ph_rename.
  */
 SEC("lsm/bprm_check_security")
 int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
@@ -98,28 +98,40 @@ static __always_inline __u32 act_of_uid(const struct cred *old)
 	return by_program && !old->user_ns->level ? ACT_PROGRAM_UID : ACT_UID;
 }
 
+/*
+ * Whose uids were one and part by a call does that by its own right, as a setuid program is one whose uids
+ * parted when it was executed: what it takes on later is no act of a program.
+ */
+static __always_inline bool parts(const struct cred *new, const struct cred *old)
+{
+	if ((old->uid.val ^ old->euid.val) | (old->uid.val ^ old->suid.val))
+		return false;
+	return (old->euid.val ^ new->euid.val) | (old->suid.val ^ new->suid.val);
+}
+
 SEC("lsm/task_fix_setuid")
 int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
 {
 	const struct ph_header *header = current_header();
+	bool goes = new->uid.val != old->uid.val;
 
-	if (!header || !asks_for(header, PH_FEATURE_UID) || new->uid.val == old->uid.val ||
+	if (!header || !asks_for(header, PH_FEATURE_UID) || !(goes || parts(new, old)) ||
 	    !is_confined(header->slot))
 		return PH_PASS;
-	if (go_from(current_task(), current_task(), NULL, header, act_of_uid(old)))
+	if (go_from(current_task(), current_task(), NULL, header, goes ? act_of_uid(old) : ACT_UID))
 		return PH_NO_MEMORY;
 	return PH_PASS;
 }
 
 /* --- Another's memory */
 
-/* Those whose conditions do not hold now leave their places empty. */
+/* Those whose conditions do not hold now, or that only watch, leave their places empty. */
 PH_FUNCTION int leave_in_scope(struct who *who)
 {
 	if (!who)
 		return 0;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
-		__u64 id = is_in_scope(who, i, 0) ? who->policies.id[i] : 0;
+		__u64 id = is_in_scope(who, i, WITHOUT_WATCHING) ? who->policies.id[i] : 0;
 
 		who->policies.id[i] = hide(id, who->generation);
 	}
@@ -170,7 +182,10 @@ PH_FUNCTION int narrows(const struct ph_ids *others, const struct ph_ids *ids)
 	return !(layers_of(ids) & ~covered);
 }
 
-/* Whether all that confines the target now leaves it no more than these policies grant. */
+/*
+ * Whether all that confines the target now leaves it no more than these policies grant. Its memory is that
+ * of all its threads: what confines one of them alone does not count.
+ */
 PH_SUBPROGRAM int is_narrower(struct task_struct *target, const struct ph_ids *ids, ph_tables slot)
 {
 	struct ph_label *label = label_of(target->group_leader);
@@ -182,11 +197,6 @@ PH_SUBPROGRAM int is_narrower(struct task_struct *target, const struct ph_ids *i
 	if (label) {
 		other.policies = label->policies;
 		other.own = label->own;
-	}
-	label = label_of(target);
-	if (label) {
-		merge_ids(&other.policies, &label->policies, slot);
-		other.own |= label->own;
 	}
 	add_live(&other);
 	leave_in_scope(&other);

@@ -11,6 +11,23 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /*
+ * What a task has. A thread that executes has the old leader's pid by now, and under that the mirror has
+ * what came upon the leader after its label was taken over, as by a move.
+ */
+static __always_inline void keep_own(struct who *who, struct task_struct *task,
+				     const struct ph_label *label, const struct ph_header *header)
+{
+	const struct ph_label *there = NULL;
+
+	if (label)
+		keep_known(&who->label, label, header, 0);
+	if (SETTING(ph_has_task_storage))
+		there = mirrored_label(BPF_CORE_READ(task, pid));
+	if (there && label != there)
+		keep_known(&who->label, there, header, 0);
+}
+
+/*
  * The label of a task after a change of its name: what it has, what the name brings that it had, and, as
  * a further layer if the caller is confined, what the new one does.
  */
@@ -24,8 +41,7 @@ PH_SUBPROGRAM int rename_to(struct task_struct *task, const struct ph_trait *nam
 
 	enter_generation(&who, header);
 	clear_ids(&who.policies, header->generation);
-	if (label)
-		keep_known(&who.label, label, header, 0);
+	keep_own(&who, task, label, header);
 	add_sticky(&who.label, header, old);
 	kept = who.policies.count;
 	if (confined) {
@@ -73,31 +89,34 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 }
 
 /*
- * The mirror gets the label that a child has from its parent: that in task storage or, where there is none,
- * that of the parent in the mirror. A thread of a labelled leader is confined by the leader's label.
+ * The child has what its parent had when the child was begun, and gets what came upon the parent since, by a
+ * move or as policies were applied; and so does the mirror. A thread of a labelled leader is confined by
+ * the leader's label.
  */
-PH_SUBPROGRAM int mirror_child(struct task_struct *parent, struct task_struct *child,
-			       const struct ph_header *header)
+PH_SUBPROGRAM int inherit(struct task_struct *parent, struct task_struct *child,
+			  const struct ph_header *header)
 {
 	bool same_process = child->tgid == parent->tgid, by_leader = parent->pid == parent->tgid;
 	struct fresh_label fresh = { .generation = header->generation };
-	struct ph_label *label;
+	struct ph_label *label, *own = NULL;
 
 	clear_ids(&fresh.policies, header->generation);
-	if (SETTING(ph_has_task_storage)) {
-		label = bpf_task_storage_get(&ph_labels, child, NULL, 0);
+	if (SETTING(ph_has_task_storage))
+		own = bpf_task_storage_get(&ph_labels, child, NULL, 0);
+	if (own)
+		keep_known(&fresh, own, header, 0);
+	if (!same_process || !by_leader) {
+		label = label_of(parent);
 		if (label)
 			keep_known(&fresh, label, header, 0);
-	} else if (!same_process || !by_leader) {
-		label = mirrored_label(parent->pid);
-		if (label)
-			keep_known(&fresh, label, header, 0);
-		label = same_process || by_leader ? NULL : mirrored_label(parent->tgid);
+		label = same_process || by_leader ? NULL : label_of(parent->group_leader);
 		if (label)
 			keep_known(&fresh, label, header, 0);
 	}
 	if (!fresh.policies.count && !fresh.own)
 		return 0;
+	if (!own || !are_same_ids(&own->policies, &fresh.policies))
+		store_label(child, &fresh);
 	return mirror_label(child->pid, &fresh);
 }
 
@@ -113,7 +132,7 @@ int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 	unmirror(child->pid);
 	if (!header)
 		return 0;
-	mirror_child(parent, child, header);
+	inherit(parent, child, header);
 	if (asks_for(header, PH_FEATURE_CGROUP) && child->tgid != parent->tgid &&
 	    cgroup_of(child) != cgroup_of(parent))
 		go_from(child, parent, cgroup_of(child), header, act_of_mover(header));

@@ -1018,13 +1018,18 @@ static __always_inline bool in_scope(const struct who *who, const struct ph_gran
 	return !(grant->flags & PH_GRANT_UNIT) || in_unit(cgroup, grant);
 }
 
-/* Whether the policy at this place among those of a task confines it now. */
+enum {
+	WITHOUT_WATCHING = 1 << 7, /* those that only watch; no flag of a grant */
+};
+
+/* Whether the policy at this place among those of a task confines it now, but for those `without`. */
 static __always_inline bool is_in_scope(const struct who *who, __u32 i, __u8 without)
 {
 	const struct ph_grant *grant = find_grant(slot_of_who(who), who->policies.id[i]);
 
-	return grant && !(grant->flags & without) &&
-	       in_scope(who, grant, who->policies.held >> i & 1);
+	if (!grant || (without & WITHOUT_WATCHING && grant->mode == PH_MODE_AUDIT))
+		return false;
+	return !(grant->flags & without) && in_scope(who, grant, who->policies.held >> i & 1);
 }
 
 /* The policies of the caller whose conditions hold now: what a socket it makes is labelled with. */
@@ -1045,7 +1050,7 @@ PH_FUNCTION int add_scoped(struct ph_ids *ids, const struct who *who)
 	return ids->count;
 }
 
-/* How many there are, but for those whose grant has a flag of `without`. */
+/* How many there are, but for those whose grant has a flag of `without`, or WITHOUT_WATCHING. */
 PH_FUNCTION int count_scoped(const struct who *who, __u8 without)
 {
 	__u64 count = 0;
