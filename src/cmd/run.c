@@ -139,9 +139,31 @@ static void warn_of_dns(const char *ports, enum ph_dns dns)
 			      ports, ports);
 }
 
+/* That the name of the policy stands for nothing else in the directory: to overrule is not for run. */
+static int refuse_others(const char *directory, const char *name, const char *path)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+	const struct ph_policy *other;
+	int r = store_load_directory(directory, &set, &ignored);
+
+	if (r == -ENOMEM)
+		return no_memory("run");
+	other = r ? NULL : policy_set_find(&set, name);
+	if (!other || (other->match.run && !strcmp(other->file, path)))
+		return PH_EXIT_OK;
+	(void)fprintf(
+		stderr,
+		"porthold run: %s:%u: policy %s is not of porthold run, which would make its own "
+		"of that name for these ports; rename it there, and apply\n",
+		other->file, other->line, name);
+	return PH_EXIT_REFUSED;
+}
+
 static int confine_ports(const struct request *request, struct target *target)
 {
 	cleanup_(policy_donep) struct ph_policy policy = {};
+	cleanup_free char *path = NULL;
 	struct ph_applied applied;
 	struct ph_fault f = {};
 	enum ph_dns dns;
@@ -152,8 +174,14 @@ static int confine_ports(const struct request *request, struct target *target)
 	target->lock = apply_lock(&f);
 	if (target->lock < 0)
 		return report_failure(NULL, &f);
-	if (store_path(PH_RUN_POLICIES, policy.name, &target->path))
+	if (store_path(PH_RUN_POLICIES, policy.name, &path))
 		return no_memory("run");
+	r = refuse_others(PH_ETC_POLICIES, policy.name, path);
+	if (!r)
+		r = refuse_others(PH_RUN_POLICIES, policy.name, path);
+	if (r)
+		return r;
+	target->path = TAKE_PTR(path);
 	policy.file = target->path;
 	target->id = policy_id(&policy);
 	dns = ports_reach_dns(&policy);
@@ -479,7 +507,7 @@ static int execute(const struct request *request, struct target *target)
 }
 
 /* Takes the policy away, unless somebody else is under it, and be it a child that outlives the command. */
-static void tidy(const struct target *target)
+static void tidy(struct target *target)
 {
 	struct ph_apply_options options = {};
 	struct ph_applied applied;
@@ -488,6 +516,7 @@ static void tidy(const struct target *target)
 
 	if (!target->path)
 		return;
+	fd_close(TAKE_FD(target->lock)); /* where the command did not come to run */
 	lock = apply_lock(&f);
 	if (lock < 0)
 		(void)report_failure(NULL, &f);

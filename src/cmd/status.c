@@ -139,6 +139,8 @@ static json_t *match_json(const struct ph_match *match)
 
 	if (match->has_uid)
 		(void)json_object_set_new(object, "uid", json_integer(match->uid));
+	if (match->run)
+		(void)json_object_set_new(object, "run", json_true());
 	return object;
 }
 
@@ -336,7 +338,9 @@ static void print_match(const json_t *match)
 
 	(void)printf("    matches ");
 	json_object_foreach((json_t *)match, key, value) {
-		if (json_is_string(value))
+		if (json_is_true(value))
+			(void)printf("what porthold %s starts", key);
+		else if (json_is_string(value))
 			(void)printf("%s%s %s", separator, key, json_string_value(value));
 		else
 			(void)printf("%s%s %lld", separator, key,

@@ -89,6 +89,53 @@ const struct ph_grant *image_find_grant(const struct ph_image *image, uint64_t i
 	return find(&id, image->grants, image->n_grants, sizeof(*image->grants), order_id);
 }
 
+static bool only_watches(const struct ph_image *image, uint64_t id)
+{
+	const struct ph_grant *grant = image_find_grant(image, id);
+
+	return grant && grant->mode == PH_MODE_AUDIT;
+}
+
+/* As evict_for() in bpf/identity.bpf.h. */
+static void evict_for(const struct ph_image *image, struct ph_ids *ids, uint64_t id)
+{
+	if (only_watches(image, id))
+		return;
+	for (unsigned i = 0; i < PH_LABEL_MAX; i++)
+		if (only_watches(image, ids->id[i])) {
+			ids->id[i] = id;
+			return;
+		}
+	ids->count = PH_LABEL_MAX + 1;
+}
+
+void image_add_id(const struct ph_image *image, struct ph_ids *ids, uint64_t id)
+{
+	for (unsigned i = 0; i < PH_LABEL_MAX; i++)
+		if (ids->id[i] == id)
+			return;
+	if (ids->count < PH_LABEL_MAX)
+		ids->id[ids->count++] = id;
+	else
+		evict_for(image, ids, id);
+}
+
+void image_add_ids(const struct ph_image *image, struct ph_ids *ids, const struct ph_ids *more)
+{
+	for (unsigned i = 0; i < more->count && i < PH_LABEL_MAX; i++)
+		image_add_id(image, ids, more->id[i]);
+	if (more->count > PH_LABEL_MAX)
+		ids->count = PH_LABEL_MAX + 1;
+}
+
+void image_add_trait(const struct ph_image *image, struct ph_ids *ids, const struct ph_trait *trait)
+{
+	const struct ph_ids *brought = image_find_trait(image, trait);
+
+	if (brought)
+		image_add_ids(image, ids, brought);
+}
+
 const struct ph_image_source *image_find_source(const struct ph_image *image, uint64_t id)
 {
 	return find(&id, image->sources, image->n_sources, sizeof(*image->sources), order_id);

@@ -19,6 +19,15 @@ const struct ph_image_source *image_find_source(const struct ph_image *image, ui
 const struct ph_prefix *image_find_prefix(const struct ph_image *image,
 					  const struct ph_prefix_key *key);
 
+/*
+ * Adds those that are not there, as the kernel does: where there is no room for all, policies that only
+ * watch give theirs to the others, or are left out.
+ */
+void image_add_ids(const struct ph_image *image, struct ph_ids *ids, const struct ph_ids *more);
+void image_add_trait(const struct ph_image *image, struct ph_ids *ids,
+		     const struct ph_trait *trait);
+void image_add_id(const struct ph_image *image, struct ph_ids *ids, uint64_t id);
+
 static inline const struct ph_chunk *ph_find_chunk(ph_tables tables, __u32 place)
 {
 	return place < tables->n_chunks ? &tables->chunks[place] : NULL;

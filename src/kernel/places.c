@@ -37,17 +37,6 @@ void cgroup_describe(const char *path, struct ph_cgroup *ret)
 	}
 }
 
-static void add_ids(struct ph_ids *ids, const struct ph_ids *more)
-{
-	for (__u32 i = 0; more && i < more->count; i++) {
-		if (ids->count < PH_LABEL_MAX)
-			ids->id[ids->count] = more->id[i];
-		if (ids->count <= PH_LABEL_MAX)
-			ids->count++;
-	}
-}
-
-/* No two traits of a cgroup bring the same policy, for each has one. */
 void cgroup_brings(const struct ph_image *image, const struct ph_cgroup *cgroup, struct ph_ids *ret)
 {
 	*ret = (struct ph_ids){};
@@ -58,8 +47,8 @@ void cgroup_brings(const struct ph_image *image, const struct ph_cgroup *cgroup,
 		struct ph_trait unit =
 			ph_trait(PH_TRAIT_UNIT, cgroup->hash[PH_CGROUP_DEPTH + 1 + i]);
 
-		add_ids(ret, image_find_trait(image, &path));
-		add_ids(ret, image_find_trait(image, &unit));
+		image_add_trait(image, ret, &path);
+		image_add_trait(image, ret, &unit);
 	}
 }
 
@@ -97,7 +86,7 @@ static void add_deep_units(const struct ph_image *image, const char *path, struc
 
 		path += len;
 		if (++level > PH_CGROUP_DEPTH && *path)
-			add_ids(ids, image_find_trait(image, &unit));
+			image_add_trait(image, ids, &unit);
 	}
 }
 

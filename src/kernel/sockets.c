@@ -412,25 +412,6 @@ int sockets_refused(const struct ph_image *image, const struct ph_labels *labels
 
 /* --- Before there are labels */
 
-static void add_id(struct ph_ids *ids, uint64_t id)
-{
-	for (__u32 i = 0; i < ids->count && i < PH_LABEL_MAX; i++)
-		if (ids->id[i] == id)
-			return;
-	if (ids->count < PH_LABEL_MAX)
-		ids->id[ids->count] = id;
-	if (ids->count <= PH_LABEL_MAX)
-		ids->count++;
-}
-
-static void add_ids(struct ph_ids *ids, const struct ph_ids *more)
-{
-	for (__u32 i = 0; more && i < more->count && i < PH_LABEL_MAX; i++)
-		add_id(ids, more->id[i]);
-	if (more && more->count > PH_LABEL_MAX)
-		ids->count = PH_LABEL_MAX + 1;
-}
-
 /* What uid and cgroup bring. */
 static void add_live(const struct ph_image *image, pid_t pid, struct ph_ids *ids)
 {
@@ -441,12 +422,12 @@ static void add_live(const struct ph_image *image, pid_t pid, struct ph_ids *ids
 
 	if (image->header.features & PH_FEATURE_BY_UID && find_uid(pid, &uid)) {
 		trait = ph_trait(PH_TRAIT_UID, uid);
-		add_ids(ids, image_find_trait(image, &trait));
+		image_add_trait(image, ids, &trait);
 	}
 	if (!(image->header.features & PH_FEATURE_BY_CGROUP) || !find_cgroup(pid, &cgroup))
 		return;
 	cgroup_brings(image, &cgroup, &brought);
-	add_ids(ids, &brought);
+	image_add_ids(image, ids, &brought);
 }
 
 /* By its path; which file it is, only the kernel knows. */
@@ -468,10 +449,10 @@ static void add_program(const struct ph_image *image, const struct ph_process *p
 	path[n] = 0;
 	hash = exe_path_hash(path, &components);
 	trait = ph_trait(PH_TRAIT_PATH, hash);
-	add_ids(ids, image_find_trait(image, &trait));
+	image_add_trait(image, ids, &trait);
 	memcpy(&name, process->comm, strnlen(process->comm, PH_COMM_LEN - 1));
 	trait = ph_trait(PH_TRAIT_NAMED_PATH, ph_with_name(hash, &name));
-	add_ids(ids, image_find_trait(image, &trait));
+	image_add_trait(image, ids, &trait);
 }
 
 static void expect(const struct ph_image *image, const struct ph_labels *labels,
@@ -492,7 +473,7 @@ static void expect(const struct ph_image *image, const struct ph_labels *labels,
 			continue;
 		for (__u32 j = 0; j < label->policies.count && j < PH_LABEL_MAX; j++)
 			if (image_find_grant(image, label->policies.id[j]))
-				add_id(&ret->policies, label->policies.id[j]);
+				image_add_id(image, &ret->policies, label->policies.id[j]);
 	}
 }
 

@@ -386,6 +386,57 @@ static void test_places(void **state)
 	assert_int_equal(ids.count, 0);
 }
 
+/* Nine units, one in another, of which the last or none enforces. */
+static void bring_nested(bool enforces, struct ph_ids *ret)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	struct ph_cgroup cgroup;
+
+	for (int i = 0; i <= PH_LABEL_MAX; i++) {
+		char name[] = { 'a' + i, 0 };
+		struct ph_policy *policy = add_policy(&set, name, "", NULL);
+
+		set_match(policy, NULL, name, -1);
+		policy->mode = PH_POLICY_AUDIT;
+	}
+	if (enforces)
+		set.policies[PH_LABEL_MAX].mode = PH_POLICY_ENFORCE;
+	compile(&set, &image);
+	cgroup_describe("/a/b/c/d/e/f/g/h/i", &cgroup);
+	cgroup_brings(&image, &cgroup, ret);
+}
+
+/* Policies that only watch make room; and no policy comes twice. */
+static void test_crowded_places(void **state)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(image_donep) struct ph_image image = {};
+	struct ph_cgroup cgroup;
+	struct ph_ids ids;
+
+	bring_nested(false, &ids);
+	assert_int_equal(ids.count, PH_LABEL_MAX);
+	bring_nested(true, &ids);
+	assert_int_equal(ids.count, PH_LABEL_MAX);
+	set_match(add_policy(&set, "i", "", NULL), NULL, "i", -1);
+	assert_true(ids.id[0] == policy_id(&set.policies[0]));
+	compile(&set, &image);
+	cgroup_describe("/i/i/i/i/i/i/i/i/i", &cgroup);
+	cgroup_brings(&image, &cgroup, &ids);
+	assert_int_equal(ids.count, 1);
+	for (int i = 0; i < PH_LABEL_MAX; i++) {
+		char name[] = { 'a' + i, 0 };
+
+		set_match(add_policy(&set, name, "", NULL), NULL, name, -1);
+	}
+	image_done(&image);
+	compile(&set, &image);
+	cgroup_describe("/a/b/c/d/e/f/g/h/i", &cgroup);
+	cgroup_brings(&image, &cgroup, &ids);
+	assert_int_equal(ids.count, PH_LABEL_MAX + 1);
+}
+
 static void test_crowds(void **state)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
@@ -779,6 +830,7 @@ int main(void)
 		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_run),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_crowded_places),
 		cmocka_unit_test(test_crowds),
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_chunks),
