@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,16 +12,21 @@
 #include "daemon/single.h"
 #include "events/position.h"
 #include "kernel/generation.h"
+#include "policy/mark.h"
 #include "policy/paths.h"
 #include "policy/pending.h"
 #include "sources.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
 #define SHOWN 20u /* files that went */
+#define STOPPED_POLICIES "/run/porthold/stopped"
+#define ASIDE_MAX 100 /* files of one name there */
+#define ALIKE_MAX (1 << 20) /* bytes of those that are compared */
 
 /* The first of what could not be removed; nothing of the rest is left out for it. */
 struct leftover {
@@ -34,27 +41,66 @@ static void note(struct leftover *leftover, int r, const char *what)
 		*leftover = (struct leftover){ r, what, leftover->lingers };
 }
 
-static bool is_told(const struct dirent *entry, size_t n)
+static bool are_alike(const char *path, const char *other)
 {
-	return n < SHOWN && is_policy_file(entry->d_name);
+	cleanup_free char *text = NULL, *other_text = NULL;
+	size_t length, other_length;
+
+	return !file_read(path, ALIKE_MAX, &text, &length) &&
+	       !file_read(other, ALIKE_MAX, &other_text, &other_length) && length == other_length &&
+	       !memcmp(text, other_text, length);
 }
 
-/* Names what goes: somebody may have written it there. */
+/* What people have written is moved away, and replaces nothing there but its like. 0 or -errno. */
+static int set_aside(const char *path, const char *name)
+{
+	char to[PATH_MAX];
+	int r = mkdir_parents(STOPPED_POLICIES, 0755);
+
+	for (int i = 0; !r && i < ASIDE_MAX; i++) {
+		(void)snprintf(to, sizeof(to), i ? "%s/%s.%d" : "%s/%s", STOPPED_POLICIES, name, i);
+		if (!renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) ||
+		    (errno == EEXIST && are_alike(path, to) && !rename(path, to))) {
+			(void)printf("Moved %s to %s.\n", path, to);
+			return 0;
+		}
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return r ? r : -EEXIST;
+}
+
+/* What porthold has made there is removed, and named; 1: told, 0: not, or -errno. */
+static int empty_entry(int dir, const char *path, const struct dirent *entry, bool tell)
+{
+	char file[PATH_MAX];
+
+	(void)snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
+	if (is_policy_file(entry->d_name) && mark_fits_file(file) != 1)
+		return set_aside(file, entry->d_name);
+	if (unlinkat(dir, entry->d_name, 0))
+		return -errno;
+	if (tell && is_policy_file(entry->d_name))
+		(void)printf("Removed %s.\n", file);
+	return is_policy_file(entry->d_name);
+}
+
 static int empty_directory(const char *path)
 {
 	cleanup_closedir DIR *dir = opendir(path);
 	size_t n = 0;
-	int r = 0;
+	int r = 0, done;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
 	for (struct dirent *entry; (entry = readdir(dir));) {
 		if (entry->d_type != DT_REG && entry->d_type != DT_LNK)
 			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0))
-			r = -errno;
-		else if (is_told(entry, n++))
-			(void)printf("Removed %s/%s.\n", path, entry->d_name);
+		done = empty_entry(dirfd(dir), path, entry, n < SHOWN);
+		if (done < 0)
+			r = done;
+		else
+			n += done;
 	}
 	if (n > SHOWN)
 		(void)printf("Removed %zu more files there.\n", n - SHOWN);

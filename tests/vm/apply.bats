@@ -720,3 +720,18 @@ time.sleep(60)' "$held" "$BATS_TEST_TMPDIR/zombie" 3>&- & # which waits for nobo
 	run -0 porthold apply
 	[[ -z $(find /sys/fs/bpf/porthold/links -type f) && ! -e /run/porthold/pending ]]
 }
+
+@test "stop moves away what people have written" {
+	by_hand "$policies"/own.yaml
+	run -0 porthold apply
+	run -0 porthold allow 4040 made
+	before=$(sha256sum <"$policies"/own.yaml)
+	run -0 porthold stop
+	[[ $output == *"Moved $policies/own.yaml to /run/porthold/stopped/own.yaml"* ]] || fail "$output"
+	[[ $output == *"Removed $policies/made.yaml"* ]] || fail "$output"
+	[[ $(sha256sum </run/porthold/stopped/own.yaml) == "$before" ]]
+	by_hand "$policies"/own.yaml 2
+	run -0 porthold stop
+	[[ $(sha256sum </run/porthold/stopped/own.yaml) == "$before" ]]
+	grep -q 2 /run/porthold/stopped/own.yaml.1
+}
