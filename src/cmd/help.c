@@ -21,7 +21,7 @@ struct verb_help {
 };
 
 static const struct option_help apply_options[] = {
-	{ "--backend auto|best|lsm|cgroup", "auto: lsm with every door closed, or nothing" },
+	{ "--backend auto|best|lsm|cgroup", "auto: lsm, or nothing" },
 	{ "--attach PATH", "the cgroup to cover (default: all)" },
 	{ "--accept-degraded DOOR,...", "lsm on a kernel that cannot close these doors" },
 	{},
@@ -177,7 +177,7 @@ static const struct verb_help helps[] = {
 		.verb = "doctor",
 		.arguments = "[OPTION...]",
 		.options = { JSON },
-		.no = "lsm with every door closed is not to be had; the remedies are printed",
+		.no = "lsm with every door closed that it can close is not to be had; the remedies are printed",
 		.example = "sudo porthold doctor",
 	},
 	{

@@ -127,7 +127,7 @@ static int make_policy(const struct request *request, struct ph_policy *ret)
 
 static void warn_of_dns(const char *ports, enum ph_dns dns)
 {
-	if (dns == PH_DNS_NONE)
+	if (dns == PH_DNS_NONE && strcmp(ports, "none"))
 		(void)fprintf(stderr,
 			      "porthold run: warning: DNS is not among the ports %s: no name can "
 			      "be resolved; add dns, as in %s,dns\n",
