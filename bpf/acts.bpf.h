@@ -48,16 +48,16 @@ PH_FUNCTION int is_confined(ph_tables slot)
 
 /*
  * Of what a confined task takes on, which begins at this place, only what holds at once is a layer. What is
- * found to hold later, when somebody else has moved the task, adds nothing to that.
+ * found to hold later, when somebody else has moved the task, adds nothing to that. The caller has been
+ * looked at.
  */
 PH_FUNCTION int set_unmet_apart(struct who *who, __u32 begin)
 {
 	if (!who)
 		return 0;
-	look_at_caller(who);
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 there = ~ph_mask_equal(who->policies.id[i], 0) &
-			      ((__s64)(begin - i - 1) >> 63);
+			      (((__s64)begin - i - 1) >> 63);
 		__u64 apart = there & (is_in_scope(who, i, 0) - 1ull);
 		__u32 mask = (hide(apart, who->generation) & 15) << (PH_LAYER_BITS * i);
 

@@ -209,8 +209,10 @@ PH_SUBPROGRAM int take_program(struct task_struct *task, const struct ph_label *
 	add_sticky(&who.label, header, &name);
 	before = who.policies.count;
 	add_by_exe(&who.label, header, file, &name);
-	if (confined)
+	if (confined) {
+		look_at_caller(&who);
 		set_unmet_apart(&who, kept);
+	}
 	if (renew_label(task, label, &who.label) && who.policies.count != before)
 		must_not_run();
 	return 0;

@@ -51,8 +51,10 @@ PH_SUBPROGRAM int rename_to(struct task_struct *task, const struct ph_trait *nam
 	add_sticky(&who.label, header, name);
 	if (asks_for(header, PH_FEATURE_NAMED_EXE))
 		add_by_exe(&who.label, header, BPF_CORE_READ(task, mm, exe_file), name);
-	if (confined)
+	if (confined) {
+		look_at_caller(&who);
 		set_unmet_apart(&who, kept);
+	}
 	return renew_label(task, label, &who.label);
 }
 
