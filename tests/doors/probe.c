@@ -40,7 +40,7 @@ static struct {
 	unsigned int timeout_ms;
 	uint64_t open; /* promises */
 	bool json, twin, exe_rule;
-} arg = { .ports = { 4040, 4041 }, .n_ports = 2, .timeout_ms = 10000 };
+} arg = { .ports = { 4040, 4041 }, .n_ports = 2, .timeout_ms = 30000 };
 
 static struct probe_stand stand;
 static volatile sig_atomic_t interrupted;
