@@ -198,14 +198,18 @@ locks_out() { # PORT NAME
 }
 
 @test "run warns that it leaves DNS out, and takes its policy away" {
+	local dropped="porthold run: dropped capabilities, CAP_NET_ADMIN and CAP_SYS_ADMIN among them; --keep-caps leaves them"
+
 	run -0 --separate-stderr porthold run 4041 -- true
-	[[ $stderr == "porthold run: warning: DNS is not among the ports 4041: no name can be resolved; add dns, as in 4041,dns" ]]
+	[[ $stderr == "porthold run: warning: DNS is not among the ports 4041: no name can be resolved; add dns, as in 4041,dns"$'\n'"$dropped" ]]
 	run -0 --separate-stderr porthold run 53 -- true
-	[[ $stderr == "porthold run: warning: port 53 of UDP, where names are asked for, is not among the ports 53; add dns, as in 53,dns" ]]
+	[[ $stderr == "porthold run: warning: port 53 of UDP, where names are asked for, is not among the ports 53; add dns, as in 53,dns"$'\n'"$dropped" ]]
 	run -0 --separate-stderr porthold run 4041,dns -- true
-	[[ -z $stderr ]]
+	[[ $stderr == "$dropped" ]]
 	run -0 --separate-stderr porthold run udp/53,4041 -- true
-	[[ -z $stderr ]]
+	[[ $stderr == "$dropped" ]]
+	run -0 --separate-stderr porthold run none -- true
+	[[ $stderr == "$dropped" ]]
 	[[ -z $(find /run/porthold/policy.d -name 'run-*') ]]
 }
 
