@@ -595,7 +595,7 @@ time.sleep(60)' "$held" "$BATS_TEST_TMPDIR/zombie" 3>&- & # which waits for nobo
 		{ print "  - {name: p" $1 ", match: {comm: p" $1 "}, allow: [tcp " 1024 + $1 % 60000 "]}" }' \
 		>"$folder/many.yaml"
 	before=$(files)
-	(ulimit -v $((16000 + many / 2)); complains 3 "memory" porthold apply "$folder/many.yaml")
+	(ulimit -v $((19500 + many / 2)); complains 3 "memory" porthold apply "$folder/many.yaml")
 	[[ $(files) == "$before" ]]
 	is_held_to 4040 4041
 	run -0 porthold apply "$folder/many.yaml"
