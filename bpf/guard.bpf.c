@@ -228,7 +228,7 @@ PH_SUBPROGRAM int is_like_caller(struct task_struct *target, ph_tables slot)
 	struct ph_label *other = label_of(target->group_leader);
 
 	if (!label != !other ||
-	    (label && other && !are_same_ids(&label->policies, &other->policies)))
+	    (label && other && !are_held_alike(&label->policies, &other->policies)))
 		return 0;
 	return BPF_CORE_READ(task, cred, uid.val) == BPF_CORE_READ(target, cred, uid.val) &&
 	       cgroup_of(task) == cgroup_of(target);

@@ -91,6 +91,22 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 }
 
 /*
+ * What one task has from another. Only what all have matched under the generation in force tells all that
+ * the names bring under it.
+ */
+static __always_inline void take_label(struct fresh_label *fresh, const struct ph_label *label,
+				       const struct ph_header *header)
+{
+	__u32 current;
+
+	if (!label)
+		return;
+	keep_known(fresh, label, header, 0);
+	current = ph_mask_equal(label->generation, (__u32)header->generation);
+	fresh->generation = (fresh->generation & current) | (label->generation & ~current);
+}
+
+/*
  * The child has what its parent had when the child was begun, and gets what came upon the parent since, by a
  * move or as policies were applied; and so does the mirror. A thread of a labelled leader is confined by
  * the leader's label.
@@ -100,24 +116,19 @@ PH_SUBPROGRAM int inherit(struct task_struct *parent, struct task_struct *child,
 {
 	bool same_process = child->tgid == parent->tgid, by_leader = parent->pid == parent->tgid;
 	struct fresh_label fresh = { .generation = header->generation };
-	struct ph_label *label, *own = NULL;
+	struct ph_label *own = NULL;
 
 	clear_ids(&fresh.policies, header->generation);
 	if (SETTING(ph_has_task_storage))
 		own = bpf_task_storage_get(&ph_labels, child, NULL, 0);
-	if (own)
-		keep_known(&fresh, own, header, 0);
-	if (!same_process || !by_leader) {
-		label = label_of(parent);
-		if (label)
-			keep_known(&fresh, label, header, 0);
-		label = same_process || by_leader ? NULL : label_of(parent->group_leader);
-		if (label)
-			keep_known(&fresh, label, header, 0);
-	}
+	take_label(&fresh, own, header);
+	if (!same_process || !by_leader)
+		take_label(&fresh, label_of(parent), header);
+	if (!same_process && !by_leader)
+		take_label(&fresh, label_of(parent->group_leader), header);
 	if (!fresh.policies.count && !fresh.own)
 		return 0;
-	if (!own || !are_same_ids(&own->policies, &fresh.policies))
+	if (!own || !are_held_alike(&own->policies, &fresh.policies))
 		store_label(child, &fresh);
 	return mirror_label(child->pid, &fresh);
 }
@@ -145,12 +156,10 @@ int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 PH_SUBPROGRAM int take_over(__u32 pid, const struct ph_label *label, const struct ph_header *header)
 {
 	struct fresh_label fresh = { .generation = header->generation };
-	struct ph_label *there = mirrored_label(pid);
 
 	clear_ids(&fresh.policies, header->generation);
-	if (there)
-		keep_known(&fresh, there, header, 0);
-	keep_known(&fresh, label, header, 0);
+	take_label(&fresh, mirrored_label(pid), header);
+	take_label(&fresh, label, header);
 	return mirror_label(pid, &fresh);
 }
 

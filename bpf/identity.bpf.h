@@ -134,6 +134,12 @@ static __always_inline bool are_same_ids(const struct ph_ids *ids, const struct 
 	return !differ;
 }
 
+/* Nor do they differ in whether their conditions are still asked. */
+static __always_inline bool are_held_alike(const struct ph_ids *ids, const struct ph_ids *others)
+{
+	return !(ids->held ^ others->held) & are_same_ids(ids, others);
+}
+
 /* Whether one grant is enough: the policies are all of one layer. */
 static __always_inline bool add_up(const struct ph_ids *ids)
 {
@@ -673,10 +679,8 @@ static __always_inline bool may_add_by_name(struct task_struct *task, struct tas
 static __always_inline bool adds_nothing(const struct ph_label *label,
 					 const struct ph_label *of_leader)
 {
-	return of_leader &&
-	       !((label->generation ^ of_leader->generation) |
-		 (label->policies.held ^ of_leader->policies.held)) &&
-	       are_same_ids(&label->policies, &of_leader->policies);
+	return of_leader && label->generation == of_leader->generation &&
+	       are_held_alike(&label->policies, &of_leader->policies);
 }
 
 /*

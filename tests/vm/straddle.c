@@ -2,7 +2,8 @@
 /*
  * A process that is moved to another cgroup while it forks or executes, at a moment of its choice:
  *
- *	straddle fork FROM TO DELAY_MS	its child is begun before, and comes to be after
+ *	straddle fork FROM TO PERCENT	when so much of a fork's time has passed: its child is begun before, and
+ *					comes to be after
  *	straddle exec FROM TO PROGRAM INTERPRETER	PROGRAM, which INTERPRETER starts, is checked before, and
  *					runs after: a helper holds the interpreter's file meanwhile
  *	straddle tell			what such a program does
@@ -81,24 +82,52 @@ static void become_other(void)
 		fail("setresuid");
 }
 
-/* A program of its own, so that nothing is copied for it: mover PID TO DELAY_MS. */
+static long now_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/*
+ * A program of its own, so that nothing is copied for it: mover PID FROM TO DELAY_US. The kernel lets a move
+ * wait for all who fork, which takes a while unless another move was there a moment ago.
+ */
 static int be_mover(char **argv)
 {
-	struct timespec delay = { .tv_nsec = atol(argv[3]) * 1000000 };
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	long begun;
 	char go;
 
 	if (read(STDIN_FILENO, &go, 1) != 1)
 		return 1;
-	(void)nanosleep(&delay, NULL);
-	move(atoi(argv[1]), argv[2]);
+	begun = now_us();
+	while (now_us() - begun < atol(argv[4])) {
+		move(getpid(), argv[2]);
+		(void)nanosleep(&moment, NULL);
+	}
+	move(atoi(argv[1]), argv[3]);
 	return 0;
 }
 
-static int fork_astride(const char *from, const char *to, const char *delay)
+static long time_of_fork(void)
+{
+	long begun = now_us(), ended;
+	pid_t child = fork();
+
+	if (!child)
+		_exit(0);
+	ended = now_us();
+	(void)waitpid(child, NULL, 0);
+	return ended - begun;
+}
+
+static int fork_astride(const char *from, const char *to, const char *percent)
 {
 	char *memory =
 		mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char pid[16];
+	char pid[16], delay[32];
 	pid_t mover, child;
 	int go[2];
 
@@ -110,10 +139,11 @@ static int fork_astride(const char *from, const char *to, const char *delay)
 	for (size_t i = 0; i < MEMORY; i += PAGE)
 		memory[i] = 1;
 	(void)snprintf(pid, sizeof(pid), "%d", getpid());
+	(void)snprintf(delay, sizeof(delay), "%ld", time_of_fork() * atol(percent) / 100);
 	mover = vfork();
 	if (!mover) {
 		(void)dup2(go[0], STDIN_FILENO);
-		(void)execl("/proc/self/exe", "straddle", "mover", pid, to, delay, NULL);
+		(void)execl("/proc/self/exe", "straddle", "mover", pid, from, to, delay, NULL);
 		_exit(2);
 	}
 	(void)!write(go[1], "", 1);
@@ -174,12 +204,12 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "tell"))
 		return tell();
-	if (argc == 5 && !strcmp(argv[1], "mover"))
+	if (argc == 6 && !strcmp(argv[1], "mover"))
 		return be_mover(argv + 1);
 	if (argc == 5 && !strcmp(argv[1], "fork"))
 		return fork_astride(argv[2], argv[3], argv[4]);
 	if (argc != 6 || strcmp(argv[1], "exec")) {
-		(void)fprintf(stderr, "usage: straddle fork FROM TO DELAY_MS\n"
+		(void)fprintf(stderr, "usage: straddle fork FROM TO PERCENT\n"
 				      "       straddle exec FROM TO PROGRAM INTERPRETER\n"
 				      "       straddle tell\n");
 		return 2;
