@@ -225,13 +225,20 @@ void world_rename(struct world *world, const char *name, bool leader)
 	world->named |= asking_for_name_and_place(name);
 }
 
-/* Whoever goes on alone has what it and its process had. */
+/*
+ * Whoever goes on alone has what it and its process had. What came upon the thread before anything confined it
+ * is where what comes upon the process by no act of its own adds up.
+ */
 static void become_one(struct world *world)
 {
 	for (unsigned i = 0; i < world->count; i++) {
 		struct state *state = &world->states[i];
 
-		for (unsigned j = 0; j < state->thread.count; j++)
+		if (state->process.layer[0])
+			add_layer(&state->process, state->thread.layer[0]);
+		else
+			state->process.layer[0] = state->thread.layer[0];
+		for (unsigned j = 1; j < state->thread.count; j++)
 			add_layer(&state->process, state->thread.layer[j]);
 		clear(&state->thread);
 	}
