@@ -7,7 +7,7 @@
  * held in its label. Names and programs are taken on at rename and exec; cgroups and uids are gone to
  * here: before the task goes, its label is made anew from what confines it where it is.
  */
-#include "identity.bpf.h"
+#include "turns.bpf.h"
 
 /* The label of a task or, where it has none, that of its process; NULL: neither has one. */
 static __always_inline const struct ph_label *label_to_renew(struct task_struct *task)

@@ -43,6 +43,7 @@ PH_FUNCTION int take_claim(ph_tables slot, __u32 layer)
 /* True: the call was the claim, and is nothing else. */
 static __always_inline bool claim(__u32 address, __u16 port)
 {
+	struct task_struct *task, *leader;
 	struct glance seen;
 	__u32 layer;
 
@@ -50,8 +51,12 @@ static __always_inline bool claim(__u32 address, __u16 port)
 		return false;
 	layer = glance(&seen) ? PH_LAYER_NEW : PH_LAYER_BASE;
 	seen.front = front_in_force();
-	if (seen.front)
+	task = current_task();
+	leader = TASK_READ(task, group_leader);
+	if (seen.front && wait_for_turn(TASK_READ(leader, pid))) {
 		take_claim(slot_of(seen.front), layer);
+		end_turn(leader);
+	}
 	return true;
 }
 

@@ -218,10 +218,19 @@ PH_SUBPROGRAM int take_program(struct task_struct *task, const struct ph_label *
 	return 0;
 }
 
-/* Whether an exec changes anything for the task, which has its new name. */
-static __always_inline bool is_program_of_note(struct task_struct *task,
-					       const struct ph_label *label,
-					       const struct ph_header *header)
+/* The turn is the caller's. */
+static __always_inline void execute(struct task_struct *task, struct file *file,
+				    const struct ph_header *header)
+{
+	struct ph_label *label = label_of(task);
+	bool confined = stays_confined(label, header->slot);
+
+	take_program(task, label, file, header, confined);
+}
+
+/* Whether the task has anything, or may get it by its name or its program. */
+static __always_inline bool is_of_note(struct task_struct *task, const struct ph_label *label,
+				       const struct ph_header *header)
 {
 	struct ph_trait name;
 

@@ -64,10 +64,16 @@ int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 {
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
 	struct fresh_label label = {};
+	int failed = 0;
 
-	if (task == leader || !collect_labels(&label, task, leader, slot_of(front_in_force())))
+	if (task == leader || !(label_of(leader) || label_of(task)))
 		return PH_PASS;
-	return set_label(task, &label) ? PH_NO_MEMORY : PH_PASS;
+	if (!wait_for_turn(TASK_READ(task, pid)))
+		return PH_NO_MEMORY;
+	if (collect_labels(&label, task, leader, slot_of(front_in_force())))
+		failed = set_label(task, &label);
+	end_turn(task);
+	return failed ? PH_NO_MEMORY : PH_PASS;
 }
 
 /* What a process executes leaves the policies that say so, unless the new name or program is theirs as well. */
@@ -76,13 +82,11 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task = current_task();
-	struct ph_label *label = label_of(task);
-	bool confined;
 
-	if (!header || !is_program_of_note(task, label, header))
+	if (!header || !is_of_note(task, label_of(task), header) || !take_turn(task))
 		return PH_PASS;
-	confined = stays_confined(label, header->slot);
-	take_program(task, label, BPF_CORE_READ(bprm, file), header, confined);
+	execute(task, BPF_CORE_READ(bprm, file), header);
+	end_turn(task);
 	return PH_PASS;
 }
 
@@ -113,14 +117,18 @@ SEC("lsm/task_fix_setuid")
 int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
 {
 	const struct ph_header *header = current_header();
+	struct task_struct *task = current_task();
 	bool goes = new->uid.val != old->uid.val;
+	int failed;
 
 	if (!header || !asks_for(header, PH_FEATURE_UID) || !(goes || parts(new, old)) ||
 	    !is_confined(header->slot))
 		return PH_PASS;
-	if (go_from(current_task(), current_task(), NULL, header, goes ? act_of_uid(old) : ACT_UID))
+	if (!wait_for_turn(TASK_READ(task, pid)))
 		return PH_NO_MEMORY;
-	return PH_PASS;
+	failed = go_from(task, task, NULL, header, goes ? act_of_uid(old) : ACT_UID);
+	end_turn(task);
+	return failed ? PH_NO_MEMORY : PH_PASS;
 }
 
 /* --- Another's memory */

@@ -86,7 +86,10 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	if (!glance(&seen) && !asks_for(header, PH_FEATURE_NAMED_EXE) && !any_label_of(task) &&
 	    !may_bring(header, &name) && !may_bring(header, &old))
 		return 0;
+	if (!take_turn(task))
+		return 0;
 	rename_to(task, executes ? &old : &name, &old, header, is_confined(header->slot));
+	end_turn(task);
 	return 0;
 }
 
@@ -133,6 +136,19 @@ PH_SUBPROGRAM int inherit(struct task_struct *parent, struct task_struct *child,
 	return mirror_label(child->pid, &fresh);
 }
 
+static __always_inline bool is_made_elsewhere(struct task_struct *parent, struct task_struct *child,
+					      const struct ph_header *header)
+{
+	return asks_for(header, PH_FEATURE_CGROUP) && child->tgid != parent->tgid &&
+	       cgroup_of(child) != cgroup_of(parent);
+}
+
+static __always_inline bool has_what_to_inherit(struct task_struct *parent,
+						struct task_struct *child)
+{
+	return label_of(child) || label_of(parent) || label_of(parent->group_leader);
+}
+
 /*
  * The child has its pid now, and has not run yet. Whoever had that pid before it has left nothing. It may
  * have been made in another cgroup than its parent's.
@@ -141,14 +157,18 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 {
 	const struct ph_header *header = current_header();
+	bool elsewhere;
 
 	unmirror(child->pid);
 	if (!header)
 		return 0;
+	elsewhere = is_made_elsewhere(parent, child, header);
+	if (!(elsewhere || has_what_to_inherit(parent, child)) || !take_turn(child))
+		return 0;
 	inherit(parent, child, header);
-	if (asks_for(header, PH_FEATURE_CGROUP) && child->tgid != parent->tgid &&
-	    cgroup_of(child) != cgroup_of(parent))
+	if (elsewhere)
 		go_from(child, parent, cgroup_of(child), header, act_of_mover(header));
+	end_turn(child);
 	return 0;
 }
 
@@ -172,24 +192,21 @@ int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 {
 	const struct ph_header *header = current_header();
 	__u32 pid = task->pid, thread = old_pid;
-	struct ph_label *label, *old = NULL;
-	bool confined;
+	struct ph_label *old = NULL;
 
 	if (!header)
 		return 0;
 	if (thread != pid)
 		old = mirrored_label(thread);
-	if (old && !SETTING(ph_has_task_storage))
-		take_over(pid, old, header);
+	if (!SETTING(ph_has_task_storage) && is_of_note(task, old ?: mirrored_label(pid), header) &&
+	    take_turn(task)) {
+		if (old)
+			take_over(pid, old, header);
+		execute(task, BPF_CORE_READ(bprm, file), header);
+		end_turn(task);
+	}
 	if (old)
 		unmirror(thread);
-	if (SETTING(ph_has_task_storage))
-		return 0;
-	label = mirrored_label(pid);
-	if (!is_program_of_note(task, label, header))
-		return 0;
-	confined = stays_confined(label, header->slot);
-	take_program(task, label, BPF_CORE_READ(bprm, file), header, confined);
 	return 0;
 }
 
@@ -214,11 +231,16 @@ SEC("fentry/cgroup_attach_task")
 int BPF_PROG(ph_move, struct cgroup *to, struct task_struct *task)
 {
 	const struct ph_header *header = current_header();
+	__u32 act;
 
 	if (!header || !asks_for(header, PH_FEATURE_CGROUP) || !is_cgroup2(to) ||
 	    cgroup_of(task) == to)
 		return 0;
-	go_from(task, task, BPF_CORE_READ(to, self.cgroup), header, act_of_mover(header));
+	act = act_of_mover(header);
+	if ((act == ACT_MOVED && !label_to_renew(task)) || !take_turn(task))
+		return 0;
+	go_from(task, task, BPF_CORE_READ(to, self.cgroup), header, act);
+	end_turn(task);
 	return 0;
 }
 
@@ -356,6 +378,9 @@ int ph_label_tasks(struct bpf_iter__task *ctx)
 
 	if (!task || !header || has_ended(task))
 		return 0;
-	label_running(task, header);
+	if (is_of_note(task, any_label_of(task), header) && take_turn(task)) {
+		label_running(task, header);
+		end_turn(task);
+	}
 	return tell_task(ctx, task, header);
 }

@@ -182,6 +182,14 @@ struct {
 	__type(value, struct ph_label);
 } ph_mirror SEC(".maps");
 
+/* Whose label is being made anew; see turns.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(key_size, sizeof(__u64));
+	__uint(value_size, sizeof(__u8));
+} ph_turns SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, PH_NO_PREALLOC | PH_CLONE);

@@ -113,7 +113,7 @@ const char *health_meaning(enum ph_health health)
 	static const char *const meanings[PH_HEALTH_ERRORS] = {
 		[PH_HEALTH_STORAGE_BUSY] = "a label was busy, and its copy in the mirror decided",
 		[PH_HEALTH_LABEL_FAILED] =
-			"a label found no room: the name decides, while the process keeps it",
+			"a label could not be written: the name decides, or all is refused",
 		[PH_HEALTH_COUNTER_FAILED] = "a denial found no room in the counters",
 		[PH_HEALTH_CGROUP_LOST] =
 			"a cgroup found no room in its table: calls in it take longer",
