@@ -50,6 +50,7 @@
 
 #define PH_COMM_LEN 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
 #define PH_LABEL_MAX 8 /* policies on one task or socket */
+#define PH_OVERFULL 17 /* policies: more than PH_LABEL_MAX, and so when as many are added */
 #define PH_SPANS 4 /* port spans inside a grant or a prefix */
 #define PH_CHUNK_PORTS 64 /* ports in one entry of the port table */
 #define PH_CHUNKS (65536 / PH_CHUNK_PORTS)
@@ -262,7 +263,7 @@ enum ph_layer {
 
 /* Policies and their layers. The places behind the count are 0 in all of it. */
 struct ph_ids {
-	__u16 count; /* PH_LABEL_MAX + 1: more than a label holds, so all is denied */
+	__u16 count; /* beyond PH_LABEL_MAX: more than a label holds, so all is denied */
 	__u16 held; /* a bit for each: it is not asked any more whether its conditions hold */
 	__u32 layers; /* PH_LAYER_BITS for each */
 	__u64 id[PH_LABEL_MAX];
@@ -574,6 +575,7 @@ _Static_assert(sizeof(struct ph_label) == 160, "ph_label");
 _Static_assert(sizeof(struct ph_sock_label) == 176, "ph_sock_label");
 _Static_assert(__builtin_offsetof(struct ph_label, policies) == 8 && sizeof(struct ph_ids) == 72,
 	       "every version begins a label with these");
+_Static_assert(PH_OVERFULL > 2 * PH_LABEL_MAX, "it can be told from two sets that are full");
 _Static_assert(__builtin_offsetof(struct ph_label, memos) ==
 		       __builtin_offsetof(struct ph_label, policies) + sizeof(struct ph_ids),
 	       "memos follow the ids");

@@ -118,19 +118,64 @@ static __always_inline struct ph_trait trait_of_hash(const struct ph_cgroup *cgr
 }
 
 /*
- * Appends what one trait brings; no two bring the same. Without a branch: the verifier would follow
- * both sides for each id.
+ * Of what is brought those that only watch, or the others. Where functions are verified with their callers
+ * that costs too much: there, those that only watch are like the others, as in crowd_out().
  */
-static __always_inline void append_brought(struct ph_ids *ids, const struct ph_ids *brought)
+PH_FUNCTION int append_brought(struct ph_ids *ids, const struct ph_ids *brought, ph_tables slot,
+			       bool watching)
 {
+	if (!ids || !brought)
+		return 0;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
-		__u64 count = ids->count, id = brought->id[i];
-		__u64 fits = (__s64)(count - PH_LABEL_MAX) >> 63;
+		__u64 watches = SETTING(ph_has_functions) && only_watches(slot, brought->id[i]);
 
-		asm volatile("" : "+r"(fits));
-		ids->id[count & (PH_LABEL_MAX - 1)] |= id & fits;
-		ids->count = count + (~ph_mask_equal(id, 0) & 1);
+		watches = hide(watches, slot);
+		add_id(ids, brought->id[i] & ph_mask_equal(watches, watching), PH_LAYER_BASE, 0);
 	}
+	mark_overfull(ids, brought->count);
+	return 0;
+}
+
+enum {
+	TRAITS = 2 * (PH_CGROUP_DEPTH + 1), /* of a cgroup; what is above it comes after them */
+};
+
+/* What the cgroup brings by itself, and, of one that lies deeper than paths go, what is above it does. */
+static __always_inline void append_all(struct ph_ids *ids, const struct ph_cgroup *cgroup,
+				       __u64 above, ph_tables slot, bool watching)
+{
+	void *traits = bpf_map_lookup_elem(&ph_traits, &slot);
+	__u64 deep = hide(cgroup->levels > PH_CGROUP_DEPTH, above);
+
+	for (__u32 i = 0; traits && i <= TRAITS; i++) {
+		struct ph_trait trait = trait_of_hash(cgroup, i);
+		const struct ph_ids *brought = NULL;
+
+		if (i == TRAITS)
+			brought = deep ? find_place(slot, above) : NULL;
+		else if (!deep || i == PH_CGROUP_DEPTH + 1) /* its own name */
+			brought = bpf_map_lookup_elem(traits, &trait);
+		if (brought)
+			append_brought(ids, brought, slot, watching);
+	}
+}
+
+/* Those that only watch come last, and may be left out: too many are only those that do more. */
+static __always_inline void fill_place(struct ph_ids *ids, const struct ph_cgroup *cgroup,
+				       __u64 above, ph_tables slot)
+{
+	append_all(ids, cgroup, above, slot, false);
+	if (ids->count > PH_LABEL_MAX) {
+		ids->count = PH_OVERFULL;
+		return;
+	}
+	if (!SETTING(ph_has_functions))
+		return;
+	append_all(ids, cgroup, above, slot, true);
+	if (ids->count <= PH_LABEL_MAX)
+		return;
+	count_health(PH_HEALTH_AUDIT_LOST);
+	ids->count = PH_LABEL_MAX;
 }
 
 /*
@@ -139,17 +184,14 @@ static __always_inline void append_brought(struct ph_ids *ids, const struct ph_i
  */
 PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables slot, __u64 above)
 {
-	__u32 first = 0, last = 2 * (PH_CGROUP_DEPTH + 1) - 1;
 	const struct ph_brought none = {};
-	const struct ph_ids *brought_above;
-	void *traits, *places;
 	struct ph_ids *ids;
+	void *places;
 
 	if (!cgroup)
 		return 0;
-	traits = bpf_map_lookup_elem(&ph_traits, &slot);
 	places = bpf_map_lookup_elem(&ph_places, &slot);
-	if (!traits || !places)
+	if (!places)
 		return 0;
 	bpf_map_update_elem(places, &id, &none, PH_ANY);
 	ids = find_place(slot, id);
@@ -157,21 +199,7 @@ PH_FUNCTION int place_cgroup(__u64 id, const struct ph_cgroup *cgroup, ph_tables
 		lose_cgroup(id);
 		return 0;
 	}
-	if (cgroup->levels > PH_CGROUP_DEPTH) {
-		first = last = PH_CGROUP_DEPTH + 1; /* its own name */
-		brought_above = find_place(slot, above);
-		if (brought_above)
-			*ids = *brought_above;
-	}
-	for (__u32 i = 0; i < 2 * (PH_CGROUP_DEPTH + 1); i++) {
-		struct ph_trait trait = trait_of_hash(cgroup, i);
-		const struct ph_ids *brought = NULL;
-
-		if (i >= first && i <= last)
-			brought = bpf_map_lookup_elem(traits, &trait);
-		if (brought)
-			append_brought(ids, brought);
-	}
+	fill_place(ids, cgroup, above, slot);
 	if (ids->count)
 		*(volatile __u8 *)place_mark(slot, id) = 1;
 	else

@@ -189,13 +189,18 @@ static __always_inline ph_layer_map carry_id(struct ph_ids *ids, __u64 id, __u64
 	return map | (to & ~ph_mask_equal(to, PH_LAYER_NEW)) << shift;
 }
 
-/* What did not fit elsewhere is not here either. */
+/*
+ * What did not fit elsewhere is not here either. Where no room is made any number beyond the last place says so,
+ * and the verifier gets on best with the next.
+ */
 static __always_inline void mark_overfull(struct ph_ids *ids, __u64 count)
 {
 	__u64 over = (__s64)(PH_LABEL_MAX - count) >> 63;
+	__u64 mark =
+		PH_LABEL_MAX + 1 + SETTING(ph_has_functions) * (PH_OVERFULL - PH_LABEL_MAX - 1);
 
 	asm volatile("" : "+r"(over)); /* or clang branches, and the verifier follows both sides */
-	ids->count = (ids->count & ~over) | ((PH_LABEL_MAX + 1) & over);
+	ids->count = (ids->count & ~over) | (mark & over);
 }
 
 /* None; hidden from the verifier, for which there would be a state for each that is still known. */
@@ -248,17 +253,17 @@ PH_FUNCTION int evict_for(struct ph_ids *ids, __u64 id, __u32 layer, ph_tables s
 		ids->layers |= layer << (PH_LAYER_BITS * i);
 		return layer;
 	}
-	ids->count = PH_LABEL_MAX + 1;
+	ids->count = PH_OVERFULL;
 	return layer;
 }
 
-/* Not all of these found room. */
+/* Not all of these found room. What was overfull before stays so. */
 PH_FUNCTION int make_room(struct ph_ids *ids, const struct ph_ids *more, __u32 layer,
 			  ph_tables slot)
 {
 	if (!ids || !more)
 		return layer;
-	ids->count = PH_LABEL_MAX;
+	ids->count = ids->count < PH_OVERFULL ? PH_LABEL_MAX : PH_OVERFULL;
 	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
 		__u64 id = more->id[i], known = ph_mask_equal(id, 0);
 
@@ -267,7 +272,8 @@ PH_FUNCTION int make_room(struct ph_ids *ids, const struct ph_ids *more, __u32 l
 		if (!known)
 			layer = evict_for(ids, id, layer & 15, slot);
 	}
-	mark_overfull(ids, more->count);
+	if (more->count > PH_LABEL_MAX)
+		ids->count = PH_OVERFULL;
 	return layer;
 }
 

@@ -106,7 +106,7 @@ static void evict_for(const struct ph_image *image, struct ph_ids *ids, uint64_t
 			ids->id[i] = id;
 			return;
 		}
-	ids->count = PH_LABEL_MAX + 1;
+	ids->count = PH_OVERFULL;
 }
 
 void image_add_id(const struct ph_image *image, struct ph_ids *ids, uint64_t id)
@@ -125,7 +125,7 @@ void image_add_ids(const struct ph_image *image, struct ph_ids *ids, const struc
 	for (unsigned i = 0; i < more->count && i < PH_LABEL_MAX; i++)
 		image_add_id(image, ids, more->id[i]);
 	if (more->count > PH_LABEL_MAX)
-		ids->count = PH_LABEL_MAX + 1;
+		ids->count = PH_OVERFULL;
 }
 
 void image_add_trait(const struct ph_image *image, struct ph_ids *ids, const struct ph_trait *trait)
