@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/explained.h"
 #include "answer.h"
 #include "kernel/cover.h"
 #include "kernel/decide.h"
@@ -55,6 +56,7 @@ struct question {
 	struct matching *matching;
 	size_t n_matching;
 	bool labelled; /* it is the kernel that says which they are */
+	bool unasked; /* it may know of layers, and does not tell us */
 };
 
 static void question_done(struct question *question)
@@ -303,8 +305,10 @@ static void add_by_id(struct question *question, uint64_t id, unsigned layer)
 static bool find_labelled(struct question *question)
 {
 	cleanup_(labels_donep) struct ph_labels labels = {};
+	int r = question->subject.pid ? labels_pass(&labels) : -ENOENT;
 
-	if (!question->subject.pid || labels_pass(&labels))
+	question->unasked = r && r != -ENOENT;
+	if (r)
 		return false;
 	for (size_t i = 0; i < labels.n; i++) {
 		const struct ph_ids *ids = &labels.v[i].policies;
@@ -442,12 +446,10 @@ static json_t *threads_json(const struct question *question)
 	return list;
 }
 
-/* What the enforcing policies say together; of layers there is a bit for each. */
+/* What some of the enforcing policies say together; of layers there is a bit for each. */
 struct verdict {
 	size_t judges; /* how many there are */
-	size_t sure; /* how many of them certainly match */
 	unsigned asked, granting; /* layers */
-	unsigned sure_asked, sure_granting; /* by those that certainly match */
 	const struct ph_policy *allowing;
 	const struct ph_policy *refusing; /* the first in a layer where none has granted so far */
 	unsigned refusing_layer;
@@ -460,24 +462,15 @@ static bool allows(const struct verdict *verdict)
 	return !(verdict->asked & ~verdict->granting);
 }
 
-static bool surely_allows(const struct verdict *verdict)
+static const char *verdict_name(const struct verdict *verdict)
 {
-	return !(verdict->sure_asked & ~verdict->sure_granting);
-}
-
-static const char *verdict_name(size_t judges, bool allows)
-{
-	return !judges ? "not confined" : allows ? "allow" : "deny";
+	return !verdict->judges ? "not confined" : allows(verdict) ? "allow" : "deny";
 }
 
 static void add_grant(struct verdict *verdict, const struct matching *matching,
 		      const struct ph_policy *policy, const struct ph_answer *answer)
 {
-	unsigned layer = 1u << matching->layer;
-
-	if (!matching->condition)
-		verdict->sure_granting |= layer;
-	verdict->granting |= layer;
+	verdict->granting |= 1u << matching->layer;
 	if (verdict->refusing && verdict->refusing_layer == matching->layer)
 		verdict->refusing = NULL;
 	if (verdict->allowing)
@@ -496,10 +489,7 @@ static void add_answer(struct verdict *verdict, const struct matching *matching,
 	if (!verdict->judges || (!verdict->allowing && verdict->door == PH_DOOR_SOCKET))
 		verdict->door = answer->door;
 	verdict->judges++;
-	verdict->sure += !matching->condition;
 	verdict->asked |= layer;
-	if (!matching->condition)
-		verdict->sure_asked |= layer;
 	if (answer->allows) {
 		add_grant(verdict, matching, policy, answer);
 		return;
@@ -508,6 +498,25 @@ static void add_answer(struct verdict *verdict, const struct matching *matching,
 		return;
 	verdict->refusing = policy;
 	verdict->refusing_layer = matching->layer;
+}
+
+static const struct ph_policy *policy_at(const struct question *question, size_t i)
+{
+	return &question->set.policies[question->matching[i].position];
+}
+
+/* The enforcing policies that certainly match, and with `all` those that may. */
+static struct verdict judge(const struct question *question, const struct ph_answer *answers,
+			    bool all)
+{
+	struct verdict verdict = {};
+
+	for (size_t i = 0; i < question->n_matching; i++)
+		if (policy_at(question, i)->mode == PH_POLICY_ENFORCE &&
+		    (all || !question->matching[i].condition))
+			add_answer(&verdict, &question->matching[i], policy_at(question, i),
+				   &answers[i]);
+	return verdict;
 }
 
 static void set_rule(json_t *object, const char *key, const struct ph_rule *rule)
@@ -526,75 +535,133 @@ static void set_rule(json_t *object, const char *key, const struct ph_rule *rule
 		set(object, "keyword", json_string(keywords[rule->origin]));
 }
 
-static json_t *audit_json(const struct ph_policy *policy, const struct ph_answer *answer)
+static json_t *audit_json(const struct question *question, const struct ph_answer *answers)
 {
-	json_t *object = policy_json(policy);
+	json_t *list = json_array(), *object;
 
-	set(object, "verdict", json_string(answer->allows ? "allow" : "deny"));
-	return object;
+	for (size_t i = 0; i < question->n_matching; i++) {
+		if (policy_at(question, i)->mode != PH_POLICY_AUDIT)
+			continue;
+		object = policy_json(policy_at(question, i));
+		set(object, "verdict", json_string(answers[i].allows ? "allow" : "deny"));
+		(void)json_array_append_new(list, object);
+	}
+	return list;
 }
 
-/* The verdict holds if all conditions do; what holds if none does is said where it differs. */
-static void set_verdict(json_t *object, const struct question *question,
-			const struct verdict *verdict, const struct ph_flow_spec *flow)
+/*
+ * The condition on which this policy makes another verdict than those that certainly match, and who has
+ * to bring it about; NULL: it makes none. What a confined process takes on by an act of its own is a
+ * further layer, which refuses and grants nothing.
+ */
+static json_t *condition_json(const struct question *question, size_t i, const struct verdict *sure,
+			      bool grants)
 {
-	const char *name = verdict_name(verdict->judges, allows(verdict));
-	const char *otherwise = verdict_name(verdict->sure, surely_allows(verdict));
-	cleanup_free char *missing = NULL;
+	const char *condition = question->matching[i].condition;
 
-	set(object, "verdict", json_string(name));
-	if (strcmp(name, otherwise))
-		set(object, "otherwise", json_string(otherwise));
-	if (!verdict->judges) {
-		set(object, "reason",
-		    json_string(question->outside ? "the process is not covered" :
-						    "no enforcing policy matches"));
-		return;
+	if (policy_at(question, i)->mode != PH_POLICY_ENFORCE ||
+	    (sure->judges && allows(sure) == grants))
+		return NULL;
+	if (!condition)
+		return question->unasked && !grants && allows(sure) ?
+			       json_string("it came to that policy by an act of its own") :
+			       NULL;
+	return json_sprintf("%s%s", condition,
+			    !sure->judges ? "" :
+			    grants	  ? ", by no act of its own" :
+					    ", by an act of its own");
+}
+
+/* What each condition would come to; *ret_denies: there is a case that refuses. */
+static json_t *cases_json(const struct question *question, const struct ph_answer *answers,
+			  const struct verdict *sure, bool *ret_denies)
+{
+	json_t *list = json_array(), *object, *condition;
+
+	*ret_denies = !allows(sure);
+	for (size_t i = 0; i < question->n_matching; i++) {
+		condition = condition_json(question, i, sure, answers[i].allows);
+		if (!condition)
+			continue;
+		object = policy_json(policy_at(question, i));
+		set(object, "if", condition);
+		set(object, "verdict", json_string(answers[i].allows ? "allow" : "deny"));
+		set_rule(object, "rule", answers[i].rule);
+		(void)json_array_append_new(list, object);
+		*ret_denies |= !answers[i].allows;
 	}
+	return list;
+}
+
+static void set_reason(json_t *object, const struct question *question,
+		       const struct verdict *verdict)
+{
+	const char *reason = "no rule covers it";
+
+	if (!verdict->judges)
+		reason = question->outside ? "the process is not covered" :
+					     "no enforcing policy matches";
+	else if (allows(verdict))
+		reason = verdict->rule ? "a rule covers it" : "it passes under every policy";
+	set(object, "reason", json_string(reason));
+	if (!verdict->judges)
+		return;
 	set(object, "door", json_string(door_name(verdict->door)));
 	if (allows(verdict)) {
 		set_policy(object, verdict->allowing);
 		set_rule(object, "rule", verdict->rule);
-		set(object, "reason",
-		    json_string(verdict->rule ? "a rule covers it" :
-						"it passes under every policy"));
-		return;
-	}
-	set(object, "reason", json_string("no rule covers it"));
-	if (verdict->allowing && verdict->refusing)
+	} else if (verdict->allowing && verdict->refusing) {
 		set_policy(object, verdict->refusing);
-	if (!flow_rule(flow, &missing))
+	}
+}
+
+/* Plain is only what holds in every case; whether there is one that refuses. */
+static bool set_verdict(json_t *object, const struct question *question,
+			const struct ph_answer *answers, const struct ph_flow_spec *flow)
+{
+	struct verdict sure = judge(question, answers, false), all = judge(question, answers, true);
+	cleanup_free char *missing = NULL;
+	bool denies;
+	json_t *cases = cases_json(question, answers, &sure, &denies);
+	bool depends = denies && json_array_size(cases);
+
+	set(object, "verdict", json_string(depends ? "depends" : verdict_name(&all)));
+	set(object, "cases", cases);
+	if (depends)
+		set(object, "reason", json_string("conditions decide"));
+	else
+		set_reason(object, question, &all);
+	if (json_array_size(cases))
+		set(object, "otherwise", json_string(verdict_name(&sure)));
+	if (denies && !flow_rule(flow, &missing))
 		set(object, "missing_rule", missing ? json_string(missing) : json_null());
+	return denies;
 }
 
 /* One flow: 0 with the verdict added, or an error of bench_ask(). */
 static int explain_flow(const struct question *question, const struct ph_flow_spec *flow,
 			json_t *list, bool *denied)
 {
-	cleanup_(json_decrefp) json_t *object = json_object(), *audit = json_array();
+	cleanup_free struct ph_answer *answers = calloc(question->n_matching + 1, sizeof(*answers));
 	cleanup_free char *text = NULL;
-	struct verdict verdict = {};
+	json_t *object;
 
+	if (!answers)
+		return -ENOMEM;
 	for (size_t i = 0; i < question->n_matching; i++) {
-		const struct matching *matching = &question->matching[i];
-		const struct ph_policy *policy = &question->set.policies[matching->position];
-		struct ph_answer answer;
-		int r = bench_ask(&question->bench, matching->position, flow, &answer);
+		int r = bench_ask(&question->bench, question->matching[i].position, flow,
+				  &answers[i]);
 
 		if (r)
 			return r;
-		if (policy->mode == PH_POLICY_ENFORCE)
-			add_answer(&verdict, matching, policy, &answer);
-		else
-			(void)json_array_append_new(audit, audit_json(policy, &answer));
 	}
 	if (flow_format(flow, &text))
 		return -ENOMEM;
+	object = json_object();
 	set(object, "flow", json_string(text));
-	set_verdict(object, question, &verdict, flow);
-	(void)json_object_set(object, "audit", audit);
-	(void)json_array_append(list, object);
-	*denied |= verdict.judges && !allows(&verdict);
+	*denied |= set_verdict(object, question, answers, flow);
+	set(object, "audit", audit_json(question, answers));
+	(void)json_array_append_new(list, object);
 	return 0;
 }
 
@@ -628,142 +695,17 @@ static int explain_flows(const struct question *question, char *text, json_t *li
 	return r ? PH_EXIT_IMPOSSIBLE : 0;
 }
 
-/* --- Text */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-/* NAME (FILE:LINE) */
-static void print_policy(const json_t *object)
-{
-	(void)printf("%s (%s:%lld)", text_of(object, "policy"), text_of(object, "file"),
-		     (long long)json_integer_value(json_object_get(object, "line")));
-}
-
-/* A further layer is what a confined process took on itself: it narrows what the others grant. */
-static void print_layer(json_int_t layer)
-{
-	if (layer == PH_LAYER_CGROUP)
-		(void)printf(", a layer of its own by the cgroup that it went to");
-	else if (layer == PH_LAYER_UID)
-		(void)printf(", a layer of its own by the uid that it took");
-	else if (layer)
-		(void)printf(", layer %lld: it took that on itself", (long long)layer);
-}
-
-static void print_subject(const json_t *facts)
-{
-	const json_t *subject = json_object_get(facts, "subject"), *object;
-	const json_t *policies = json_object_get(facts, "policies");
-	json_int_t pid = json_integer_value(json_object_get(subject, "pid"));
-	size_t i;
-
-	if (pid)
-		(void)printf("process %lld, ", (long long)pid);
-	(void)printf("%s", text_of(subject, "comm"));
-	if (*text_of(subject, "exe"))
-		(void)printf(" (%s)", text_of(subject, "exe"));
-	if (*text_of(facts, "covers_only"))
-		(void)printf(": it is outside of the cgroup %s, and nothing else is covered\n",
-			     text_of(facts, "covers_only"));
-	else
-		(void)printf(": %s\n", json_array_size(policies) ? "these policies match" :
-								   "no policy matches");
-	json_array_foreach(policies, i, object) {
-		(void)printf("  ");
-		print_policy(object);
-		(void)printf(", %s", text_of(object, "mode"));
-		if (*text_of(object, "if"))
-			(void)printf(", if %s", text_of(object, "if"));
-		print_layer(json_integer_value(json_object_get(object, "layer")));
-		(void)putchar('\n');
-	}
-	json_array_foreach(json_object_get(facts, "threads"), i, object) {
-		(void)printf("  thread %lld, %s, alone: ",
-			     (long long)json_integer_value(json_object_get(object, "tid")),
-			     text_of(object, "comm"));
-		print_policy(object);
-		(void)putchar('\n');
-	}
-	if (pid && !json_is_true(json_object_get(facts, "labelled")))
-		(void)printf("  (by what it is now; what holds it was not asked of the kernel)\n");
-}
-
-static void print_allowed(const json_t *flow)
-{
-	(void)printf("  policy ");
-	print_policy(flow);
-	if (!*text_of(flow, "rule"))
-		(void)printf(": %s\n", text_of(flow, "reason"));
-	else if (*text_of(flow, "keyword"))
-		(void)printf(": %s, which means %s\n", text_of(flow, "keyword"),
-			     text_of(flow, "rule"));
-	else
-		(void)printf(": %s\n", text_of(flow, "rule"));
-}
-
-/* What a rule grants besides what was asked about. */
-static const char *remark_of(const char *rule)
-{
-	if (!strncmp(rule, "bind tcp", strlen("bind tcp")))
-		return " (to listen there, too; no rule grants a client's own port alone)";
-	if (!strncmp(rule, "bind udp", strlen("bind udp")))
-		return " (to send from there to anybody, too; with from, to these peers alone)";
-	return "";
-}
-
-static void print_flow(const json_t *flow)
-{
-	const char *verdict = text_of(flow, "verdict"), *missing = text_of(flow, "missing_rule");
-	json_t *object;
-	size_t i;
-
-	(void)printf("\n%s: %s\n", text_of(flow, "flow"), verdict);
-	if (!strcmp(verdict, "allow")) {
-		print_allowed(flow);
-	} else {
-		(void)printf("  %s", text_of(flow, "reason"));
-		if (*text_of(flow, "policy")) {
-			(void)printf(" in policy ");
-			print_policy(flow);
-			(void)printf(", which has to grant it as well");
-		}
-		(void)putchar('\n');
-	}
-	if (*text_of(flow, "door"))
-		(void)printf("  decided at the door %s\n", text_of(flow, "door"));
-	if (*text_of(flow, "otherwise"))
-		(void)printf("  where no condition holds: %s\n", text_of(flow, "otherwise"));
-	if (!strcmp(verdict, "deny"))
-		(void)printf("  to allow it, add: %s%s\n",
-			     *missing ? missing : "a rule that names udp", remark_of(missing));
-	json_array_foreach(json_object_get(flow, "audit"), i, object) {
-		(void)printf("  audit policy ");
-		print_policy(object);
-		(void)printf(" would %s\n", text_of(object, "verdict"));
-	}
-}
+/* --- The verb */
 
 static void print_facts(const json_t *facts, bool json)
 {
-	json_t *flow;
-	size_t i;
-
-	if (json) {
-		(void)json_dumpf(facts, stdout, JSON_INDENT(2));
-		(void)putchar('\n');
+	if (!json) {
+		explained_print(facts);
 		return;
 	}
-	print_subject(facts);
-	json_array_foreach(json_object_get(facts, "flows"), i, flow)
-		print_flow(flow);
+	(void)json_dumpf(facts, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
 }
-
-/* --- The verb */
 
 static int answer(const struct question *question, char *text, bool json)
 {
