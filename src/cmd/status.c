@@ -284,29 +284,50 @@ static json_t *holders_json(const struct facts *facts)
 	return list;
 }
 
+/* Why what is in force is less than it should be; empty: it is not. */
+static json_t *degraded_json(const struct facts *facts, uint64_t open, const json_t *canary)
+{
+	const struct {
+		bool is;
+		const char *why;
+	} reasons[] = {
+		{ open & ~doors_optional(), "open doors" },
+		{ !canary_is_well(canary), "the canary failed" },
+		{ facts->expected.bad_files, "bad policy files" },
+		{ !facts->expected.kept, "no copy of the files" },
+		{ health_errors(&facts->kernel), "errors in the kernel" },
+		{ facts->moved > 0, "the link of an exe was moved" },
+	};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].is)
+			(void)json_array_append_new(list, json_string(reasons[i].why));
+	return list;
+}
+
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
 	json_t *policies = json_array(), *canary = canary_facts(facts);
-	bool degraded = (open & ~doors_optional()) || !canary_is_well(canary) ||
-			facts->expected.bad_files || !facts->expected.kept ||
-			health_errors(&facts->kernel) || facts->moved > 0;
+	json_t *degraded = degraded_json(facts, open, canary);
 	bool whole = attach_is_whole(facts->state.attach, facts->features.cgroup_root);
 
 	for (size_t i = 0; i < facts->expected.set.n; i++)
 		(void)json_array_append_new(policies,
 					    policy_json(facts, &facts->expected.set.policies[i]));
 	return json_pack(
-		"{s:o, s:s?, s:o, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:o, s:s?, s:o, s:b, s:s, s:I, s:b, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"files", files_json(&facts->expected), "exe_moved", moved_policy(facts),
 		"privileged", holders_json(facts), "in_force", 1, "backend",
 		backend_name(facts->state.backend), "generation",
-		(json_int_t)facts->header.generation, "degraded", degraded, "covers",
-		whole ? "" : facts->state.attach, "kept_sockets", (json_int_t)facts->kept,
-		"rewritten_sockets", (json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN),
-		"bad_files", (json_int_t)facts->expected.bad_files, "trial", trial_json(facts),
-		"canary", canary, "open_doors", doors_json(open), "policies", policies, "health",
-		health_json(facts), "unrecorded", unrecorded_json(facts));
+		(json_int_t)facts->header.generation, "degraded", json_array_size(degraded) > 0,
+		"degraded_by", degraded, "covers", whole ? "" : facts->state.attach, "kept_sockets",
+		(json_int_t)facts->kept, "rewritten_sockets",
+		(json_int_t)health_read(&facts->kernel, PH_HEALTH_REWRITTEN), "bad_files",
+		(json_int_t)facts->expected.bad_files, "trial", trial_json(facts), "canary", canary,
+		"open_doors", doors_json(open), "policies", policies, "health", health_json(facts),
+		"unrecorded", unrecorded_json(facts));
 }
 
 static void print_counts(const json_t *counters, const char *kind, const char *what)
@@ -529,6 +550,17 @@ static void print_holders_of(const json_t *list)
 	print_holders_end(json_array_size(list));
 }
 
+/* DEGRADED (WHY, WHY): */
+static void print_degraded(const json_t *list)
+{
+	json_t *why;
+	size_t i;
+
+	json_array_foreach(list, i, why)
+		(void)printf("%s%s", i ? ", " : "DEGRADED (", json_string_value(why));
+	(void)printf("%s", i ? "): " : "");
+}
+
 static void print_text(const json_t *object)
 {
 	const char *covers = json_string_value(json_object_get(object, "covers"));
@@ -537,8 +569,8 @@ static void print_text(const json_t *object)
 	json_t *list = json_object_get(object, "open_doors"), *entry;
 	size_t i;
 
-	(void)printf("%sbackend %s, generation %lld\n",
-		     json_is_true(json_object_get(object, "degraded")) ? "DEGRADED: " : "",
+	print_degraded(json_object_get(object, "degraded_by"));
+	(void)printf("backend %s, generation %lld\n",
 		     json_string_value(json_object_get(object, "backend")),
 		     (long long)json_integer_value(json_object_get(object, "generation")));
 	print_trial(json_object_get(object, "trial"));

@@ -110,13 +110,14 @@ static void tell_state(const struct daemon *d)
 		bad = "; bad policy files, see the log";
 	else if (d->settings_said)
 		bad = "; bad settings, see the log: the old ones hold";
+	else if (report->in_force && report->degraded)
+		bad = "; doors are open, see porthold status";
 	if (d->disabled)
 		say_status("porthold.disable is on the kernel's command line: nothing is applied");
 	else if (!report->in_force)
 		say_status("%sno policy is in force%s", *bad ? "DEGRADED: " : "", bad);
 	else
-		say_status("%sgeneration %llu is in force%s",
-			   report->degraded || *bad ? "DEGRADED: " : "",
+		say_status("%sgeneration %llu is in force%s", *bad ? "DEGRADED: " : "",
 			   (unsigned long long)report->generation, bad);
 }
 
