@@ -578,6 +578,8 @@ static int make_ready(const struct ph_apply_options *options, const struct ph_fe
 		return plan->cgroup;
 	ret->backend = plan->backend;
 	ret->open = doors_open_at(plan->backend, features, ret->attach);
+	ret->accept_idle = options->accept && *options->accept &&
+			   plan->backend == PH_BACKEND_CGROUP;
 	ret->in_force = true;
 	r = find_cover(plan, &ret->cover, f);
 	return r ? r : check_sight(options, plan, &ret->cover, f);

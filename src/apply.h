@@ -64,6 +64,7 @@ struct ph_applied {
 	enum ph_backend backend;
 	uint64_t generation;
 	uint64_t open; /* doors, bits of ph_promises */
+	bool accept_idle; /* doors were to be accepted, and this backend leaves open what it does */
 	char attach[PH_PATH_LEN]; /* the cgroup, if it is not the root; else "" */
 	struct ph_cover cover; /* who can be confined at all */
 	size_t confined; /* processes */

@@ -196,5 +196,9 @@ void print_applied(const struct ph_applied *applied)
 		(void)printf("Open doors:\n");
 		print_doors(applied->open);
 	}
+	if (applied->accept_idle)
+		(void)printf(
+			"--accept-degraded changed nothing: it is for the lsm backend, and with "
+			"cgroup all of these are accepted.\n");
 	print_holders(applied);
 }
