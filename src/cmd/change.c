@@ -67,6 +67,18 @@ static int load_before(struct ph_policy_set *ret)
 	return r || ret->n ? r : store_load_good(NULL, ret, &ignored);
 }
 
+/* The problems behind the first so many, which were told. */
+static struct ph_problems untold(const struct ph_problems *problems, size_t told)
+{
+	struct ph_problems rest = *problems;
+
+	rest.v += told;
+	rest.n -= told;
+	if (told)
+		rest.n_left_out = 0;
+	return rest;
+}
+
 /*
  * What the set says, and the files after the edits. What is in force is kept as the last good set,
  * whatever the canary says of it; what is on trial is not in force yet, should it come to that.
@@ -75,6 +87,8 @@ static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *
 			const struct ph_apply_options *options, struct ph_applied *ret,
 			struct ph_problems *problems)
 {
+	size_t told = problems->n_errors ? problems->n : 0; /* by load() */
+	struct ph_problems rest;
 	struct ph_fault f = {};
 	int r = lookout_spare(edits);
 
@@ -83,7 +97,8 @@ static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *
 	r = apply_policies(set, options, edits, ret, problems, &f);
 	if (!options->dry_run)
 		apply_keep(problems, ret, &f);
-	return r || ret->outcome != PH_DONE ? report_failure(problems, &f) : PH_EXIT_OK;
+	rest = untold(problems, told);
+	return r || ret->outcome != PH_DONE ? report_failure(&rest, &f) : PH_EXIT_OK;
 }
 
 void said_done(struct ph_said *said)

@@ -204,6 +204,14 @@ files() {
 	rm /run/porthold/policy.d/bad.yaml
 }
 
+@test "a bad file is told once, whatever comes of the allow beside it" {
+	echo 'nonsense: [' >/run/porthold/policy.d/bad.yaml
+	run -4 porthold allow "${options[@]}" 4040 bash
+	rm /run/porthold/policy.d/bad.yaml
+	[[ $(grep -c "policy.d/bad.yaml:1:" <<<"$output") == 1 ]] || fail "$output"
+	[[ $output == *"policy bash would confine"* ]] || fail "$output"
+}
+
 @test "no room for the new files: all stays as it was" {
 	mkdir /run/porthold/pending
 	mount -t tmpfs -o size=8k full /run/porthold/pending
