@@ -288,8 +288,9 @@ static int prepare(const struct request *request, struct question *question)
 		r = bench_prepare(&question->set, &resolvers, &question->bench, &problems);
 	if (!r)
 		return 0;
-	(void)fault(&f, r, PH_EXIT_IMPOSSIBLE, "the policies cannot be used%s%s",
-		    r == -EINVAL ? "; see porthold check" : ": ", r == -EINVAL ? "" : strerror(-r));
+	(void)fault(&f, r, r == -EINVAL ? PH_EXIT_NO : PH_EXIT_IMPOSSIBLE,
+		    "the policies cannot be used%s%s", r == -EINVAL ? "; see porthold check" : ": ",
+		    r == -EINVAL ? "" : strerror(-r));
 	return report_failure(&problems, &f);
 }
 

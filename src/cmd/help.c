@@ -132,7 +132,7 @@ static const struct verb_help helps[] = {
 			RESOLVERS,
 			JSON,
 		},
-		.no = "at least one of the flows is denied, or may be",
+		.no = "a flow is denied, or may be; or a policy file is wrong or not there",
 		.example = "porthold explain --name web connect tcp 10.0.0.1:22, listen tcp 80",
 	},
 	{

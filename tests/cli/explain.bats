@@ -220,8 +220,14 @@ field() { # FLOW KEY
 
 @test "a bad policy file explains nothing" {
 	echo "porthold: 2" >p.yaml
-	run -3 explain --name web bind tcp 80
-	[[ $output == *"p.yaml:1:"* ]]
+	run -1 --separate-stderr explain --name web bind tcp 80
+	[[ $stderr == *"p.yaml:1:"*"the policies cannot be used"* && -z $output ]]
+	# The same as check says of it.
+	rm p.yaml
+	run -1 --separate-stderr explain --name web bind tcp 80
+	[[ $stderr == "p.yaml: there is no such file; check the path"* && -z $output ]]
+	run -1 "$PORTHOLD" check p.yaml
+	[[ $output == "p.yaml: there is no such file; check the path"* ]]
 }
 
 @test "usage" {
