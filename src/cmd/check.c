@@ -55,19 +55,29 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	return optind < argc ? 0 : usage_error("check", "expected PATH...");
 }
 
+/* Of a file with errors, too: whoever mends it does not run into the rest afterwards. */
+static int check_presence(const struct ph_policy_set *set, const struct ph_policy_set *rest,
+			  struct findings *findings)
+{
+	int r = presence_check(set, NULL, &findings->problems);
+
+	return problems_worse(r, presence_check(rest, NULL, &findings->problems));
+}
+
 /*
  * Of the policies that could be read: lints, what of them is here, then the compiler's opinion, then
  * their own tests.
  */
-static int check_set(const struct ph_policy_set *set, const struct request *request,
-		     const struct ph_cidrs *resolvers, struct findings *findings)
+static int check_set(const struct ph_policy_set *set, const struct ph_policy_set *rest,
+		     const struct request *request, const struct ph_cidrs *resolvers,
+		     struct findings *findings)
 {
 	cleanup_(bench_donep) struct ph_bench bench = {};
 	int r = policy_set_check(set, NULL, resolvers, &findings->problems);
 
 	findings->policies = set->n;
 	if (!r && !request->elsewhere)
-		r = presence_check(set, NULL, &findings->problems);
+		r = check_presence(set, rest, findings);
 	if (!r || r == -EINVAL)
 		r = bench_prepare(set, resolvers, &bench, &findings->problems);
 	if (!r)
@@ -79,13 +89,13 @@ static int check_set(const struct ph_policy_set *set, const struct request *requ
 static int check_paths(char **paths, const struct request *request,
 		       const struct ph_cidrs *resolvers, struct findings *findings)
 {
-	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {}, rest = {};
 	int r = 0;
 
 	for (; *paths && (!r || r == -EINVAL); paths++)
-		r = policy_path_parse(*paths, &set, &findings->problems, &findings->files);
+		r = policy_path_parse(*paths, &set, &rest, &findings->problems, &findings->files);
 	if (!r || r == -EINVAL)
-		r = check_set(&set, request, resolvers, findings);
+		r = check_set(&set, &rest, request, resolvers, findings);
 	if (!r || r == -EINVAL)
 		r = problems_add_lines(&findings->problems, 0);
 	return r;

@@ -266,7 +266,7 @@ static int load_policies(const struct request *request, struct ph_policy_set *re
 	if (!request->n_paths)
 		return store_load(NULL, ret, problems);
 	for (size_t i = 0; i < request->n_paths && (!r || r == -EINVAL); i++) {
-		int one = policy_path_parse(request->paths[i], ret, problems, NULL);
+		int one = policy_path_parse(request->paths[i], ret, NULL, problems, NULL);
 
 		r = one ? one : r;
 	}

@@ -127,8 +127,7 @@ static void print_missing(const json_t *flow, bool depends)
 	const char *missing = text_of(flow, "missing_rule");
 
 	if (json_object_get(flow, "missing_rule"))
-		(void)printf("  to allow it%s, add: %s%s\n",
-			     depends ? " in every case, to each that denies it" : "",
+		(void)printf("  to allow it%s, add: %s%s\n", depends ? " in every case" : "",
 			     *missing ? missing : "a rule that names udp", remark_of(missing));
 }
 

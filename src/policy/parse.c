@@ -674,8 +674,9 @@ static int deliver(struct parser *parser, struct ph_policy_set *set)
 	return r < 0 ? r : -EINVAL;
 }
 
-int policy_parse_text(const char *name, const char *text, size_t len, struct ph_policy_set *set,
-		      struct ph_problems *problems)
+static int parse_text_rest(const char *name, const char *text, size_t len,
+			   struct ph_policy_set *set, struct ph_policy_set *rest,
+			   struct ph_problems *problems)
 {
 	cleanup_(parser_donep) struct parser parser = {
 		.source = { name, text, len, problems },
@@ -692,11 +693,17 @@ int policy_parse_text(const char *name, const char *text, size_t len, struct ph_
 	if (r == 0)
 		r = parse_document(&parser);
 	problems_sort(problems, first);
-	if (r < 0)
-		return r;
-	if (problems->n_errors > n_errors)
-		return -EINVAL;
-	return deliver(&parser, set);
+	if (!r && problems->n_errors > n_errors)
+		r = -EINVAL;
+	if (r == -EINVAL && rest)
+		(void)policy_set_merge(rest, &parser.set);
+	return r ? r : deliver(&parser, set);
+}
+
+int policy_parse_text(const char *name, const char *text, size_t len, struct ph_policy_set *set,
+		      struct ph_problems *problems)
+{
+	return parse_text_rest(name, text, len, set, NULL, problems);
 }
 
 static const char *file_error(int error, const char **ret_remedy)
@@ -751,11 +758,17 @@ int policy_read_file(const char *path, char **ret, size_t *ret_len, struct ph_pr
 	return r < 0 ? r : -EINVAL;
 }
 
-int policy_parse_file(const char *path, struct ph_policy_set *set, struct ph_problems *problems)
+int policy_parse_file_rest(const char *path, struct ph_policy_set *set, struct ph_policy_set *rest,
+			   struct ph_problems *problems)
 {
 	cleanup_free char *text = NULL;
 	size_t len;
 	int r = policy_read_file(path, &text, &len, problems);
 
-	return r ? r : policy_parse_text(path, text, len, set, problems);
+	return r ? r : parse_text_rest(path, text, len, set, rest, problems);
+}
+
+int policy_parse_file(const char *path, struct ph_policy_set *set, struct ph_problems *problems)
+{
+	return policy_parse_file_rest(path, set, NULL, problems);
 }

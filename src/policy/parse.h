@@ -7,13 +7,17 @@
  * 0: all policies of the text were added to the set (problems may have got warnings);
  * -EINVAL: problems got at least one error, the set is as before;
  * other -errno (-ENOMEM): the set is as before.
- * Both may be called again with the same set and problems for the next file. A name that the set
+ * All may be called again with the same set and problems for the next file. A name that the set
  * already holds is an error, so policies of one directory belong in one set.
  */
 #include "policy/policy.h"
 #include "policy/problem.h"
 
 int policy_parse_file(const char *path, struct ph_policy_set *set, struct ph_problems *problems);
+
+/* But with -EINVAL *rest has what could be read nonetheless: to speak of it, never to put it in force. */
+int policy_parse_file_rest(const char *path, struct ph_policy_set *set, struct ph_policy_set *rest,
+			   struct ph_problems *problems);
 
 /* The text alone, the caller's to free; what keeps it from being read is an error of the file. */
 int policy_read_file(const char *path, char **ret, size_t *ret_len, struct ph_problems *problems);

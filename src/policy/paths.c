@@ -133,14 +133,14 @@ int paths_add(struct ph_paths *paths, const char *path, struct ph_problems *prob
 	return append(paths, strdup(path));
 }
 
-int policy_path_parse(const char *path, struct ph_policy_set *set, struct ph_problems *problems,
-		      size_t *files)
+int policy_path_parse(const char *path, struct ph_policy_set *set, struct ph_policy_set *rest,
+		      struct ph_problems *problems, size_t *files)
 {
 	cleanup_(paths_donep) struct ph_paths paths = {};
 	int r = paths_add(&paths, path, problems);
 
 	for (size_t i = 0; i < paths.n; i++)
-		r = problems_worse(r, policy_parse_file(paths.v[i], set, problems));
+		r = problems_worse(r, policy_parse_file_rest(paths.v[i], set, rest, problems));
 	if (files)
 		*files += paths.n;
 	return r;

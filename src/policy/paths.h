@@ -37,9 +37,10 @@ int paths_add(struct ph_paths *paths, const char *path, struct ph_problems *prob
 
 /*
  * Adds what is there to the set; *files (may be NULL) counts up. 0; -EINVAL with problems, and what
- * was right is in the set; another -errno. A directory without a policy file is a problem.
+ * was right is in the set, what could be read of the others in *rest (may be NULL); another -errno. A
+ * directory without a policy file is a problem.
  */
-int policy_path_parse(const char *path, struct ph_policy_set *set, struct ph_problems *problems,
-		      size_t *files);
+int policy_path_parse(const char *path, struct ph_policy_set *set, struct ph_policy_set *rest,
+		      struct ph_problems *problems, size_t *files);
 
 #endif

@@ -109,6 +109,29 @@ program() { # NAME: one that runs for a while
 	silent "unit: getty@tty1.service"
 }
 
+@test "what is not here is said of a file that has errors, too" {
+	cat >p.yaml <<-END
+	porthold: 1
+	policies:
+	  - {name: a, match: {comm: nosuchprogram, cgroup: /nosuch/group}, allow: [tcp 80]}
+	  - {name: b, match: {exe: $PWD}, allow: [tcp 99999]}
+	  - {name: c, match: {unit: nosuchunit.service}, colour: red, allow: []}
+	END
+	run -1 check p.yaml
+	[[ $output == *"p.yaml:3:5: warning: policy a: no program on PATH is called nosuchprogram"* ]]
+	[[ $output == *"p.yaml:3:5: warning: policy a: there is no cgroup /nosuch/group"* ]]
+	[[ $output == *"p.yaml:4:5: policy b: $PWD is a directory"* ]]
+	[[ $output == *"p.yaml:4:"*"port 99999 is too large"* ]]
+	[[ $output == *"p.yaml:5:5: warning: policy c: there is no unit nosuchunit.service"* ]]
+	[[ $output == *": 3 errors, 3 warnings" ]] || fail "$output"
+	# As far as it is YAML.
+	printf '  - {name: d, match: {comm: sh}, allow: [tcp 80}\n' >>p.yaml
+	run -1 check p.yaml
+	[[ $output == *"policy a: there is no cgroup"*"this is not YAML"* ]] || fail "$output"
+	run -1 check --elsewhere p.yaml
+	[[ $output != *"policy a:"* ]] || fail "$output"
+}
+
 @test "a file that is almost called like a policy" {
 	mkdir d
 	printf 'porthold: 1\npolicies: []\n' | tee d/ok.yaml d/web.yml d/Other.YAML d/.x.yml d/notes >/dev/null

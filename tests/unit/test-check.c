@@ -519,7 +519,7 @@ static void test_examples(void **state)
 	cleanup_free char *shown = NULL;
 	size_t files = 0, tried = 0;
 
-	assert_int_equal(policy_path_parse(path, &set, &problems, &files), 0);
+	assert_int_equal(policy_path_parse(path, &set, NULL, &problems, &files), 0);
 	assert_int_equal(policy_set_check(&set, NULL, &resolvers, &problems), 0);
 	assert_int_equal(bench_prepare(&set, &resolvers, &bench, &problems), 0);
 	assert_int_equal(bench_expect(&bench, &problems, &tried, NULL), 0);
