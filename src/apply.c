@@ -475,12 +475,9 @@ static void verify(const struct ph_image *image, struct ph_applied *applied, str
 /* How that was put there which is in force; nothing, if nothing is. */
 static int read_recorded(struct ph_state *ret, struct ph_fault *f)
 {
-	int r = state_peek(ret);
+	int r = state_find(ret, f);
 
-	*ret = r ? (struct ph_state){} : *ret;
-	if (!r || r == -ENOENT)
-		return 0;
-	return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read what is pinned: %s", strerror(-r));
+	return r == -ENOENT ? 0 : r;
 }
 
 /* What a newer one has put there an older one may not know how to hold. */

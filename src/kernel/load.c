@@ -529,12 +529,11 @@ static int settle(const struct ph_kernel *kernel, struct bpf_object *const all[O
 /* The new maps get the state and the policies of the old before a program looks into them. */
 static int fill(const struct ph_kernel *kernel, const struct ph_plan *plan, struct ph_fault *f)
 {
-	struct ph_state state = {};
-	int r = state_peek(&state);
+	struct ph_state state;
+	int r = state_find(&state, f);
 
 	if (r && r != -ENOENT)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read what is pinned: %s",
-			     strerror(-r));
+		return r;
 	state.abi = PH_ABI_VERSION;
 	if (kernel_state_write(kernel, &state))
 		return fault(f, -EIO, PH_EXIT_IMPOSSIBLE, "cannot write the state");

@@ -91,6 +91,18 @@ int state_peek(struct ph_state *ret)
 	return r;
 }
 
+int state_find(struct ph_state *ret, struct ph_fault *f)
+{
+	int r = state_peek(ret);
+
+	if (!r)
+		return 0;
+	*ret = (struct ph_state){};
+	if (r == -ENOENT)
+		return r;
+	return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read what is pinned: %s", strerror(-r));
+}
+
 int state_count(uint64_t generation)
 {
 	cleanup_close int fd = open_pin(PH_MAPS_DIR, layouts[PH_MAP_STATE].name);
@@ -151,13 +163,10 @@ bool map_is_fresh(const char *name)
 static int check_version(struct ph_fault *f)
 {
 	struct ph_state state;
-	int r = state_peek(&state);
+	int r = state_find(&state, f);
 
-	if (r == -ENOENT)
-		return r;
 	if (r)
-		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read what is pinned: %s",
-			     strerror(-r));
+		return r;
 	if (state.abi > PH_ABI_VERSION)
 		return fault(f, -EPROTONOSUPPORT, PH_EXIT_REFUSED,
 			     "what is in force was put there by a newer porthold (its maps are of "

@@ -24,6 +24,9 @@
 /* The state as whatever version left it; fields that it did not know are 0. -ENOENT: none was left. */
 int state_peek(struct ph_state *ret);
 
+/* The state, or an empty one; what keeps it from being read, but for -ENOENT, is a fault. 0 or -errno. */
+int state_find(struct ph_state *ret, struct ph_fault *f);
+
 /*
  * This generation was made, the state in use is told as well: what new programs note under it lies in
  * maps that the old version may go on with, and it must give the number to no other. 0 or -errno.

@@ -5,13 +5,11 @@
 # PORTHOLD names the binary.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
-	: "${PORTHOLD:?}"
 	examples=$BATS_TEST_DIRNAME/../../tools/examples
-	cd "$BATS_TEST_TMPDIR" || return
-	chmod 755 .
-	echo "nameserver 192.0.2.53" >resolv.conf
+	enter_own_folder
 }
 
 policy() { # FILE NAME, then lines below the name

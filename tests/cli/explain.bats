@@ -4,12 +4,10 @@
 # porthold explain, with the policies of --policy. PORTHOLD names the binary.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
-	: "${PORTHOLD:?}"
-	cd "$BATS_TEST_TMPDIR" || return
-	chmod 755 .
-	echo "nameserver 192.0.2.53" >resolv.conf
+	enter_own_folder
 	cat >p.yaml <<-'END'
 	porthold: 1
 	policies:
@@ -33,11 +31,6 @@ setup() {
 	    allow: [connect tcp 22]
 	END
 	chmod 644 p.yaml resolv.conf
-}
-
-fail() {
-	echo "$*" >&2
-	return 1
 }
 
 explain() {

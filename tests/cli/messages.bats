@@ -6,16 +6,10 @@
 # binary; nothing is applied.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
-	: "${PORTHOLD:?}"
-	cd "$BATS_TEST_TMPDIR" || return
-	echo "nameserver 192.0.2.53" >resolv.conf
-}
-
-fail() {
-	echo "$*" >&2
-	return 1
+	enter_own_folder
 }
 
 # WHERE | WHAT IS WRONG | WHAT WOULD BE RIGHT | the line of a policy that has it

@@ -5,12 +5,10 @@
 # as of what is not there. PORTHOLD names the binary.
 
 bats_require_minimum_version 1.5.0
+load lib
 
 setup() {
-	: "${PORTHOLD:?}"
-	cd "$BATS_TEST_TMPDIR" || return
-	chmod 755 .
-	echo "nameserver 192.0.2.53" >resolv.conf
+	enter_own_folder
 }
 
 check() {
@@ -31,11 +29,6 @@ silent() { # MATCH
 	printf 'porthold: 1\npolicies:\n  - {name: p, match: {%s}, allow: []}\n' "$1" >p.yaml
 	run -0 check p.yaml
 	[[ $output == *": all is well" ]] || fail "$output"
-}
-
-fail() {
-	echo "$*" >&2
-	return 1
 }
 
 program() { # NAME: one that runs for a while
