@@ -552,7 +552,7 @@ static int fill(const struct ph_kernel *kernel, const struct ph_plan *plan, stru
 static int load_objects(struct bpf_object *const all[OBJECTS], const struct ph_plan *plan,
 			bool anew, struct ph_kernel *ret, struct ph_fault *f)
 {
-	struct ph_progress progress = PROGRESS_OF("loading the programs");
+	struct ph_progress progress = PROGRESS_AT_ONCE("loading the programs");
 	int r = 0;
 
 	progress.total = OBJECTS;

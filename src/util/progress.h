@@ -3,7 +3,7 @@
 #define PH_PROGRESS_H
 /*
  * How far something long has come: one line on standard error, if that is a terminal, once it has
- * taken more than a second.
+ * taken more than a second, or at once.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +20,12 @@ struct ph_progress {
 #define PROGRESS_OF(text)                                 \
 	{                                                 \
 		.what = (text), .started = progress_now() \
+	}
+
+/* For steps that may each take long: the line is there from the start. */
+#define PROGRESS_AT_ONCE(text) \
+	{                      \
+		.what = (text) \
 	}
 
 uint64_t progress_now(void);
