@@ -180,7 +180,11 @@ static int next_event(struct ph_yaml *yaml)
 		if (yaml->event)
 			fy_parser_event_free(yaml->parser, yaml->event);
 		yaml->pending = 0;
+		errno = 0;
 		yaml->event = fy_parser_parse(yaml->parser);
+		/* libfyaml goes on with half a word then, or takes the text to end there. */
+		if (errno == ENOMEM)
+			return -ENOMEM;
 		if (yaml->pending > PENDING_MAX)
 			return refuse(yaml, &yaml->last,
 				      "what comes after this has no end in sight",
