@@ -23,7 +23,7 @@ DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
-#define SHOWN 20u /* files that went */
+#define SHOWN 20u /* files that went, or were moved */
 #define STOPPED_POLICIES "/run/porthold/stopped"
 #define ASIDE_MAX 100 /* files of one name there */
 #define ALIKE_MAX (1 << 20) /* bytes of those that are compared */
@@ -52,7 +52,7 @@ static bool are_alike(const char *path, const char *other)
 }
 
 /* What people have written is moved away, and replaces nothing there but its like. 0 or -errno. */
-static int set_aside(const char *path, const char *name)
+static int set_aside(const char *path, const char *name, bool tell)
 {
 	char to[PATH_MAX];
 	int r = mkdir_parents(STOPPED_POLICIES, 0755);
@@ -61,7 +61,8 @@ static int set_aside(const char *path, const char *name)
 		(void)snprintf(to, sizeof(to), i ? "%s/%s.%d" : "%s/%s", STOPPED_POLICIES, name, i);
 		if (!renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) ||
 		    (errno == EEXIST && are_alike(path, to) && !rename(path, to))) {
-			(void)printf("Moved %s to %s.\n", path, to);
+			if (tell)
+				(void)printf("Moved %s to %s.\n", path, to);
 			return 0;
 		}
 		if (errno != EEXIST)
@@ -70,40 +71,38 @@ static int set_aside(const char *path, const char *name)
 	return r ? r : -EEXIST;
 }
 
-/* What porthold has made there is removed, and named; 1: told, 0: not, or -errno. */
-static int empty_entry(int dir, const char *path, const struct dirent *entry, bool tell)
+/* What porthold has made there is removed. 0 or -errno. */
+static int empty_entry(const char *folder, const char *name, bool tell)
 {
 	char file[PATH_MAX];
 
-	(void)snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
-	if (is_policy_file(entry->d_name) && mark_fits_file(file) != 1)
-		return set_aside(file, entry->d_name);
-	if (unlinkat(dir, entry->d_name, 0))
+	(void)snprintf(file, sizeof(file), "%s/%s", folder, name);
+	if (is_policy_file(name) && mark_fits_file(file) != 1)
+		return set_aside(file, name, tell);
+	if (unlink(file))
 		return -errno;
-	if (tell && is_policy_file(entry->d_name))
+	if (tell && is_policy_file(name))
 		(void)printf("Removed %s.\n", file);
-	return is_policy_file(entry->d_name);
+	return 0;
 }
 
 static int empty_directory(const char *path)
 {
 	cleanup_closedir DIR *dir = opendir(path);
 	size_t n = 0;
-	int r = 0, done;
+	int r = 0, one;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
 	for (struct dirent *entry; (entry = readdir(dir));) {
 		if (entry->d_type != DT_REG && entry->d_type != DT_LNK)
 			continue;
-		done = empty_entry(dirfd(dir), path, entry, n < SHOWN);
-		if (done < 0)
-			r = done;
-		else
-			n += done;
+		one = empty_entry(path, entry->d_name, n < SHOWN);
+		n += !one && is_policy_file(entry->d_name);
+		r = one ? one : r;
 	}
 	if (n > SHOWN)
-		(void)printf("Removed %zu more files there.\n", n - SHOWN);
+		(void)printf("%zu more files there.\n", n - SHOWN);
 	return r;
 }
 

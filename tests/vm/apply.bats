@@ -743,3 +743,15 @@ time.sleep(60)' "$held" "$BATS_TEST_TMPDIR/zombie" 3>&- & # which waits for nobo
 	[[ $(sha256sum </run/porthold/stopped/own.yaml) == "$before" ]]
 	grep -q 2 /run/porthold/stopped/own.yaml.1
 }
+
+@test "stop names the first of many files, moved or removed, and counts the rest" {
+	rm -rf /run/porthold/stopped
+	run -0 porthold allow "${options[@]}" 4040 made
+	for i in {1..24}; do
+		by_hand "$policies/own$i.yaml"
+	done
+	run -0 porthold stop
+	[[ $(grep -c "^Moved \|^Removed " <<<"$output") == 20 ]] || fail "$output"
+	[[ $output == *$'\n5 more files there.\n'* ]] || fail "$output"
+	[[ -z $(ls "$policies") && $(find /run/porthold/stopped -type f | wc -l) == 24 ]]
+}
