@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "confined.h"
 #include "policy/text.h"
 #include "util/cleanup.h"
 
@@ -137,6 +138,12 @@ int report_text_error(const char *verb, const char *text, const struct ph_text_e
 
 int require_root(const char *verb)
 {
+	struct ph_fault f = {};
+
+	if (!geteuid() && confined_check(&f)) {
+		(void)fprintf(stderr, "porthold %s: %s\n", verb, f.text);
+		return f.status;
+	}
 	if (!geteuid())
 		return PH_EXIT_OK;
 	(void)fprintf(stderr,

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "cmd/cmd.h"
+#include "confined.h"
 
 enum answer {
 	ANSWER_NO,
@@ -173,6 +174,7 @@ static void print_backend(enum ph_backend backend, const struct ph_features *fea
 static void print_text(const struct examination *examination)
 {
 	const struct ph_features *features = examination->features;
+	struct ph_fault f = {};
 	struct utsname name;
 
 	(void)uname(&name);
@@ -181,6 +183,10 @@ static void print_text(const struct examination *examination)
 		print_finding(&examination->findings[i]);
 	(void)printf("  active LSMs: %s\n\n",
 		     *features->lsm_list ? features->lsm_list : "cannot be read");
+	if (!features->permitted && confined_check(&f)) {
+		(void)printf("All of this is as it looks from here: %s.\n", f.text);
+		return;
+	}
 	if (!features->permitted) {
 		(void)printf("Which doors the backends leave open only root can find out.\n");
 		return;

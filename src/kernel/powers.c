@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 
@@ -82,6 +83,14 @@ void holder_text(const struct ph_holder *holder, char *ret, size_t size)
 		if (holder->held >> powers[i] & 1)
 			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
 						 capng_capability_to_name(powers[i]));
+}
+
+bool powers_reach_bpf(void)
+{
+	struct ph_holder self;
+
+	return !is_in_own_users(getpid()) && read_holder(getpid(), &self) &&
+	       self.held >> CAP_SYS_ADMIN & 1;
 }
 
 int powers_drop(void)

@@ -29,6 +29,9 @@ bool holder_is(const struct ph_labelled *label, struct ph_holder *ret);
 /* "root, net_admin, …" */
 void holder_text(const struct ph_holder *holder, char *ret, size_t size);
 
+/* Whether capabilities let the calling process use BPF: what refuses it is something else. */
+bool powers_reach_bpf(void);
+
 /* For the calling process and what it executes. How many it had of them, or -errno. */
 int powers_drop(void);
 

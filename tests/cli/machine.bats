@@ -92,6 +92,32 @@ locks_out() { # PORT NAME
 	unchanged
 }
 
+@test "a root that a policy holds: told so, and by which" {
+	local shell=$BATS_TEST_TMPDIR/heldshell verb
+
+	held() {
+		# shellcheck disable=SC2016 # expanded in there
+		"$shell" -c '"$@"; exit $?' - "$PORTHOLD" "$@"
+	}
+	cp "$(type -P bash)" "$shell"
+	run -0 held status
+	porthold allow 4040 heldshell
+	before=$(porthold status --json | jq .generation)
+	for verb in stop status apply confirm "remove standing" "allow 4041 standing"; do
+		# shellcheck disable=SC2086 # words
+		complains 3 "this process is confined: policy heldshell (/run/porthold/policy.d/heldshell.yaml:3) holds process " \
+			held $verb
+		[[ $output == *"ask from a process that none holds"* ]] || fail "$output"
+	done
+	run -3 held doctor
+	[[ $output == *"this process is confined: policy heldshell"* ]] || fail "$output"
+	# Under no name any more by which it could be found.
+	complains 3 "this process is confined. Nothing was changed" "$shell" -c "exec $PORTHOLD stop"
+	[[ $(in_force) == "heldshell standing" && $(porthold status --json | jq .generation) == "$before" ]]
+	porthold remove heldshell
+	run -0 held status
+}
+
 @test "run in a pid namespace" {
 	complains 4 "run in that of the host" \
 		unshare --pid --fork "$PORTHOLD" run 4040 -- true
