@@ -10,6 +10,7 @@
 
 #include "backend.h"
 #include "cmd/change.h"
+#include "meeting.h"
 #include "policy/check.h"
 #include "policy/mark.h"
 #include "policy/name.h"
@@ -209,6 +210,18 @@ static int list_edits(const char *name, bool permanent, struct ph_edits *ret)
 	return r ? r : edits_add(ret, transient, NULL, NULL);
 }
 
+/* With the policies that were there before. */
+static void warn_of_meeting(const struct ph_policy_set *made, struct ph_problems *problems)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set all = {}, others = {};
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+
+	if (store_load_good(NULL, &all, &ignored) || store_load_good(NULL, &others, &ignored))
+		return;
+	(void)policy_set_remove(&others, made->policies[0].name);
+	(void)meeting_check(&all, &others, problems);
+}
+
 /*
  * But of DNS: what the answer says leaves it out anyway. And whether the name is anybody's is said
  * the first time.
@@ -219,6 +232,7 @@ static void warn_of(const struct ph_policy_set *made, bool again)
 
 	if (!again)
 		(void)presence_check(made, NULL, &problems);
+	warn_of_meeting(made, &problems);
 	(void)policy_set_check(made, NULL, &(struct ph_cidrs){}, &problems);
 	print_warnings(&problems);
 }

@@ -8,6 +8,7 @@
 
 #include "cmd/cmd.h"
 #include "answer.h"
+#include "meeting.h"
 #include "policy/check.h"
 #include "policy/paths.h"
 #include "policy/resolve.h"
@@ -55,13 +56,17 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 	return optind < argc ? 0 : usage_error("check", "expected PATH...");
 }
 
-/* Of a file with errors, too: whoever mends it does not run into the rest afterwards. */
+/*
+ * Of a file with errors, too: whoever mends it does not run into the rest afterwards. What policies have
+ * in common is told of all of their rules or not at all.
+ */
 static int check_presence(const struct ph_policy_set *set, const struct ph_policy_set *rest,
 			  struct findings *findings)
 {
 	int r = presence_check(set, NULL, &findings->problems);
 
-	return problems_worse(r, presence_check(rest, NULL, &findings->problems));
+	r = problems_worse(r, presence_check(rest, NULL, &findings->problems));
+	return rest->n ? r : problems_worse(r, meeting_check(set, NULL, &findings->problems));
 }
 
 /*

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/change.h"
+#include "meeting.h"
 #include "policy/check.h"
 #include "policy/paths.h"
 #include "policy/resolve.h"
@@ -68,7 +69,9 @@ int find_remarks(const struct ph_policy_set *set, const struct ph_policy_set *kn
 	if (!resolvers_read(RESOLV_CONF, &resolvers))
 		owned = resolvers.v;
 	presence = presence_check(set, known, ret);
-	r = policy_set_check(set, known, &resolvers, ret);
+	r = meeting_check(set, known, ret);
+	if (!r)
+		r = policy_set_check(set, known, &resolvers, ret);
 	if (!r)
 		r = paths_warn_of_others(PH_ETC_POLICIES, ret);
 	if (!r)

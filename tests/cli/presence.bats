@@ -125,6 +125,53 @@ program() { # NAME: one that runs for a while
 	[[ $output != *"policy a:"* ]] || fail "$output"
 }
 
+@test "policies by unit and by name that meet on a process and share no rule" {
+	((EUID == 0)) || fail "needs root"
+	local cgroup
+
+	cgroup=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)/met-$$.service
+	program meettool
+	mkdir "$cgroup"
+	# shellcheck disable=SC2016 # expanded in there
+	bash -c 'echo $$ >"$1/cgroup.procs" && exec ./meettool 100' - "$cgroup" 3>&- &
+	until [[ $(<"/proc/$!/comm") == meettool ]]; do sleep 0.05; done
+	meet() { # RULES RULES
+		cat >p.yaml <<-END
+		porthold: 1
+		policies:
+		  - {name: place, match: {unit: met-$$.service}, allow: [$1]}
+		  - {name: tool, match: {comm: meettool}, allow: [$2]}
+		END
+		run check p.yaml
+	}
+	meet "connect tcp 443, dns" "tcp 80-442, bind tcp 443, connect udp 54, socket icmp"
+	one=$output
+	meet "connect tcp 443, dns" "tcp 80, connect udp 53 to 10.0.0.1"
+	shared=$output
+	meet "connect tcp 443" "connect tcp 400-500 to 10.0.0.1"
+	shared+=$output
+	meet "connect tcp 443" "loopback"
+	shared+=$output
+	meet "" "tcp 80"
+	shared+=$output
+	# By another policy of one side.
+	meet "connect tcp 443" "tcp 80"
+	printf '  - {name: more, match: {exe: %s}, allow: [tcp 443]}\n' "$PWD/meettool" >>p.yaml
+	run check p.yaml
+	shared+=$output
+	# Of rules that cannot be read nothing is known.
+	meet "connect tcp 443" "tcp 80, connect tcp 443 to nowhere"
+	shared+=$output
+	kill $!
+	until rmdir "$cgroup"; do sleep 0.1; done
+	[[ $one == *"p.yaml:4:5: warning: policy tool: policy place (p.yaml:3) holds process $!, meettool, too, and they share no rule"* ]] ||
+		fail "$one"
+	[[ $shared != *"share no rule"* ]] || fail "$shared"
+	# Nobody is there on whom they meet.
+	meet "connect tcp 443" "tcp 80"
+	[[ $output != *"share no rule"* ]] || fail "$output"
+}
+
 @test "a file that is almost called like a policy" {
 	mkdir d
 	printf 'porthold: 1\npolicies: []\n' | tee d/ok.yaml d/web.yml d/Other.YAML d/.x.yml d/notes >/dev/null
