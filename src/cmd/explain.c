@@ -551,26 +551,37 @@ static json_t *audit_json(const struct question *question, const struct ph_answe
 }
 
 /*
- * The condition on which this policy makes another verdict than those that certainly match, and who has
- * to bring it about; NULL: it makes none. What a confined process takes on by an act of its own is a
- * further layer, which refuses and grants nothing.
+ * Who has to bring the condition about, where others match for certain. What a confined process takes on by
+ * an act of its own is a further layer, which refuses and grants nothing. A policy by name or program comes
+ * at the same moment as those others; a place or a uid holds the process before it executes, and what
+ * that brings is such an act.
  */
+static const char *manner_of(const struct ph_match *match, bool grants)
+{
+	if (*match->comm || match->exe)
+		return grants ? ", by no act of its own" : ", by an act of its own";
+	if (!grants)
+		return "";
+	return match->cgroup || match->unit ?
+		       ", and is moved there, or the policies are applied, while it runs" :
+		       ", and the policies are applied while it runs";
+}
+
+/* The condition on which this policy makes another verdict than the certain ones; NULL: it makes none. */
 static json_t *condition_json(const struct question *question, size_t i, const struct verdict *sure,
 			      bool grants)
 {
+	const struct ph_policy *policy = policy_at(question, i);
 	const char *condition = question->matching[i].condition;
 
-	if (policy_at(question, i)->mode != PH_POLICY_ENFORCE ||
-	    (sure->judges && allows(sure) == grants))
+	if (policy->mode != PH_POLICY_ENFORCE || (sure->judges && allows(sure) == grants))
 		return NULL;
-	if (!condition)
-		return question->unasked && !grants && allows(sure) ?
-			       json_string("it came to that policy by an act of its own") :
-			       NULL;
-	return json_sprintf("%s%s", condition,
-			    !sure->judges ? "" :
-			    grants	  ? ", by no act of its own" :
-					    ", by an act of its own");
+	if (condition)
+		return json_sprintf("%s%s", condition,
+				    sure->judges ? manner_of(&policy->match, grants) : "");
+	return question->unasked && !grants && allows(sure) ?
+		       json_string("it came to that policy by an act of its own") :
+		       NULL;
 }
 
 /* What each condition would come to; *ret_denies: there is a case that refuses. */

@@ -113,6 +113,15 @@ field() { # FLOW KEY
 	[[ $(field 0 verdict) == allow && $(field 0 'cases | length') == 0 ]]
 }
 
+@test "a service is in its unit before it executes: a policy by unit is a layer beside one by name" {
+	sed -i '/name: by-uid/,+2d' p.yaml
+	echo "  - {name: place, match: {unit: tool.service}, allow: [connect tcp 25]}" >>p.yaml
+	run -1 explain --name tool connect tcp 10.0.0.1:22
+	[[ $output == *$'deny, if it runs in the unit tool.service: policy place (p.yaml:18)\n'* ]]
+	run -1 explain --name tool connect tcp 10.0.0.1:25
+	[[ $output == *"allow, if it runs in the unit tool.service, and is moved there, or the policies are applied, while it runs: policy place"* ]]
+}
+
 @test "a program whose policies all have a condition: allowed, refused and not confined apart" {
 	cat >p.yaml <<-'END'
 	porthold: 1
