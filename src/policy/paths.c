@@ -21,11 +21,16 @@ bool is_policy_file(const char *name)
 	return *name != '.' && length > 5 && !strcmp(name + length - 5, ".yaml");
 }
 
-int path_check_owner(const char *path, struct ph_problems *problems)
+bool path_is_ours(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) || (!st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH))))
+	return stat(path, &st) || (!st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH)));
+}
+
+int path_check_owner(const char *path, struct ph_problems *problems)
+{
+	if (path_is_ours(path))
 		return 0;
 	return problems_refuse(problems, path,
 			       "look at what it says, then chown root and chmod go-w it",

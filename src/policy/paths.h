@@ -10,6 +10,9 @@
 /* Whether a directory's entry of this name is a policy file: *.yaml, and not hidden. */
 bool is_policy_file(const char *name);
 
+/* Whether root alone may write it, or it is not there. */
+bool path_is_ours(const char *path);
+
 /*
  * Refuses what others than root may write: they would decide whom policies confine, and free
  * themselves. 0, -EINVAL with a problem, or -ENOMEM. What is not there is not refused.

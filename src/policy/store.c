@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "policy/check.h"
 #include "policy/parse.h"
 #include "policy/paths.h"
 #include "util/cleanup.h"
@@ -115,6 +116,41 @@ static int kept_path(const char *path, char **ret)
 	if (kept_name(path, &name))
 		return -ENOMEM;
 	return asprintf(ret, "%s/%s", PH_GOOD_POLICIES, name) < 0 ? -ENOMEM : 0;
+}
+
+/* The file's name in the directory, if it was kept for one of this directory; else NULL. */
+static const char *kept_for(const char *entry, const char *directory)
+{
+	cleanup_free char *prefix = NULL;
+	size_t length = strlen(directory);
+
+	if (kept_name(directory, &prefix) || strncmp(entry, prefix, length - 1) ||
+	    entry[length - 1] != '+')
+		return NULL;
+	return entry + length;
+}
+
+static bool is_any_kept(const char *directory)
+{
+	cleanup_closedir DIR *dir = opendir(PH_GOOD_POLICIES);
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (kept_for(entry->d_name, directory))
+			return true;
+	return false;
+}
+
+/* That of /run goes at every boot. */
+static bool is_away(const char *directory)
+{
+	return !strcmp(directory, PH_ETC_POLICIES) && access(directory, F_OK) && errno == ENOENT &&
+	       is_any_kept(directory);
+}
+
+/* Whether the names in it, and those that it lacks, are what root means by it. */
+static bool is_sure(const char *directory)
+{
+	return path_is_ours(directory) && !is_away(directory);
 }
 
 static bool has_error(const struct ph_problems *problems, const char *path)
@@ -243,7 +279,90 @@ static int load_edits(const char *directory, const struct reading *reading,
 	return r ? r : name_places(directory, edits, set);
 }
 
+static bool has_edits(const char *directory, const struct ph_edits *edits)
+{
+	for (size_t i = 0; edits && i < edits->n; i++)
+		if (lies_in(edits->v[i].path, directory))
+			return true;
+	return false;
+}
+
+/* What is wrong with a directory as a whole. -EINVAL, or what else failed. */
+static int refuse_directory(const char *directory, struct ph_problems *problems)
+{
+	int r = path_check_owner(directory, problems);
+
+	return r ? r :
+		   problems_refuse(problems, directory,
+				   "put it back; if the policies that it held shall end, make an "
+				   "empty one",
+				   "this directory is gone, and policies of it were in force");
+}
+
+static int load_last_of(const char *directory, const char *name, const struct reading *reading,
+			struct ph_policy_set *set)
+{
+	cleanup_free char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0)
+		return -ENOMEM;
+	return load_last_form(path, reading, set);
+}
+
+static bool has_copy(const char *directory, const char *name)
+{
+	cleanup_free char *path = NULL, *kept = NULL;
+
+	return asprintf(&path, "%s/%s", directory, name) >= 0 && !kept_path(path, &kept) &&
+	       !access(kept, F_OK);
+}
+
+/* What was in force of the directory, whatever is in it now; the entries are told that never were. */
+static int load_copies(const char *directory, struct dirent *const *entries, int n,
+		       const struct reading *reading, struct ph_policy_set *set)
+{
+	struct dirent **copies = NULL;
+	int n_copies = scandir(PH_GOOD_POLICIES, &copies, NULL, alphasort), r = 0;
+
+	if (n_copies < 0 && errno != ENOENT)
+		return -errno;
+	for (int i = 0; i < n_copies; i++) {
+		const char *name = kept_for(copies[i]->d_name, directory);
+
+		if (name)
+			r = problems_worse(r, load_last_of(directory, name, reading, set));
+		free(copies[i]);
+	}
+	free(copies);
+	for (int i = 0; i < n; i++)
+		if (!has_copy(directory, entries[i]->d_name))
+			r = problems_worse(r, load_last_of(directory, entries[i]->d_name, reading,
+							   set));
+	return r;
+}
+
 /* Edits come last, so that a name that is taken is told of the edit. */
+static int load_files(const char *directory, struct dirent *const *entries, int n,
+		      const struct reading *reading, struct ph_policy_set *set)
+{
+	int r = 0;
+
+	for (int i = 0; i < n; i++)
+		r = problems_worse(r, load_file(directory, entries[i]->d_name, reading, set));
+	return problems_worse(r, load_edits(directory, reading, set));
+}
+
+/* A directory that is not sure counts as it last was, and nothing is put there or taken away. */
+static int load_unsure(const char *directory, struct dirent *const *entries, int n,
+		       const struct reading *reading, struct ph_policy_set *set)
+{
+	int r = reading->last ? 0 : refuse_directory(directory, reading->problems);
+
+	if (r && (r != -EINVAL || !reading->good || has_edits(directory, reading->edits)))
+		return problems_worse(r, load_files(directory, entries, n, reading, set));
+	return load_copies(directory, entries, n, reading, set);
+}
+
 static int load_directory(const char *directory, const struct reading *reading,
 			  struct ph_policy_set *set)
 {
@@ -252,15 +371,12 @@ static int load_directory(const char *directory, const struct reading *reading,
 
 	if (n < 0 && errno != ENOENT)
 		return -errno;
-	r = reading->last ? 0 : path_check_owner(directory, reading->problems);
-	if (r == -EINVAL && reading->good)
-		r = 0;
-	for (int i = 0; i < n; i++) {
-		r = problems_worse(r, load_file(directory, entries[i]->d_name, reading, set));
+	r = is_sure(directory) ? load_files(directory, entries, n, reading, set) :
+				 load_unsure(directory, entries, n, reading, set);
+	for (int i = 0; i < n; i++)
 		free(entries[i]);
-	}
 	free(entries);
-	return problems_worse(r, load_edits(directory, reading, set));
+	return r;
 }
 
 static int load_both(const struct reading *reading, struct ph_policy_set *ret)
@@ -319,18 +435,6 @@ int store_load_directory(const char *directory, struct ph_policy_set *ret,
 	const struct reading reading = { .good = true, .problems = problems };
 
 	return load_directory(directory, &reading, ret);
-}
-
-/* The file's name in the directory, if it was kept for one of this directory; else NULL. */
-static const char *kept_for(const char *entry, const char *directory)
-{
-	cleanup_free char *prefix = NULL;
-	size_t length = strlen(directory);
-
-	if (kept_name(directory, &prefix) || strncmp(entry, prefix, length - 1) ||
-	    entry[length - 1] != '+')
-		return NULL;
-	return entry + length;
 }
 
 static int load_kept_of(const char *directory, struct ph_policy_set *set)
@@ -435,6 +539,8 @@ static int is_directory_kept(const char *directory)
 
 	if (!dir)
 		return errno == ENOENT ? 1 : -errno;
+	if (!is_sure(directory))
+		return 1;
 	for (struct dirent *entry; r == 1 && (entry = readdir(dir));) {
 		cleanup_free char *path = NULL;
 
@@ -476,6 +582,8 @@ int store_keep(const struct ph_problems *problems)
 	int r = mkdir_parents(PH_GOOD_POLICIES, 0700);
 
 	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
+		if (!is_sure(directories[i]))
+			continue;
 		r = keep_directory(directories[i], problems);
 		forget_gone(directories[i]);
 	}

@@ -48,8 +48,9 @@ int store_load(const struct ph_edits *edits, struct ph_policy_set *ret,
 
 /*
  * The same for a change that has nothing to do with a bad file: of that one its last good form
- * counts, or nothing if it was never in force. 0 with the problems of what was passed over; what is
- * wrong with an edit is not passed over.
+ * counts, or nothing if it was never in force. So does every file of a directory that others than root
+ * may write, or that is gone, and no edit may touch one there. 0 with the problems of what was passed
+ * over; what is wrong with an edit is not passed over.
  */
 int store_load_good(const struct ph_edits *edits, struct ph_policy_set *ret,
 		    struct ph_problems *problems);
@@ -81,7 +82,8 @@ int store_load_kept(struct ph_policy_set *ret);
 
 /*
  * After a change: keeps every file of both directories that has no error among the problems, and
- * forgets those that are gone. 0 or -errno.
+ * forgets those that are gone; but not of a directory that others may write, or that is gone. 0 or
+ * -errno.
  */
 int store_keep(const struct ph_problems *problems);
 
