@@ -299,7 +299,7 @@ static int tell_surroundings(const struct ph_kernel *kernel, const struct ph_ima
 static void move_in_place(const struct ph_edits *edits, struct ph_applied *applied,
 			  struct ph_fault *f)
 {
-	note(applied, f, edits->n ? pending_finish() : 0, "their files cannot be put in place");
+	note(applied, f, edits->n ? trial_finish_files() : 0, "their files cannot be put in place");
 }
 
 /* What comes after the swap. */

@@ -13,6 +13,7 @@
 
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
 static int complain_waiting(uint64_t left, struct ph_fault *f)
 {
@@ -42,6 +43,29 @@ static int end_trial(const struct ph_kernel *kernel, struct ph_fault *f)
 	return 0;
 }
 
+int trial_finish_files(void)
+{
+	cleanup_(problems_donep) struct ph_problems told = {};
+	cleanup_free char *text = NULL;
+	int r = pending_finish(&told);
+
+	if (told.n && !problems_format(&told, &text))
+		(void)fputs(text, stderr);
+	return r;
+}
+
+static int finish_files(uint64_t generation, struct ph_fault *f)
+{
+	int r = trial_finish_files();
+
+	if (!r)
+		return 0;
+	return fault(f, r, PH_EXIT_IMPOSSIBLE,
+		     generation ? "policies are in force whose files cannot be put in place: %s" :
+				  "policies have ended whose files cannot be removed: %s",
+		     strerror(-r));
+}
+
 static int settle_files(uint64_t generation, struct ph_fault *f)
 {
 	uint64_t wanted;
@@ -51,13 +75,8 @@ static int settle_files(uint64_t generation, struct ph_fault *f)
 	if (r && r != -ENOENT && r != -EBADMSG)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE,
 			     "cannot read what waits in " PH_PENDING ": %s", strerror(-r));
-	if (!r && wanted == generation) {
-		r = pending_finish();
-		return r ? fault(f, r, PH_EXIT_IMPOSSIBLE,
-				 "policies are in force whose files cannot be put in place: %s",
-				 strerror(-r)) :
-			   0;
-	}
+	if (!r && wanted == generation)
+		return finish_files(generation, f);
 	discarded = pending_discard();
 	if (discarded)
 		return fault(f, discarded, PH_EXIT_IMPOSSIBLE,
@@ -126,6 +145,22 @@ int trial_edits(struct ph_edits *ret)
 	return 0;
 }
 
+/* What a person has written since was not on trial. */
+static int refuse_overtaken(struct ph_fault *f)
+{
+	cleanup_free char *path = NULL;
+	int r = pending_overtaken(&path);
+
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "cannot read what waits in " PH_PENDING ": %s", strerror(-r));
+	return !path ? 0 :
+		       fault(f, -EEXIST, PH_EXIT_NO,
+			     "%s was written since, and is not what is on trial; move it away and "
+			     "confirm, or let the time pass and apply. Nothing was changed",
+			     path);
+}
+
 int trial_confirm(struct ph_fault *f)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
@@ -145,6 +180,9 @@ int trial_confirm(struct ph_fault *f)
 		return fault(f, -ENOENT, PH_EXIT_NO,
 			     "too late: the time was up, and what was in force before is so again");
 	}
+	r = refuse_overtaken(f);
+	if (r)
+		return r;
 	/* Unsettled or not: before and after, calls go by the same policies. */
 	r = generation_keep(&kernel, f);
 	if (r < 0)

@@ -16,6 +16,9 @@
  */
 int trial_settle(struct ph_fault *f);
 
+/* pending_finish(), and what has to stay out of its place is told on standard error. 0 or -errno. */
+int trial_finish_files(void);
+
 /* The edits that wait, if what they make is in force now; else none. Wants no lock. 0 or -errno. */
 int trial_edits(struct ph_edits *ret);
 

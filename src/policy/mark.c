@@ -8,27 +8,19 @@
 #include <string.h>
 
 #include "policy/policy.h"
+#include "policy/text.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
 #define FIRST_LINE "porthold: 1"
 #define MARK_SIZE 128
 
-static uint64_t hash_text(const char *text)
-{
-	uint64_t hash = 14695981039346656037u;
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-	return hash;
-}
-
 static void write_mark(const char *rest, char ret[MARK_SIZE])
 {
 	(void)snprintf(ret, MARK_SIZE,
 		       FIRST_LINE " # written by porthold (%016" PRIx64
 				  "); once you edit it, it is yours\n",
-		       hash_text(rest));
+		       text_hash(rest));
 }
 
 /* What stands behind the first line. */

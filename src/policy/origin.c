@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/text.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
@@ -17,11 +18,7 @@ DEFINE_CLEANUP_DONE(struct ph_origins, origins_done);
 
 static void hash_text(const char *text, char ret[HASH_SIZE])
 {
-	uint64_t hash = 14695981039346656037u;
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-	(void)snprintf(ret, HASH_SIZE, "%016" PRIx64, hash);
+	(void)snprintf(ret, HASH_SIZE, "%016" PRIx64, text_hash(text));
 }
 
 static const char *word(const json_t *entry, const char *key)

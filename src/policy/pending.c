@@ -2,15 +2,24 @@
 #include "policy/pending.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
+#include <libgen.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "policy/check.h"
 #include "policy/paths.h"
+#include "policy/text.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
 #define PLAN PH_PENDING "/plan.json"
 #define HIDDEN ".pending-"
+#define BESIDE_MAX 100 /* files that were laid beside one of a name */
+#define STATE_SIZE 48
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 
@@ -40,28 +49,75 @@ static int waiting_path(const char *path, char **ret)
 	return n < 0 ? -ENOMEM : 0;
 }
 
+/* What stands there, in a word that is another one once it was changed; "" nothing. 0 or -errno. */
+static int read_state(const char *path, char ret[STATE_SIZE])
+{
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
+
+	*ret = 0;
+	if (!r)
+		(void)snprintf(ret, STATE_SIZE, "%016" PRIx64 "-%zu", text_hash(text), length);
+	if (r == -EISDIR || r == -ENOTSUP || r == -EFBIG)
+		(void)snprintf(ret, STATE_SIZE, "no text");
+	return *ret || r == -ENOENT ? 0 : r;
+}
+
+/* Whether the file can be moved into its place, or away from it: afterwards it is too late to find out. */
+static int check_place(const char *path)
+{
+	cleanup_free char *copy = strdup(path);
+	struct statx st;
+
+	if (!copy)
+		return -ENOMEM;
+	if (faccessat(AT_FDCWD, dirname(copy), W_OK, AT_EACCESS))
+		return -errno;
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		return -EBUSY;
+	return st.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND) ? -EPERM : 0;
+}
+
 static int write_waiting(const struct ph_edit *edit)
 {
 	cleanup_free char *path = NULL;
 	int r = mkdir_above(edit->path, 0755);
 
+	if (!r)
+		r = check_place(edit->path);
 	if (r || !edit->text)
 		return r;
 	r = waiting_path(edit->path, &path);
 	return r ? r : file_write_atomic(path, edit->text, strlen(edit->text), 0644);
 }
 
+static int plan_file(const struct ph_edit *edit, json_t *files)
+{
+	char was[STATE_SIZE];
+	int r = read_state(edit->path, was);
+
+	if (!r &&
+	    json_array_append_new(files, json_pack("{s:s, s:b, s:s}", "path", edit->path, "removed",
+						   edit->text == NULL, "was", was)))
+		r = -ENOMEM;
+	return r;
+}
+
 static int write_plan(const struct ph_edits *edits, uint64_t generation)
 {
+	json_auto_t *files = json_array(), *plan = NULL;
 	cleanup_free char *text = NULL;
-	json_t *files = json_array(), *plan;
+	int r = 0;
 
-	for (size_t i = 0; i < edits->n; i++)
-		(void)json_array_append_new(files, json_pack("{s:s, s:b}", "path", edits->v[i].path,
-							     "removed", edits->v[i].text == NULL));
-	plan = json_pack("{s:I, s:o}", "generation", (json_int_t)generation, "files", files);
+	for (size_t i = 0; !r && i < edits->n; i++)
+		r = plan_file(&edits->v[i], files);
+	if (r)
+		return r;
+	plan = json_pack("{s:I, s:O}", "generation", (json_int_t)generation, "files", files);
 	text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
-	json_decref(plan);
 	return text ? file_write_atomic(PLAN, text, strlen(text), 0644) : -ENOMEM;
 }
 
@@ -192,7 +248,57 @@ static int move_file(const char *from, const char *to)
 	return r ? r : file_write_atomic(to, text, length, 0644);
 }
 
-static int finish_file(const json_t *entry)
+/* Whether a person has written there since: 1, 0 or -errno. `wanted`: what waits; "" its removal. */
+static int is_overtaken(const json_t *entry, const char *path, const char *wanted)
+{
+	const char *was = json_string_value(json_object_get(entry, "was"));
+	char now[STATE_SIZE], then[STATE_SIZE];
+	int r = read_state(path, now);
+
+	if (!r)
+		r = read_state(wanted, then);
+	return r ? r : was && *now && strcmp(now, was) && strcmp(now, then);
+}
+
+/* *ret_beside: where it is now. 0 or -errno. */
+static int lay_beside(const char *waiting, const char *path, char ret_beside[PATH_MAX])
+{
+	for (int i = 0; i < BESIDE_MAX; i++) {
+		(void)snprintf(ret_beside, PATH_MAX, i ? "%s.new.%d" : "%s.new", path, i);
+		if (!access(ret_beside, F_OK))
+			continue;
+		return move_file(waiting, ret_beside);
+	}
+	return -EEXIST;
+}
+
+static int keep_out(const char *waiting, const char *path, struct ph_problems *told)
+{
+	char beside[PATH_MAX];
+	int r = lay_beside(waiting, path, beside);
+
+	if (r)
+		return r;
+	return problems_note(told, PH_WARNING, path, 0, 0, NULL,
+			     "this was written while another form of it waited for its place: it "
+			     "stays and counts from now on; the other one is %s",
+			     beside);
+}
+
+static int remove_file(const json_t *entry, const char *path, struct ph_problems *told)
+{
+	int r = is_overtaken(entry, path, "");
+
+	if (r < 0)
+		return r;
+	if (r)
+		return problems_note(told, PH_WARNING, path, 0, 0, NULL,
+				     "this was written while its removal waited: it stays and "
+				     "counts from now on");
+	return file_remove(path);
+}
+
+static int finish_file(const json_t *entry, struct ph_problems *told)
 {
 	cleanup_free char *waiting = NULL;
 	const char *path;
@@ -202,15 +308,18 @@ static int finish_file(const json_t *entry)
 	if (r)
 		return r;
 	if (removed)
-		return unlink(path) && errno != ENOENT ? -errno : 0;
+		return remove_file(entry, path, told);
 	r = waiting_path(path, &waiting);
-	if (!r)
-		r = move_file(waiting, path);
 	/* What is not there was moved before a crash. */
-	return r == -ENOENT ? 0 : r;
+	if (r || (access(waiting, F_OK) && errno == ENOENT))
+		return r;
+	r = is_overtaken(entry, path, waiting);
+	if (r)
+		return r < 0 ? r : keep_out(waiting, path, told);
+	return move_file(waiting, path);
 }
 
-int pending_finish(void)
+int pending_finish(struct ph_problems *told)
 {
 	json_auto_t *plan = NULL;
 	json_t *files, *entry;
@@ -222,8 +331,42 @@ int pending_finish(void)
 		return r == -ENOENT ? 0 : r;
 	json_array_foreach(files, i, entry)
 		if (!r)
-			r = finish_file(entry);
+			r = finish_file(entry, told);
 	return r ? r : pending_discard();
+}
+
+static int find_overtaken(const json_t *entry, char **ret)
+{
+	cleanup_free char *waiting = NULL;
+	const char *path;
+	bool removed;
+	int r = read_entry(entry, &path, &removed);
+
+	if (!r)
+		r = waiting_path(path, &waiting);
+	if (!r)
+		r = is_overtaken(entry, path, removed ? "" : waiting);
+	if (r <= 0)
+		return r;
+	*ret = strdup(path);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int pending_overtaken(char **ret)
+{
+	json_auto_t *plan = NULL;
+	json_t *files, *entry;
+	uint64_t generation;
+	size_t i;
+	int r = read_plan(&plan, &files, &generation);
+
+	*ret = NULL;
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	json_array_foreach(files, i, entry)
+		if (!r && !*ret)
+			r = find_overtaken(entry, ret);
+	return r;
 }
 
 static void remove_files(const char *directory, const char *prefix)

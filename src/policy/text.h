@@ -68,4 +68,7 @@ size_t utf8_count(const char *text, size_t len); /* characters; a stray byte cou
 /* Line breaks, controls of both kinds, and marks that reorder or hide text on a terminal. */
 bool is_control(uint32_t character);
 
+/* Tells one text from another, but not against somebody who wants them alike. */
+uint64_t text_hash(const char *text);
+
 #endif

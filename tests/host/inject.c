@@ -8,7 +8,8 @@
  *	offset 72	text: the name of the call that failed first
  *
  * Class "bpf" has bpf(2) and mappings of maps; "update" those that put something into a map. Class "file" has what is done to files and directories
- * of porthold. From the call of that number on, so many calls fail.
+ * of porthold; "place" what moves a file into a policy directory, or removes one there. From the call of
+ * that number on, so many calls fail.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -78,6 +79,11 @@ static bool fails(const char *class, const char *name)
 static bool is_our_path(const char *path)
 {
 	return strstr(path, "/porthold") && strncmp(path, "/sys/fs/cgroup", 14);
+}
+
+static bool is_policy_path(const char *path)
+{
+	return strstr(path, "/porthold/policy.d/");
 }
 
 static int remember(int fd, const char *path)
@@ -183,12 +189,16 @@ int fchmod(int fd, mode_t mode)
 int rename(const char *from, const char *to)
 {
 	REAL(rename);
+	if (is_policy_path(to) && fails("place", "rename"))
+		return -1;
 	return is_our_path(to) && fails("file", "rename") ? -1 : real(from, to);
 }
 
 int unlink(const char *path)
 {
 	REAL(unlink);
+	if (is_policy_path(path) && fails("place", "unlink"))
+		return -1;
 	return is_our_path(path) && fails("file", "unlink") ? -1 : real(path);
 }
 
