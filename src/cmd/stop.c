@@ -51,37 +51,71 @@ static bool are_alike(const char *path, const char *other)
 	       !memcmp(text, other_text, length);
 }
 
-/* What people have written is moved away, and replaces nothing there but its like. 0 or -errno. */
-static int set_aside(const char *path, const char *name, bool tell)
+/* From a directory that somebody has mounted there. 0 or -errno. */
+static int move_across(const char *path, const char *to)
 {
-	char to[PATH_MAX];
-	int r = mkdir_parents(STOPPED_POLICIES, 0755);
+	cleanup_free char *text = NULL;
+	char target[PATH_MAX];
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+	size_t size;
+	int r;
 
-	for (int i = 0; !r && i < ASIDE_MAX; i++) {
-		(void)snprintf(to, sizeof(to), i ? "%s/%s.%d" : "%s/%s", STOPPED_POLICIES, name, i);
-		if (!renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) ||
-		    (errno == EEXIST && are_alike(path, to) && !rename(path, to))) {
-			if (tell)
-				(void)printf("Moved %s to %s.\n", path, to);
-			return 0;
-		}
-		if (errno != EEXIST)
-			return -errno;
+	if (length >= 0) {
+		target[length] = 0;
+		return symlink(target, to) ? -errno : file_remove(path);
 	}
-	return r ? r : -EEXIST;
+	if (!faccessat(AT_FDCWD, to, F_OK, AT_SYMLINK_NOFOLLOW))
+		return -EEXIST;
+	r = file_read(path, SIZE_MAX - 2, &text, &size);
+	if (!r)
+		r = file_write_atomic(to, text, size, 0644);
+	return r ? r : file_remove(path);
 }
 
-/* What porthold has made there is removed. 0 or -errno. */
+/* To where nothing is, or its like. 0, -EEXIST or another -errno. */
+static int move_file(const char *path, const char *to)
+{
+	int r = renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) ? -errno : 0;
+
+	if (r == -EXDEV)
+		r = move_across(path, to);
+	return r == -EEXIST && are_alike(path, to) ? file_remove(path) : r;
+}
+
+/* What people have written is moved away, and replaces nothing there. 0 or -errno. */
+static int set_aside(const char *path, const char *name, bool tell)
+{
+	int r = mkdir_parents(STOPPED_POLICIES, 0755);
+	char to[PATH_MAX];
+
+	if (r)
+		return r;
+	for (int i = 0; i < ASIDE_MAX; i++) {
+		(void)snprintf(to, sizeof(to), i ? "%s/%s.%d" : "%s/%s", STOPPED_POLICIES, name, i);
+		r = move_file(path, to);
+		if (!r && tell)
+			(void)printf("Moved %s to %s.\n", path, to);
+		if (r != -EEXIST)
+			return r;
+	}
+	return r;
+}
+
+/* What porthold has made there is removed; everything else is somebody's. 0 or -errno. */
 static int empty_entry(const char *folder, const char *name, bool tell)
 {
 	char file[PATH_MAX];
+	int ours;
 
 	(void)snprintf(file, sizeof(file), "%s/%s", folder, name);
-	if (is_policy_file(name) && mark_fits_file(file) != 1)
+	if (file_is_temporary(name))
+		return file_remove(file);
+	ours = is_policy_file(name) ? mark_fits_file(file) : 0;
+	if (ours != 1)
 		return set_aside(file, name, tell);
 	if (unlink(file))
 		return -errno;
-	if (tell && is_policy_file(name))
+	if (tell)
 		(void)printf("Removed %s.\n", file);
 	return 0;
 }
@@ -98,7 +132,7 @@ static int empty_directory(const char *path)
 		if (entry->d_type != DT_REG && entry->d_type != DT_LNK)
 			continue;
 		one = empty_entry(path, entry->d_name, n < SHOWN);
-		n += !one && is_policy_file(entry->d_name);
+		n += !one && !file_is_temporary(entry->d_name);
 		r = one ? one : r;
 	}
 	if (n > SHOWN)

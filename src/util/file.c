@@ -20,6 +20,8 @@
 #include "util/cleanup.h"
 #include "util/file.h"
 
+#define TEMPORARY ".porthold-"
+
 static int check_regular(const struct stat *st, size_t max)
 {
 	if (S_ISDIR(st->st_mode))
@@ -163,7 +165,7 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	if (!copy)
 		return -ENOMEM;
 	directory = dirname(copy);
-	if (asprintf(&temporary, "%s/.porthold-XXXXXX", directory) < 0) {
+	if (asprintf(&temporary, "%s/" TEMPORARY "XXXXXX", directory) < 0) {
 		temporary = NULL;
 		return -ENOMEM;
 	}
@@ -176,6 +178,11 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 		return r;
 	}
 	return sync_directory(directory);
+}
+
+bool file_is_temporary(const char *name)
+{
+	return !strncmp(name, TEMPORARY, strlen(TEMPORARY));
 }
 
 int file_remove(const char *path)

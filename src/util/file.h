@@ -5,6 +5,7 @@
  * Whole files, in bounded time and memory. Returns 0 or -errno; nothing blocks on what a path may
  * lead to.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -20,6 +21,9 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_len);
  * The temporary file is ".porthold-XXXXXX" in the same directory.
  */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
+
+/* Whether a file of this name is such a temporary file, which a crash has left. */
+bool file_is_temporary(const char *name);
 
 /* Makes what was done to the entry of its directory last over a crash. */
 int sync_parent(const char *path);
