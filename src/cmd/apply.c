@@ -262,8 +262,10 @@ static int refuse_other(const struct ph_edits *edits, const struct ph_edit *edit
 			      strerror(-r));
 		return PH_EXIT_IMPOSSIBLE;
 	}
-	if ((edit->text && !strcmp(edit->text, text)) || mark_fits(text) ||
-	    origins_know(origins, edit->path, text, origin, &other))
+	if (edit->text && !strcmp(edit->text, text))
+		return PH_EXIT_OK;
+	if (!file_is_link(edit->path) &&
+	    (mark_fits(text) || origins_know(origins, edit->path, text, origin, &other)))
 		return PH_EXIT_OK;
 	(void)fprintf(
 		stderr,

@@ -10,6 +10,7 @@
 #include "policy/print.h"
 #include "service.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_lost, lost_done);
@@ -189,7 +190,7 @@ int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *
 
 	for (size_t i = 0; i < edits->n && !options->replace; i++) {
 		const struct ph_edit *edit = &edits->v[i];
-		int r = mark_fits_file(edit->path);
+		int r = file_is_link(edit->path) ? 0 : mark_fits_file(edit->path);
 
 		if (r == 1 || r == -ENOENT)
 			continue;

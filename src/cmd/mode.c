@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/change.h"
@@ -103,7 +104,8 @@ static int edit_in_place(const struct ph_policy *found, const struct ph_policy *
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_free char *old = NULL, *text = NULL;
 	size_t length;
-	int r = file_read(found->file, PH_FILE_SIZE_MAX, &old, &length);
+	int r = file_is_link(found->file) ? -EMLINK :
+					    file_read(found->file, PH_FILE_SIZE_MAX, &old, &length);
 
 	if (!r)
 		r = policy_parse_text(found->file, old, length, &set, &problems);
@@ -137,6 +139,24 @@ static int copy_to_run(const struct ph_policy *policy, struct ph_edits *edits)
 	return r;
 }
 
+static int refuse_in_place(int error, const struct ph_policy *found, enum ph_policy_mode mode)
+{
+	cleanup_free char *real = realpath(found->file, NULL);
+
+	if (error == -EMLINK)
+		(void)fprintf(stderr,
+			      "porthold mode: %s is a link, which stays one; write mode: %s in %s, "
+			      "and porthold apply\n",
+			      found->file, policy_mode_name(mode),
+			      real ? real : "what it leads to");
+	else
+		(void)fprintf(stderr,
+			      "porthold mode: %s:%u: this is written in a way that cannot be "
+			      "changed in its place; write mode: %s there, and porthold apply\n",
+			      found->file, found->line, policy_mode_name(mode));
+	return PH_EXIT_NO;
+}
+
 /* 0, or an exit status after a complaint. */
 static int make_edits(const struct ph_policy *found, const struct request *request,
 		      struct ph_edits *edits)
@@ -153,14 +173,9 @@ static int make_edits(const struct ph_policy *found, const struct request *reque
 		r = edit_in_place(found, &policy, edits);
 	if (!r)
 		return PH_EXIT_OK;
-	if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOENT)
+	if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOENT && r != -EMLINK)
 		return fail(r);
-	(void)fprintf(
-		stderr,
-		"porthold mode: %s:%u: this is written in a way that cannot be changed in its "
-		"place; write mode: %s there, and porthold apply\n",
-		found->file, found->line, policy_mode_name(request->mode));
-	return PH_EXIT_NO;
+	return refuse_in_place(r, found, request->mode);
 }
 
 /* --- The verb */

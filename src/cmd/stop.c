@@ -68,7 +68,7 @@ static int move_across(const char *path, const char *to)
 		return -EEXIST;
 	r = file_read(path, SIZE_MAX - 2, &text, &size);
 	if (!r)
-		r = file_write_atomic(to, text, size, 0644);
+		r = file_write_like(to, path, text, size, 0644);
 	return r ? r : file_remove(path);
 }
 

@@ -170,13 +170,16 @@ static int insert_mode(const char *text, const struct found *found, const char *
 {
 	const char *end = text + found->name.end;
 	cleanup_free char *line = NULL;
+	const char *line_end;
 	struct span here;
 
 	if (!found->in_braces)
 		end += strcspn(end, "\r\n");
+	line_end = strncmp(end, "\r\n", 2) ? "\n" : "\r\n";
 	here = (struct span){ (size_t)(end - text), (size_t)(end - text) };
-	if (found->in_braces ? asprintf(&line, ", mode: %s", mode) < 0 :
-			       asprintf(&line, "\n%*smode: %s", (int)found->indent, "", mode) < 0)
+	if (found->in_braces ?
+		    asprintf(&line, ", mode: %s", mode) < 0 :
+		    asprintf(&line, "%s%*smode: %s", line_end, (int)found->indent, "", mode) < 0)
 		return -ENOMEM;
 	return replace(text, here, line, ret);
 }

@@ -91,7 +91,7 @@ static int write_waiting(const struct ph_edit *edit)
 	if (r || !edit->text)
 		return r;
 	r = waiting_path(edit->path, &path);
-	return r ? r : file_write_atomic(path, edit->text, strlen(edit->text), 0644);
+	return r ? r : file_write_like(path, edit->path, edit->text, strlen(edit->text), 0644);
 }
 
 static int plan_file(const struct ph_edit *edit, json_t *files)
@@ -245,7 +245,7 @@ static int move_file(const char *from, const char *to)
 	if (errno != EXDEV)
 		return -errno;
 	r = file_read(from, PH_FILE_SIZE_MAX, &text, &length);
-	return r ? r : file_write_atomic(to, text, length, 0644);
+	return r ? r : file_write_like(to, from, text, length, 0644);
 }
 
 /* Whether a person has written there since: 1, 0 or -errno. `wanted`: what waits; "" its removal. */

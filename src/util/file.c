@@ -140,21 +140,32 @@ int sync_parent(const char *path)
 	return copy ? sync_directory(dirname(copy)) : -ENOMEM;
 }
 
-static int fill_and_rename(int fd, const char *temporary, const char *path, const void *data,
-			   size_t len, mode_t mode)
+/* `like`: whose mode and group it gets, but for what lets others write; NULL: nobody's. */
+static int set_mode(int fd, const char *like, mode_t mode)
 {
-	int r = write_all(fd, data, len);
+	struct stat st;
 
-	if (r < 0)
-		return r;
-	if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
-		return -errno;
-	if (rename(temporary, path) < 0)
+	if (!like || lstat(like, &st) || !S_ISREG(st.st_mode))
+		return fchmod(fd, mode) ? -errno : 0;
+	if (fchown(fd, (uid_t)-1, st.st_gid) ||
+	    fchmod(fd, st.st_mode & 07777 & ~(S_IWGRP | S_IWOTH)))
 		return -errno;
 	return 0;
 }
 
-int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode)
+static int fill_and_rename(int fd, const char *temporary, const char *path, const char *like,
+			   const void *data, size_t len, mode_t mode)
+{
+	int r = write_all(fd, data, len);
+
+	if (!r)
+		r = set_mode(fd, like, mode);
+	if (r < 0)
+		return r;
+	return fsync(fd) || rename(temporary, path) ? -errno : 0;
+}
+
+int file_write_like(const char *path, const char *like, const void *data, size_t len, mode_t mode)
 {
 	cleanup_free char *copy = strdup(path);
 	cleanup_free char *temporary = NULL;
@@ -172,12 +183,24 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = fill_and_rename(fd, temporary, path, data, len, mode);
+	r = fill_and_rename(fd, temporary, path, like, data, len, mode);
 	if (r < 0) {
 		(void)unlink(temporary);
 		return r;
 	}
 	return sync_directory(directory);
+}
+
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode)
+{
+	return file_write_like(path, NULL, data, len, mode);
+}
+
+bool file_is_link(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && S_ISLNK(st.st_mode);
 }
 
 bool file_is_temporary(const char *name)

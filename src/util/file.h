@@ -22,6 +22,14 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_len);
  */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
 
+/*
+ * The same with the mode and the group of `like`, if that is a regular file, but for what lets others
+ * write.
+ */
+int file_write_like(const char *path, const char *like, const void *data, size_t len, mode_t mode);
+
+bool file_is_link(const char *path);
+
 /* Whether a file of this name is such a temporary file, which a crash has left. */
 bool file_is_temporary(const char *name);
 

@@ -196,7 +196,7 @@ static void test_edit_mode(void **state)
 		{ "policies:\n- name: x # its name\n  match: {comm: x} # who\n  allow: []\n",
 		  "policies:\n- name: x # its name\n  mode: audit\n  match: {comm: x} # who\n  allow: []\n" },
 		{ "policies:\r\n  - name: x\r\n    match: {comm: x}\r\n    allow: []\r\n",
-		  "policies:\r\n  - name: x\n    mode: audit\r\n    match: {comm: x}\r\n    allow: []\r\n" },
+		  "policies:\r\n  - name: x\r\n    mode: audit\r\n    match: {comm: x}\r\n    allow: []\r\n" },
 		{ "policies:\n  - match: {comm: x}\n    allow: []\n    name: x",
 		  "policies:\n  - match: {comm: x}\n    allow: []\n    name: x\n    mode: audit" },
 		{ "policies: [{match: {comm: x}, allow: [], name: \"x\"}]\n",
