@@ -35,7 +35,7 @@ struct request {
 	const char *ports;
 	const char *name;
 	const char *cgroup;
-	enum ph_children children;
+	const char *children; /* NULL: not given */
 	struct ph_lasting lasting;
 	struct ph_apply_options apply;
 	bool again; /* there is such a policy, and it gets other ports */
@@ -55,7 +55,7 @@ static int take_option(struct request *request, int option)
 	case OPTION_CHILDREN:
 		if (strcmp(optarg, "leave") && strcmp(optarg, "confine"))
 			return usage_error("allow", "--children %s: confine or leave", optarg);
-		request->children = *optarg == 'l' ? PH_CHILDREN_LEAVE : PH_CHILDREN_CONFINE;
+		request->children = optarg;
 		return 0;
 	case PH_OPTION_PERMANENT:
 	case PH_OPTION_ENABLE:
@@ -189,7 +189,8 @@ static int make_policy(const struct request *request, struct ph_policy *policy)
 		return r == -ENOMEM ? no_memory("allow") :
 				      report_text_error("allow", request->ports, &error);
 	policy->name = strdup(request->name);
-	policy->children = request->children;
+	policy->children = request->children && *request->children == 'l' ? PH_CHILDREN_LEAVE :
+									    PH_CHILDREN_CONFINE;
 	(void)snprintf(policy->match.comm, sizeof(policy->match.comm), "%s", request->name);
 	if (!policy->name)
 		return no_memory("allow");
@@ -221,6 +222,58 @@ static void warn_of_meeting(const struct ph_policy_set *made, struct ph_problems
 	(void)policy_set_remove(&others, made->policies[0].name);
 	(void)meeting_check(&all, &others, problems);
 }
+
+/* --- What was asked for before */
+
+/* 1: porthold wrote the file, for this name; 0: it did not, or there is none; or -errno. */
+static int read_own(const char *directory, const char *name, struct ph_policy_set *set)
+{
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+	cleanup_free char *path = NULL, *text = NULL;
+	size_t length;
+	int r = store_path(directory, name, &path);
+
+	if (!r)
+		r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
+	if (!r && !mark_fits(text))
+		return 0;
+	if (!r)
+		r = policy_parse_text(path, text, length, set, &ignored);
+	if (r)
+		return r == -ENOMEM ? r : 0; /* who writes it again tells what is wrong */
+	return set->n == 1 && policy_set_find(set, name);
+}
+
+/* Only the ports are others. */
+static int take_over(const struct request *request, const struct ph_policy *before,
+		     struct ph_policy *policy)
+{
+	policy->mode = before->mode;
+	if (!request->children)
+		policy->children = before->children;
+	if (request->cgroup || !before->match.cgroup)
+		return 0;
+	policy->match.cgroup = strdup(before->match.cgroup);
+	return policy->match.cgroup ? 0 : -ENOMEM;
+}
+
+/* By the file that counts now. 0 or -ENOMEM. */
+static int take_over_before(const struct request *request, struct ph_policy *policy)
+{
+	static const char *const directories[] = { PH_RUN_POLICIES, PH_ETC_POLICIES };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
+		cleanup_(policy_set_donep) struct ph_policy_set set = {};
+
+		r = read_own(directories[i], request->name, &set);
+		if (r == 1)
+			return take_over(request, &set.policies[0], policy);
+	}
+	return r;
+}
+
+/* --- The verb */
 
 /*
  * But of DNS: what the answer says leaves it out anyway. And whether the name is anybody's is said
@@ -281,6 +334,24 @@ static void print_ports(FILE *stream, const struct ph_rule *rule)
 			      ports);
 }
 
+/* What was not given, and is not what it would be the first time. */
+static void print_taken_over(FILE *stream, const struct request *request,
+			     const struct ph_policy *policy)
+{
+	if (policy->mode == PH_POLICY_AUDIT)
+		(void)fprintf(stream,
+			      "But it stays in mode audit, which refuses nothing: porthold mode %s "
+			      "enforce.\n",
+			      request->name);
+	if (!request->cgroup && policy->match.cgroup)
+		(void)fprintf(stream,
+			      "As before, only in the cgroup %s; --in-cgroup names another one.\n",
+			      policy->match.cgroup);
+	if (!request->children && policy->children == PH_CHILDREN_LEAVE)
+		(void)fprintf(stream, "As before, programs that it executes are free; --children "
+				      "confine holds them.\n");
+}
+
 /* What the name may use from now on, and for how long; NULL: no memory. */
 static char *format_answer(const struct request *request, const struct ph_policy *policy)
 {
@@ -301,6 +372,7 @@ static char *format_answer(const struct request *request, const struct ph_policy
 	}
 	(void)fprintf(stream.file, "nothing%s on the network%s.\n", policy->n_rules ? " else" : "",
 		      policy->n_rules ? dns[ports_reach_dns(policy)] : "");
+	print_taken_over(stream.file, request, policy);
 	if (!request->lasting.permanent)
 		(void)fputs("This lasts until the next boot; --permanent keeps it.\n", stream.file);
 	return stream_end(&stream, &text) ? NULL : text;
@@ -332,12 +404,13 @@ int cmd_allow(int argc, char **argv)
 
 	if (r)
 		return r;
-	answer = format_answer(&request, &policy);
-	if (!answer)
-		return no_memory("allow");
 	lock = apply_lock(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
+	if (!take_over_before(&request, &policy))
+		answer = format_answer(&request, &policy);
+	if (!answer)
+		return no_memory("allow");
 	request.apply.refused = &refused;
 	r = allow(&request, &policy, &edits, &made, &applied);
 	if (r)

@@ -182,7 +182,7 @@ locks_out() { # PORT NAME
 	run -0 --separate-stderr porthold allow --children leave 53 setpriv
 	[[ $stderr == *"an open door: children: leave"* && $stderr != *DNS* ]]
 	[[ ${lines[0]} == *"nothing else on the network, and of DNS what goes over TCP." ]]
-	run -0 --separate-stderr porthold allow 53,53/udp setpriv
+	run -0 --separate-stderr porthold allow --children confine 53,53/udp setpriv
 	[[ ${lines[0]} == "setpriv may use TCP port 53 and UDP port 53 and nothing else on the network." ]]
 	[[ -z $stderr ]]
 	run -0 --separate-stderr porthold allow 4040 myprocess
