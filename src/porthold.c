@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The verb table and nothing else. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/help.h"
@@ -92,16 +93,26 @@ static bool asks_for_help(char **words)
 /* An answer that nobody could read is none. What is worse than that stays the exit status. */
 static int end_output(int status)
 {
-	bool failed = ferror(stdout), pending = __fpending(stdout);
+	bool failed = ferror(stdout);
 
 	errno = 0;
-	/* It may have been closed from the start, and nobody missed it. */
-	failed |= fclose(stdout) && (errno != EBADF || pending);
+	failed |= fclose(stdout) != 0;
 	if (!failed)
 		return status;
 	(void)fprintf(stderr, "porthold: the output cannot be written%s%s\n", errno ? ": " : "",
 		      errno ? strerror(errno) : "");
 	return status > PH_EXIT_USAGE ? status : PH_EXIT_IMPOSSIBLE;
+}
+
+/*
+ * A file that is opened later must not be taken for an output that was closed: what is written there
+ * fails, as it would without.
+ */
+static void fill_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", O_RDONLY);
 }
 
 static int run(int argc, char **argv)
@@ -133,6 +144,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	fill_standard_files();
 	if (argc > 1 && !strcmp(argv[1], PROBE_ATTEMPT_VERB))
 		return probe_attempt_main(argc, argv);
 	return end_output(run(argc, argv));
