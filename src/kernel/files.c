@@ -34,7 +34,6 @@ int files_load(struct files_bpf **ret)
 	*ret = bpf;
 	if (!bpf)
 		return -errno;
-	bpf->rodata->ph_asker = getpid();
 	leave_maps_out(bpf->obj);
 	print = libbpf_set_print(say_nothing);
 	r = bpf_object__load(bpf->obj); /* files_bpf__load() wants every map */
