@@ -28,6 +28,7 @@ DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_said, said_done);
 DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 DEFINE_CLEANUP_DONE(struct ph_subject, subject_done);
 
@@ -300,7 +301,7 @@ static int set_of_one(const struct ph_policy *policy, struct ph_policy_set *ret)
 
 /* Takes the policy over; *made gets a copy, as its file says it, which *edits names. */
 static int allow(struct request *request, struct ph_policy *policy, struct ph_edits *edits,
-		 struct ph_policy_set *made, struct ph_applied *ret)
+		 struct ph_policy_set *made, struct ph_applied *ret, struct ph_said *said)
 {
 	int r = list_edits(request->name, request->lasting.permanent, edits);
 
@@ -315,7 +316,7 @@ static int allow(struct request *request, struct ph_policy *policy, struct ph_ed
 	policy->line = PH_ONE_POLICY_LINE;
 	policy->column = PH_ONE_POLICY_COLUMN;
 	r = set_of_one(policy, made) ? no_memory("allow") :
-				       replace_files(edits, policy, &request->apply, ret);
+				       replace_files(edits, policy, &request->apply, ret, said);
 	if (r)
 		undo_lasting(&request->lasting, ret);
 	return r;
@@ -395,6 +396,7 @@ int cmd_allow(int argc, char **argv)
 	cleanup_(edits_donep) struct ph_edits edits = {};
 	cleanup_(policy_set_donep) struct ph_policy_set made = {};
 	cleanup_(policy_donep) struct ph_policy policy = {};
+	cleanup_(said_donep) struct ph_said said = {};
 	cleanup_free char *answer = NULL;
 	cleanup_close int lock = -1;
 	struct ph_applied applied = {};
@@ -412,11 +414,12 @@ int cmd_allow(int argc, char **argv)
 	if (!answer)
 		return no_memory("allow");
 	request.apply.refused = &refused;
-	r = allow(&request, &policy, &edits, &made, &applied);
+	r = allow(&request, &policy, &edits, &made, &applied, &said);
 	if (r)
 		return r;
 	(void)fputs(answer, stdout);
 	print_applied(&applied);
+	print_besides(&said);
 	r = print_refused(&refused, request.apply.existing, applied.backend);
 	warn_of(&made, request.again);
 	return r;
@@ -532,6 +535,7 @@ int cmd_remove(int argc, char **argv)
 	cleanup_(edits_donep) struct ph_edits edits = {};
 	struct ph_apply_options apply = {};
 	struct ph_applied applied = {};
+	cleanup_(said_donep) struct ph_said said = {};
 	cleanup_free char *theirs = NULL;
 	cleanup_close int lock = -1;
 	struct ph_fault f = {};
@@ -552,10 +556,11 @@ int cmd_remove(int argc, char **argv)
 	}
 	if (!edits.n)
 		return theirs ? refuse_theirs(argv[optind], theirs) : tell_where(argv[optind]);
-	r = replace_files(&edits, NULL, &apply, &applied);
+	r = replace_files(&edits, NULL, &apply, &applied, &said);
 	if (r)
 		return r;
 	tell_removed(argv[optind], &edits, theirs);
 	print_applied(&applied);
+	print_besides(&said);
 	return PH_EXIT_OK;
 }

@@ -105,6 +105,7 @@ static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *
 void said_done(struct ph_said *said)
 {
 	json_decref(said->changes);
+	free(said->overrules);
 	problems_done(&said->remarks);
 }
 
@@ -169,13 +170,18 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 	return r;
 }
 
-/* A name may be defined once in a directory: another file of it cannot be overruled. */
+static bool lies_in_run(const char *path)
+{
+	return !strncmp(path, PH_RUN_POLICIES "/", strlen(PH_RUN_POLICIES "/"));
+}
+
+/* A name may be defined once in a directory, and that of /run overrules every other. */
 static int refuse_second(const struct ph_policy_set *set, const char *name, const char *path)
 {
 	const struct ph_policy *other = policy_set_find(set, name);
 	size_t length = strrchr(path, '/') - path + 1;
 
-	if (!other || strncmp(other->file, path, length))
+	if (!other || (strncmp(other->file, path, length) && !lies_in_run(other->file)))
 		return PH_EXIT_OK;
 	(void)fprintf(stderr,
 		      "porthold: %s:%u: policy %s stands there already; change or remove it "
@@ -217,8 +223,50 @@ static int format_marked(const struct ph_policy *policy, char **ret)
 	return r ? r : mark_text(text, ret);
 }
 
+/* The policy takes the place of what is in the set of its name. */
+static int put_into(struct ph_policy_set *set, struct ph_policy *policy, struct ph_edit *edit,
+		    struct ph_said *said)
+{
+	const struct ph_policy *other = policy_set_find(set, policy->name);
+
+	if (said && other && asprintf(&said->overrules, "%s:%u", other->file, other->line) < 0)
+		return out_of_memory();
+	(void)policy_set_remove(set, policy->name);
+	if (format_marked(policy, &edit->text) || policy_set_add(set, policy))
+		return out_of_memory();
+	return PH_EXIT_OK;
+}
+
+/* What comes into force besides: nobody asked for it now. */
+static int say_besides(const struct ph_policy_set *set, const struct ph_edits *edits,
+		       struct ph_said *said)
+{
+	cleanup_(policy_set_donep) struct ph_policy_set before = {};
+
+	if (apply_in_force() && store_is_current() == 1)
+		return PH_EXIT_OK;
+	if (load_before(&before))
+		return PH_EXIT_OK; /* it cannot be known, and is no reason to change nothing */
+	said->changes = changes_find(&before, set, SIZE_MAX);
+	if (!said->changes)
+		return out_of_memory();
+	changes_leave_out(said->changes, edits);
+	return PH_EXIT_OK;
+}
+
+void print_besides(const struct ph_said *said)
+{
+	if (said->overrules)
+		(void)printf("This overrules %s.\n", said->overrules);
+	if (!json_array_size(json_object_get(said->changes, "policies")))
+		return;
+	(void)printf("Besides, what was edited before is in force now:\n");
+	changes_print(said->changes);
+}
+
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
-		  const struct ph_apply_options *options, struct ph_applied *ret)
+		  const struct ph_apply_options *options, struct ph_applied *ret,
+		  struct ph_said *said)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
@@ -228,14 +276,11 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
 	if (!r && policy)
 		r = refuse_second(&set, policy->name, edits->v[0].path);
-	if (r)
-		return r;
-	if (policy) {
-		(void)policy_set_remove(&set, policy->name);
-		if (format_marked(policy, &edits->v[0].text) || policy_set_add(&set, policy))
-			return out_of_memory();
-	}
-	return put_in_force(&set, edits, options, ret, &problems);
+	if (!r && policy)
+		r = put_into(&set, policy, &edits->v[0], said);
+	if (!r && said)
+		r = say_besides(&set, edits, said);
+	return r ? r : put_in_force(&set, edits, options, ret, &problems);
 }
 
 int replace_policy(const char *path, struct ph_policy *policy,
@@ -245,7 +290,7 @@ int replace_policy(const char *path, struct ph_policy *policy,
 
 	if (edits_add(&edits, path, NULL, NULL))
 		return out_of_memory();
-	return replace_files(&edits, policy, options, ret);
+	return replace_files(&edits, policy, options, ret, NULL);
 }
 
 void take_lasting_option(struct ph_lasting *lasting, int option)

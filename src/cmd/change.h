@@ -24,6 +24,7 @@ enum ph_bad_files {
 struct ph_said {
 	size_t most;
 	json_t *changes;
+	char *overrules; /* FILE:LINE of a policy that a new one of its name overrules, or NULL */
 	struct ph_problems remarks; /* of the policies that change, for print_warnings() */
 };
 
@@ -37,9 +38,16 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 /* Refuses edits of files that people have written, or complains that they cannot be read. */
 int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *options);
 
-/* replace_policy() with other edits besides; that of the policy's own file is the first. */
+/*
+ * replace_policy() with other edits besides; that of the policy's own file is the first. `said` (may be
+ * NULL) gets what changes besides these, as somebody has edited it since.
+ */
 int replace_files(struct ph_edits *edits, struct ph_policy *policy,
-		  const struct ph_apply_options *options, struct ph_applied *ret);
+		  const struct ph_apply_options *options, struct ph_applied *ret,
+		  struct ph_said *said);
+
+/* That, for who asked for one policy. */
+void print_besides(const struct ph_said *said);
 
 /* --- What check says */
 
@@ -98,6 +106,9 @@ json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_
 
 /* What was covered before, and is now: whom neither covers is not told of. */
 void changes_cover(json_t *changes, const struct ph_cover *before, const struct ph_cover *after);
+
+/* Policies of the files that are edited, and the processes: for who asked for these edits alone. */
+void changes_leave_out(json_t *changes, const struct ph_edits *edits);
 
 void changes_print(const json_t *changes);
 

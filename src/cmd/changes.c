@@ -17,6 +17,13 @@
 
 DEFINE_CLEANUP_DONE(struct ph_diff, diff_done);
 
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
 /* --- Policies */
 
 static json_t *rules_json(const struct ph_rule *const *rules, size_t n)
@@ -51,14 +58,23 @@ static void add_pair(json_t *object, const char *key, const char *before, const 
 	(void)json_object_set_new(object, key, json_pack("[s, s]", before, after));
 }
 
+/* Of a policy that comes: the place of another one of its name, which does not count. */
+static json_t *overruled_json(const struct ph_policy *policy)
+{
+	return policy->overruled_file ?
+		       json_sprintf("%s:%u", policy->overruled_file, policy->overruled_line) :
+		       NULL;
+}
+
 static json_t *changed_json(const struct ph_change *change)
 {
-	json_t *object = json_pack("{s:s, s:s, s:s?, s:i, s:b, s:o, s:o}", "name",
-				   change->after->name, "change", "changed", "file",
-				   change->after->file, "line", (int)change->after->line,
-				   "match_changed", (change->changed & PH_CHANGED_MATCH) != 0,
-				   "rules_added", rules_json(change->added, change->n_added),
-				   "rules_removed", rules_json(change->removed, change->n_removed));
+	json_t *object = json_pack("{s:s, s:s, s:o*, s:s?, s:i, s:b, s:o, s:o}", "name",
+				   change->after->name, "change", "changed", "overrules",
+				   overruled_json(change->after), "file", change->after->file,
+				   "line", (int)change->after->line, "match_changed",
+				   (change->changed & PH_CHANGED_MATCH) != 0, "rules_added",
+				   rules_json(change->added, change->n_added), "rules_removed",
+				   rules_json(change->removed, change->n_removed));
 
 	if (change->changed & PH_CHANGED_MODE)
 		add_pair(object, "mode", policy_mode_name(change->before->mode),
@@ -75,8 +91,9 @@ static json_t *change_json(const struct ph_change *change)
 
 	if (change->before && change->after)
 		return changed_json(change);
-	return json_pack("{s:s, s:s, s:s?, s:i, s:s, s:o}", "name", one->name, "change",
-			 change->after ? "added" : "removed", "file", one->file, "line",
+	return json_pack("{s:s, s:s, s:o*, s:s?, s:i, s:s, s:o}", "name", one->name, "change",
+			 change->after ? "added" : "removed", "overrules",
+			 change->after ? overruled_json(one) : NULL, "file", one->file, "line",
 			 (int)one->line, "mode", policy_mode_name(one->mode),
 			 change->after ? "rules_added" : "rules_removed", all_rules_json(one));
 }
@@ -278,6 +295,24 @@ json_t *changes_find(const struct ph_policy_set *before, const struct ph_policy_
 			 (json_int_t)diff.n, "processes", processes_json(before, after, &diff));
 }
 
+void changes_leave_out(json_t *changes, const struct ph_edits *edits)
+{
+	json_t *list = json_object_get(changes, "policies");
+
+	for (size_t i = json_array_size(list); i-- > 0;) {
+		const char *file = text_of(json_array_get(list, i), "file");
+		bool edited = false;
+
+		for (size_t k = 0; k < edits->n; k++)
+			edited |= !strcmp(edits->v[k].path, file);
+		if (edited)
+			(void)json_array_remove(list, i);
+	}
+	(void)json_object_set_new(changes, "policies_changed",
+				  json_integer((json_int_t)json_array_size(list)));
+	(void)json_object_del(changes, "processes");
+}
+
 /* Who is not covered is free, whatever matches. */
 static void cover_side(json_t *process, const char *side, bool covered)
 {
@@ -302,13 +337,6 @@ void changes_cover(json_t *changes, const struct ph_cover *before, const struct 
 }
 
 /* --- As text */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static void print_rules(const json_t *policy, const char *key, char sign)
 {
@@ -339,6 +367,9 @@ static void print_change(const json_t *policy)
 		     (long long)json_integer_value(json_object_get(policy, "line")),
 		     json_is_string(mode) ? ", " : "",
 		     json_is_string(mode) ? json_string_value(mode) : "");
+	if (*text_of(policy, "overrules"))
+		(void)printf("    overrules %s, until the next boot or porthold stop\n",
+			     text_of(policy, "overrules"));
 	if (json_is_true(json_object_get(policy, "match_changed")))
 		(void)printf("    matches other processes\n");
 	print_pair(policy, "mode");

@@ -562,19 +562,45 @@ int store_is_kept(void)
 	return r;
 }
 
+/* The file's name, if the copy is of one of this directory that is not there any more; else NULL. */
+static const char *gone_from(const char *entry, const char *directory)
+{
+	const char *name = kept_for(entry, directory);
+	cleanup_free char *path = NULL;
+
+	if (!name || asprintf(&path, "%s/%s", directory, name) < 0)
+		return NULL;
+	return access(path, F_OK) ? name : NULL;
+}
+
 static void forget_gone(const char *directory)
 {
 	cleanup_closedir DIR *dir = opendir(PH_GOOD_POLICIES);
 
 	if (!dir)
 		return;
-	for (struct dirent *entry; (entry = readdir(dir));) {
-		const char *name = kept_for(entry->d_name, directory);
-		cleanup_free char *path = NULL;
-
-		if (name && asprintf(&path, "%s/%s", directory, name) >= 0 && access(path, F_OK))
+	for (struct dirent *entry; (entry = readdir(dir));)
+		if (gone_from(entry->d_name, directory))
 			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	}
+}
+
+static bool is_any_gone(const char *directory)
+{
+	cleanup_closedir DIR *dir = is_sure(directory) ? opendir(PH_GOOD_POLICIES) : NULL;
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (gone_from(entry->d_name, directory))
+			return true;
+	return false;
+}
+
+int store_is_current(void)
+{
+	int r = store_is_kept();
+
+	for (size_t i = 0; r == 1 && i < sizeof(directories) / sizeof(directories[0]); i++)
+		r = !is_any_gone(directories[i]);
+	return r;
 }
 
 int store_keep(const struct ph_problems *problems)

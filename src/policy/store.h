@@ -90,6 +90,9 @@ int store_keep(const struct ph_problems *problems);
 /* Whether a copy of every file is kept that is not older than the file: 1, 0 or -errno. */
 int store_is_kept(void);
 
+/* store_is_kept(), and no copy is left of a file that is gone: nothing was written since. */
+int store_is_current(void);
+
 /* Where `allow` keeps the policy of this name: *ret is the caller's to free. */
 int store_path(const char *directory, const char *name, char **ret);
 
