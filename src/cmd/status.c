@@ -20,6 +20,7 @@
 #include "kernel/programs.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
+#include "sources.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -229,20 +230,23 @@ static const char *const files_words[] = {
 	[PH_FILES_REFUSED] = "refused",
 };
 
-static json_t *lost_json(const struct ph_lost *lost)
+/* Of which nothing can be read: those that the kernel holds nonetheless, or those that are not in force. */
+static json_t *lost_json(const struct ph_lost *lost, bool in_force)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < lost->n; i++)
-		(void)json_array_append_new(list, json_string(lost->paths[i]));
+		if ((apply_in_force() && sources_hold(lost->paths[i])) == in_force)
+			(void)json_array_append_new(list, json_string(lost->paths[i]));
 	return list;
 }
 
 /* How the policy files stand to what is in force. */
 static json_t *files_json(const struct ph_expected *expected)
 {
-	return json_pack("{s:s, s:s, s:o, s:b}", "state", files_words[expected->files], "why",
-			 expected->why, "lost", lost_json(&expected->lost), "kept", expected->kept);
+	return json_pack("{s:s, s:s, s:o, s:o, s:b}", "state", files_words[expected->files], "why",
+			 expected->why, "lost", lost_json(&expected->lost, false), "unreadable",
+			 lost_json(&expected->lost, true), "kept", expected->kept);
 }
 
 /* The name of a policy whose exe leads elsewhere now; NULL: there is none. */
@@ -459,21 +463,33 @@ static void print_trial(const json_t *trial)
 			(long long)left);
 }
 
+static void print_lost(const json_t *files)
+{
+	const json_t *path;
+	size_t i;
+
+	json_array_foreach(json_object_get(files, "lost"), i, path)
+		(void)printf("NOT ENFORCED: what %s said; it is bad, and no good copy is kept\n",
+			     json_string_value(path));
+	json_array_foreach(json_object_get(files, "unreadable"), i, path)
+		(void)printf(
+			"in force still, but to end at the next boot: what %s said; it is bad, "
+			"and no good copy is kept: mend it, and porthold apply\n",
+			json_string_value(path));
+}
+
 static void print_files(const json_t *object)
 {
-	const json_t *files = json_object_get(object, "files"), *lost;
+	const json_t *files = json_object_get(object, "files");
 	const char *state = json_string_value(json_object_get(files, "state"));
 	json_int_t n = json_integer_value(json_object_get(object, "bad_files"));
-	size_t i;
 
 	if (n)
 		(void)printf(
 			"%lld error%s in the policy files: of bad files, what was in force last "
 			"counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
 			(long long)n, n == 1 ? "" : "s");
-	json_array_foreach(json_object_get(files, "lost"), i, lost)
-		(void)printf("NOT ENFORCED: what %s said; it is bad, and no good copy is kept\n",
-			     json_string_value(lost));
+	print_lost(files);
 	if (!strcmp(state, files_words[PH_FILES_CHANGED]))
 		(void)printf("not applied yet: the policy files, or the resolvers, were changed "
 			     "since; porthold apply\n");

@@ -482,8 +482,10 @@ mended() {
 	is_held_to_by_counter() { [[ $("$held" -c "$attempt" 4041) == EPERM ]] && connects "$held" 4040; }
 	is_held_to_by_counter
 	run -1 porthold status
-	[[ $output == *"NOT ENFORCED: what $policies/held.yaml said"* ]] || fail "$output"
-	[[ $(status_of '.files.lost[]') == "$policies/held.yaml" ]]
+	[[ $output == *"in force still, but to end at the next boot: what $policies/held.yaml said"* ]] ||
+		fail "$output"
+	[[ $output != *"NOT ENFORCED"* && -z $(status_of '.files.lost[]') ]] || fail "$output"
+	[[ $(status_of '.files.unreadable[]') == "$policies/held.yaml" ]]
 	cp "$folder/held.yaml" "$policies"/held.yaml
 	run -0 porthold apply
 	mended
