@@ -512,22 +512,23 @@ static int keep_file(const char *path)
 	return file_write_atomic(kept, text, length, 0600);
 }
 
+/* One that cannot be kept is no reason to forget the others: the first failure is told. */
 static int keep_directory(const char *directory, const struct ph_problems *problems)
 {
 	cleanup_closedir DIR *dir = opendir(directory);
-	int r = 0;
+	int r = 0, one;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
-	for (struct dirent *entry; !r && (entry = readdir(dir));) {
+	for (struct dirent *entry; (entry = readdir(dir));) {
 		cleanup_free char *path = NULL;
 
 		if (!is_policy_file(entry->d_name))
 			continue;
 		if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0)
 			return -ENOMEM;
-		if (!has_error(problems, path))
-			r = keep_file(path);
+		one = has_error(problems, path) ? 0 : keep_file(path);
+		r = r ? r : one;
 	}
 	return r;
 }
@@ -605,12 +606,13 @@ int store_is_current(void)
 
 int store_keep(const struct ph_problems *problems)
 {
-	int r = mkdir_parents(PH_GOOD_POLICIES, 0700);
+	int r = mkdir_parents(PH_GOOD_POLICIES, 0700), one;
 
-	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
 		if (!is_sure(directories[i]))
 			continue;
-		r = keep_directory(directories[i], problems);
+		one = keep_directory(directories[i], problems);
+		r = r ? r : one;
 		forget_gone(directories[i]);
 	}
 	return r;
