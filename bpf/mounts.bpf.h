@@ -108,10 +108,15 @@ static __always_inline bool is_harmless_type(const char *type)
 	       is_named(name, "fuse\0\0\0") || is_named(name, "bpf\0\0\0\0");
 }
 
-/* The kernel itself sees to what those in another user namespace may mount. */
+/*
+ * The kernel itself sees to what those in another user namespace may mount; who has come into their
+ * mount namespace alone has the first one's rights there.
+ */
 static __always_inline bool may_have_type(struct mnt_namespace *namespace, const char *type)
 {
-	return BPF_CORE_READ(namespace, user_ns, level) || is_harmless_type(type);
+	return (BPF_CORE_READ(namespace, user_ns, level) &&
+		BPF_CORE_READ(current_task(), cred, user_ns, level)) ||
+	       is_harmless_type(type);
 }
 
 static __always_inline bool may_mount(const struct path *at, const char *type, __u64 flags)

@@ -5,16 +5,17 @@
  * rarely; what makes them fire more often is asked first, and then whether anybody is confined.
  *
  *	bpf, bpf_prog_load		programs and maps
- *	tun_dev_*			frames through a device
+ *	tun_dev_*, file_receive		frames through a device
  *	kernel_read_file, kernel_load_data, kernel_module_request	modules, another kernel
  *	locked_down			memory, ports, debugfs, tracing
- *	capable				CAP_NET_ADMIN, CAP_SYS_BOOT
+ *	capable				CAP_NET_ADMIN, CAP_SYS_BOOT; setns, mount_setattr
  *	key_alloc			a program that is to find a key
  *	sb_*, move_mount, fs_context_*	mounts
  *	inode_*				pins, and porthold's own files
  */
 #include "mounts.bpf.h"
 #include "refuse.bpf.h"
+#include "syscall.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -25,10 +26,12 @@ enum {
 	SYS_FILESYSTEM = 0x62656572, /* SYSFS_MAGIC */
 	SECURITY_FILESYSTEM = 0x73636673, /* SECURITYFS_MAGIC */
 	NET_ADMIN = 12, /* CAP_NET_ADMIN, and likewise */
+	SYS_CHROOT = 18,
 	SYS_ADMIN = 21,
 	SYS_BOOT = 22,
 	BPF_ADMIN = 39,
 	QUIETLY = 2, /* CAP_OPT_NOAUDIT */
+	TUN_DEVICE = 10 << 20 | 200, /* of /dev/net/tun, as the kernel numbers it */
 	OWN_STEPS = 4, /* directories above a file that porthold reads */
 };
 
@@ -107,23 +110,10 @@ int BPF_PROG(ph_load_module, enum kernel_load_data_id id)
 	return PH_PASS;
 }
 
-/* May have written what modprobe obeys. Who has no privilege gets only what root has set up. */
-static __always_inline bool is_privileged(struct task_struct *task)
-{
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	__u64 held = 0;
-
-	if (!BPF_CORE_READ(cred, euid.val) || !BPF_CORE_READ(cred, fsuid.val))
-		return true;
-	bpf_core_read(&held, sizeof(held), &cred->cap_effective);
-	return held && !BPF_CORE_READ(cred, user_ns, level);
-}
-
+/* Whoever asks now without privilege may have written before, as root, what modprobe obeys. */
 SEC("lsm/kernel_module_request")
 int BPF_PROG(ph_want_module, char *name)
 {
-	if (!is_privileged(current_task()))
-		return PH_PASS;
 	return refuse(PH_DOOR_MODULE);
 }
 
@@ -178,6 +168,63 @@ int BPF_PROG(ph_tun_queue)
 	return refuse(PH_DOOR_TUN);
 }
 
+/* Reading and writing it asks nobody any more. */
+SEC("lsm/file_receive")
+int BPF_PROG(ph_receive_tun, struct file *file)
+{
+	if (file->f_inode->i_rdev != TUN_DEVICE)
+		return PH_PASS;
+	return refuse(PH_DOOR_TUN);
+}
+
+/* --- Calls that no hook tells of but that for the capability */
+
+/*
+ * Only chroot(2) and setns(2) ask for it. Nobody who is confined enters a mount namespace of the first
+ * users: the first process's, or that of a daemon which obeys the files it sees there.
+ */
+static __always_inline int guard_entry(const struct cred *cred)
+{
+	__u32 call;
+
+	if (cred->user_ns->level || !may_be_confined())
+		return PH_PASS;
+	call = current_syscall();
+	if (call == SYSCALL_CHROOT || call == SYSCALL_CHROOT_32)
+		return PH_PASS;
+	return refuse(PH_DOOR_MOUNT);
+}
+
+/* mount_setattr(2) makes what is mounted read-only, and separates it from its peers. */
+static __always_inline int guard_mount_attributes(void)
+{
+	__u32 call;
+
+	if (!may_be_confined())
+		return PH_PASS;
+	call = current_syscall();
+	if ((call != SYSCALL_MOUNT_SETATTR && call != SYSCALL_OPEN_TREE_ATTR) ||
+	    !is_first(mounts_of_caller()))
+		return PH_PASS;
+	return refuse(PH_DOOR_MOUNT);
+}
+
+/*
+ * Nor a user namespace that it is not in, nor what belongs to one: whose network that is, nobody knows,
+ * and as its root the caller could send packets elsewhere.
+ */
+static __always_inline int guard_foreign(void)
+{
+	__u32 call;
+
+	if (!may_be_confined())
+		return PH_PASS;
+	call = current_syscall();
+	if (call != SYSCALL_SETNS && call != SYSCALL_SETNS_32)
+		return PH_PASS;
+	return refuse(PH_DOOR_NET_ADMIN);
+}
+
 /*
  * Asked only when the kernel has found that the caller has the capability. What a user namespace lets
  * its own people do ends there. The kernel asks quietly where it only wants to know how much to offer,
@@ -187,7 +234,14 @@ SEC("lsm/capable")
 int BPF_PROG(ph_capable, const struct cred *cred, struct user_namespace *namespace, int capability,
 	     unsigned int options)
 {
-	if ((capability != NET_ADMIN && capability != SYS_BOOT) || namespace->level)
+	if (capability == SYS_CHROOT)
+		return guard_entry(cred);
+	if (capability == SYS_ADMIN) {
+		if (namespace != cred->user_ns)
+			return guard_foreign();
+		return namespace->level ? PH_PASS : guard_mount_attributes();
+	}
+	if ((capability != NET_ADMIN && capability != SYS_BOOT) || cred->user_ns->level)
 		return PH_PASS;
 	if (options & QUIETLY)
 		return refuse_quietly(PH_DOOR_NET_ADMIN);
@@ -284,6 +338,16 @@ SEC("lsm/fs_context_parse_param")
 int BPF_PROG(ph_mount_option, struct fs_context *context)
 {
 	if (!may_be_confined() || may_prepare(context))
+		return PH_PASS;
+	return refuse(PH_DOOR_MOUNT);
+}
+
+/* What was prepared without an option: no other hook tells of it before it can be used. */
+SEC("lsm/sb_set_mnt_opts")
+int BPF_PROG(ph_mount_ready, struct super_block *sb)
+{
+	if (!may_be_confined() || current_syscall() != SYSCALL_FSCONFIG ||
+	    may_have_type(mounts_of_caller(), BPF_CORE_READ(sb, s_type, name)))
 		return PH_PASS;
 	return refuse(PH_DOOR_MOUNT);
 }
