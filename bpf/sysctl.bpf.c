@@ -27,22 +27,28 @@ enum sysctl_verdict {
 
 const volatile struct ph_around ph_around = {};
 
-enum {
-	NAME_NET = 0x2f74656e, /* "net/" */
-	NAME_USER = 0x72657375, /* "user" */
-};
+/*
+ * Whose table it is, as the kernel has it behind the context: the name is the same in every namespace,
+ * and whoever writes may have opened it in another than it is in now.
+ */
+static __always_inline void *table_set(struct bpf_sysctl *ctx)
+{
+	struct bpf_sysctl_kern *asked = (void *)ctx;
+
+	return BPF_CORE_READ(asked, head, set);
+}
 
 static __always_inline bool is_of_own_namespace(struct bpf_sysctl *ctx)
 {
 	struct task_struct *task = current_task();
-	__u32 name[2] = {};
+	struct net *net = BPF_CORE_READ(task, nsproxy, net_ns);
+	struct user_namespace *users = BPF_CORE_READ(task, cred, user_ns);
+	void *set = table_set(ctx);
 
-	/* The name is cut to what fits, and the answer says that it was. */
-	bpf_sysctl_get_name(ctx, (char *)name, sizeof(name), 0);
-	if (name[0] == NAME_NET)
-		return ph_around.net &&
-		       BPF_CORE_READ(task, nsproxy, net_ns, ns.inum) != ph_around.net;
-	return name[0] == NAME_USER && BPF_CORE_READ(task, cred, user_ns, level);
+	if (set == (void *)net + bpf_core_field_offset(struct net, sysctls))
+		return ph_around.net && BPF_CORE_READ(net, ns.inum) != ph_around.net;
+	return set == (void *)users + bpf_core_field_offset(struct user_namespace, set) &&
+	       BPF_CORE_READ(users, level);
 }
 
 SEC("cgroup/sysctl")
