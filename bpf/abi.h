@@ -382,7 +382,7 @@ struct ph_told_file {
 	__u64 file;
 };
 
-#define PH_AROUND_FILES 8
+#define PH_AROUND_FILES 16
 #define PH_AROUND_WITHIN 3 /* of these: the first */
 
 /*

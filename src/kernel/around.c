@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,8 @@
 DEFINE_CLEANUP(struct files_bpf *, files_bpf__destroy);
 
 /*
- * Porthold's directories. What holds one of them may not be moved: another would take its place.
+ * Porthold's directories. What holds one of them may not be moved, nor be given to somebody who could:
+ * another would take its place.
  */
 static const struct {
 	const char *path;
@@ -30,6 +32,7 @@ static const struct {
 	{ "/run", 0 },
 	{ "/var", 0 },
 	{ "/var/lib", 0 },
+	{ "/", 0 },
 	{ "/proc/self/exe", 0 },
 };
 
@@ -37,17 +40,33 @@ static const struct {
 
 _Static_assert(OWN <= PH_AROUND_FILES && PH_AROUND_WITHIN == 3, "the directories come first");
 
+/* The directories that the program lies in, from the innermost, as many as there is room for. */
+static size_t open_holders(int *fds, size_t max)
+{
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	size_t n = 0;
+
+	path[length < 0 ? 0 : length] = 0;
+	for (char *end; n < max && (end = strrchr(path, '/')) && end != path;) {
+		*end = 0;
+		fds[n++] = open(path, O_PATH | O_CLOEXEC);
+	}
+	return n;
+}
+
 /* What is not there, and cannot be made by a service that may not write there, is left out. */
-static void open_own(int fds[OWN])
+static size_t open_own(int fds[PH_AROUND_FILES])
 {
 	for (size_t i = 0; i < OWN; i++) {
 		if (own[i].mode)
 			(void)mkdir(own[i].path, own[i].mode);
 		fds[i] = open(own[i].path, O_PATH | O_CLOEXEC);
 	}
+	return OWN + open_holders(fds + OWN, PH_AROUND_FILES - OWN);
 }
 
-static int ask_own(const int fds[OWN], struct ph_around *around)
+static int ask_own(const int *fds, size_t n_fds, struct ph_around *around)
 {
 	cleanup_(files_bpf__destroyp) struct files_bpf *bpf = NULL;
 	struct ph_told_file answers[MAX_OPEN];
@@ -56,7 +75,7 @@ static int ask_own(const int fds[OWN], struct ph_around *around)
 
 	if (!r)
 		r = files_ask(bpf, answers, MAX_OPEN, &n);
-	for (size_t i = 0; !r && i < OWN; i++) {
+	for (size_t i = 0; !r && i < n_fds; i++) {
 		const struct ph_told_file *answer = files_find(answers, n, fds[i]);
 
 		if (fds[i] < 0)
@@ -71,13 +90,14 @@ static int ask_own(const int fds[OWN], struct ph_around *around)
 
 static int find_own(struct ph_around *around)
 {
-	int fds[OWN], r;
+	int fds[PH_AROUND_FILES], r;
+	size_t n;
 
 	for (size_t i = 0; i < PH_AROUND_FILES; i++)
 		around->file[i].inode = UINT64_MAX;
-	open_own(fds);
-	r = ask_own(fds, around);
-	for (size_t i = 0; i < OWN; i++)
+	n = open_own(fds);
+	r = ask_own(fds, n, around);
+	for (size_t i = 0; i < n; i++)
 		fd_close(fds[i]);
 	return r;
 }
