@@ -15,14 +15,14 @@
 /* One process that holds some of them. */
 struct ph_holder {
 	pid_t pid;
-	char comm[PH_COMM_LEN];
+	char comm[PH_COMM_LEN]; /* fit to be shown */
 	uint64_t held; /* 1 << CAP_…, of those in question */
-	bool root; /* its effective user is root, whom policy files belong to */
+	bool root; /* one of its users is root, whom policy files belong to */
 };
 
 /*
- * Whether a labelled process, by its leader, holds one, or is root. What holds in a user namespace of
- * its own is not counted, nor who has ended.
+ * Whether a labelled process, by any of its threads, holds one, or is root. In another user namespace than
+ * the first only who may set a network with a device counts; who has ended does not.
  */
 bool holder_is(const struct ph_labelled *label, struct ph_holder *ret);
 
@@ -32,7 +32,10 @@ void holder_text(const struct ph_holder *holder, char *ret, size_t size);
 /* Whether capabilities let the calling process use BPF: what refuses it is something else. */
 bool powers_reach_bpf(void);
 
-/* For the calling process and what it executes. How many it had of them, or -errno. */
+/*
+ * For the calling process and what it executes, which types nothing for others on its terminal either.
+ * How many it had of them, or -errno.
+ */
 int powers_drop(void);
 
 #endif
