@@ -37,6 +37,7 @@
 #define RETRY_PAUSE (30 * SECOND)
 #define ACCURACY (10 * MSEC)
 #define HEALTH_PAUSE (60 * SECOND)
+#define UNCHECKED_LIMIT 3 /* times in a row that the canary may find the policies locked */
 #define HEALTH_ACCURACY SECOND
 
 struct daemon {
@@ -67,6 +68,7 @@ struct daemon {
 	struct ph_worker health;
 	sd_event_source *health_due;
 	char *ill; /* what the canary found amiss; NULL: it is well */
+	unsigned unchecked; /* times in a row that it could not look */
 
 	struct ph_denials denials;
 	struct ph_metrics metrics;
@@ -213,21 +215,34 @@ static void take_health(struct daemon *d, char *ill)
 
 static void apply_soon(struct daemon *d);
 
+/* NULL: out of memory. */
+static char *describe_ill(enum ph_health_result result, const char *found)
+{
+	const char *what = result == PH_HEALTH_ILL ? "what is in force does not hold" :
+						     "it cannot look";
+	char *text = NULL;
+
+	return asprintf(&text, "THE CANARY FAILED: %s: %s", what, found) < 0 ? NULL : text;
+}
+
 static void on_checked(void *user, const char *answer, size_t length)
 {
 	enum ph_health_result result = PH_HEALTH_BUSY;
 	struct daemon *d = user;
-	char *ill = NULL;
+	const char *found = "";
+	bool ill;
 
-	if (answer && length >= sizeof(result))
+	if (answer && length >= sizeof(result)) {
 		memcpy(&result, answer, sizeof(result));
-	if (result == PH_HEALTH_BUSY)
+		found = answer + sizeof(result);
+	}
+	if (result == PH_HEALTH_TRIAL)
 		return;
-	if (result == PH_HEALTH_ILL &&
-	    asprintf(&ill, "THE CANARY FAILED: what is in force does not hold: %s",
-		     answer + sizeof(result)) < 0)
-		ill = NULL;
-	take_health(d, ill);
+	d->unchecked = result == PH_HEALTH_BUSY ? d->unchecked + 1 : 0;
+	if (d->unchecked && d->unchecked < UNCHECKED_LIMIT)
+		return;
+	ill = d->unchecked || result == PH_HEALTH_ILL;
+	take_health(d, ill ? describe_ill(result, found) : NULL);
 	/* What is amiss may be mended by that; what was refused would be so again. */
 	if (result == PH_HEALTH_ILL || (result == PH_HEALTH_CHANGED && !d->report.status))
 		apply_soon(d);

@@ -6,25 +6,35 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "kernel/front.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/file.h"
 
 DEFINE_CLEANUP(struct ph_front *, front_close);
 
 #define LOCK_PATH PH_RUN_DIR "/claim.lock"
+#define LOCK_LIMIT (30 * PH_SECOND)
+#define LOCK_PAUSE 20000 /* us */
 
+/* Whoever can read the file can lock it: nobody waits for ever. */
 static int lock_offers(void)
 {
 	cleanup_close int fd = lock_file_open(LOCK_PATH);
+	uint64_t end = boot_now() + LOCK_LIMIT;
 
 	if (fd < 0)
 		return fd;
-	while (flock(fd, LOCK_EX))
-		if (errno != EINTR)
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EINTR && errno != EWOULDBLOCK)
 			return -errno;
+		if (boot_now() > end)
+			return -EBUSY;
+		(void)usleep(LOCK_PAUSE);
+	}
 	return TAKE_FD(fd);
 }
 

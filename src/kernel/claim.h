@@ -18,7 +18,7 @@ struct ph_claim_offer {
 		.lock = -1 \
 	}
 
-/* Waits until no other offer stands. 0 or -errno. */
+/* Waits until no other offer stands. 0; -EBUSY: somebody holds the lock for too long; other -errno. */
 int claim_offer(const struct ph_kernel *kernel, uint64_t id, struct ph_claim_offer *ret);
 
 /*
