@@ -71,8 +71,11 @@ static void print_socket(const struct ph_socket *socket)
 	(void)printf("  pid %d, %s, fd %d: %s", (int)socket->pid, quote_bare(&comm).text,
 		     socket->fd, socket_kind_name(socket->flow.kind));
 	if (!has_ports(socket)) {
-		(void)printf(" (family %u, type %u, protocol %u)", socket->family, socket->type,
-			     socket->protocol);
+		(void)printf(" (family %u, type %u, protocol %u)%s", socket->family, socket->type,
+			     socket->protocol,
+			     socket->family == AF_PACKET || socket->family == AF_XDP ?
+				     ", but for rings that it has mapped" :
+				     "");
 		return;
 	}
 	(void)printf(" %s", format_end(&flow->local, flow->local_port).text);
