@@ -32,6 +32,7 @@ static int load_files(struct ph_policy_set *ret, struct ph_expected *expected)
 	if (!r)
 		r = store_load_best(&edits, ret, &expected->problems, &expected->lost);
 	expected->bad_files = expected->problems.n_errors;
+	expected->waiting = edits.n;
 	return r;
 }
 

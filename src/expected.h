@@ -24,6 +24,7 @@ struct ph_expected {
 	struct ph_problems problems; /* of the policy files */
 	size_t bad_files; /* errors in them */
 	struct ph_lost lost;
+	size_t waiting; /* files of what is in force that are not in their place yet */
 	bool kept; /* a copy of what is in force is there for the next boot */
 };
 

@@ -244,8 +244,9 @@ static json_t *lost_json(const struct ph_lost *lost, bool in_force)
 /* How the policy files stand to what is in force. */
 static json_t *files_json(const struct ph_expected *expected)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:b}", "state", files_words[expected->files], "why",
-			 expected->why, "lost", lost_json(&expected->lost, false), "unreadable",
+	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:b}", "state", files_words[expected->files],
+			 "why", expected->why, "waiting", (json_int_t)expected->waiting, "lost",
+			 lost_json(&expected->lost, false), "unreadable",
 			 lost_json(&expected->lost, true), "kept", expected->kept);
 }
 
@@ -481,6 +482,7 @@ static void print_lost(const json_t *files)
 static void print_files(const json_t *object)
 {
 	const json_t *files = json_object_get(object, "files");
+	json_int_t waiting = json_integer_value(json_object_get(files, "waiting"));
 	const char *state = json_string_value(json_object_get(files, "state"));
 	json_int_t n = json_integer_value(json_object_get(object, "bad_files"));
 
@@ -490,6 +492,11 @@ static void print_files(const json_t *object)
 			"counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
 			(long long)n, n == 1 ? "" : "s");
 	print_lost(files);
+	if (waiting && !json_is_object(json_object_get(object, "trial")))
+		(void)printf("%lld policy file%s of what is in force wait%s for %s place; porthold "
+			     "apply\n",
+			     (long long)waiting, waiting == 1 ? "" : "s", waiting == 1 ? "s" : "",
+			     waiting == 1 ? "its" : "their");
 	if (!strcmp(state, files_words[PH_FILES_CHANGED]))
 		(void)printf("not applied yet: the policy files, or the resolvers, were changed "
 			     "since; porthold apply\n");
