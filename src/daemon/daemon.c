@@ -294,6 +294,13 @@ static uint64_t now_of(const struct daemon *d)
 	return now;
 }
 
+/* Unless a change waits, which is to be met sooner. */
+static void apply_later(struct daemon *d, uint64_t pause)
+{
+	if (!d->first_change)
+		apply_at(d, now_of(d) + pause);
+}
+
 /* Changes come in flocks: they are taken together, but none waits for ever. */
 static void apply_soon(struct daemon *d)
 {
@@ -356,7 +363,7 @@ static void keep_report(struct daemon *d, const struct ph_reload_report *report)
 static void put_off(struct daemon *d, const struct ph_reload_report *report, char *text)
 {
 	tell_once(&d->said, LOG_NOTICE, text);
-	apply_at(d, now_of(d) + BUSY_PAUSE);
+	apply_later(d, BUSY_PAUSE);
 	if (!d->started && !report->in_force)
 		return;
 	d->report.in_force = report->in_force;
@@ -396,7 +403,7 @@ static void take_report(struct daemon *d, const struct ph_reload_report *report,
 	d->started = true;
 	become_ready(d);
 	if (report->status == PH_EXIT_IMPOSSIBLE)
-		apply_at(d, now_of(d) + RETRY_PAUSE);
+		apply_later(d, RETRY_PAUSE);
 }
 
 static void on_applied(void *user, const char *answer, size_t length)
@@ -481,7 +488,7 @@ static void begin_apply(struct daemon *d)
 	if (r) {
 		say(LOG_ERR, "cannot begin to apply the policy files: %s", strerror(-r));
 		tell_outcome(d, PH_EXIT_IMPOSSIBLE, "cannot begin to apply the policy files\n");
-		apply_at(d, now_of(d) + RETRY_PAUSE);
+		apply_later(d, RETRY_PAUSE);
 	}
 }
 
