@@ -144,6 +144,7 @@ int attach_choose(const struct ph_apply_options *options, const struct ph_featur
 {
 	const char *path = options->attach;
 	char real[PATH_MAX];
+	size_t size;
 
 	if (!path && *recorded->attach)
 		path = recorded->attach;
@@ -162,8 +163,9 @@ int attach_choose(const struct ph_apply_options *options, const struct ph_featur
 	/* Two spellings of the root are both the root. */
 	if (realpath(path, real))
 		path = real;
-	if (strlen(path) >= PH_PATH_LEN)
+	size = strlen(path) + 1;
+	if (size > PH_PATH_LEN)
 		return fault(f, -ENAMETOOLONG, PH_EXIT_USAGE, "%s: the path is too long", path);
-	(void)snprintf(ret, PH_PATH_LEN, "%s", path);
+	memcpy(ret, path, size);
 	return 0;
 }
