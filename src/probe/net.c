@@ -87,13 +87,24 @@ int probe_socket(const struct probe_env *env, int type, int protocol)
 	return fd;
 }
 
+/* What a ring has to tell may interrupt a call; the next one waits for the same handshake. */
+static int connect_whatever_comes(int fd, const struct probe_address *target)
+{
+	int r;
+
+	do {
+		r = connect(fd, &target->any, target->length);
+	} while (r && errno == EINTR);
+	return r && errno != EISCONN ? r : 0;
+}
+
 int probe_connect(const struct probe_env *env)
 {
 	cleanup_close int fd = probe_socket(env, SOCK_STREAM, 0);
 	struct probe_address target;
 
 	probe_target(env, &target);
-	if (fd < 0 || connect(fd, &target.any, target.length) < 0)
+	if (fd < 0 || connect_whatever_comes(fd, &target) < 0)
 		return -1;
 	return TAKE_FD(fd);
 }
