@@ -38,12 +38,24 @@ PH_FUNCTION int stays_confined(const struct ph_label *label, ph_tables slot)
 	return count_scoped(&who, WITHOUT_WATCHING);
 }
 
-/* Whether anything confines the calling task now; what only watches it does not. */
-PH_FUNCTION int is_confined(ph_tables slot)
+PH_FUNCTION int is_confined_by(ph_tables slot)
 {
 	struct who who;
 
 	return identify(&who, slot) ? count_scoped(&who, WITHOUT_WATCHING) : 0;
+}
+
+/*
+ * Whether anything confines the calling task now, or will when the deadline has passed; what only watches it
+ * does not.
+ */
+static __always_inline int is_confined(const struct ph_header *header)
+{
+	const struct ph_header *next = next_header(header);
+
+	if (is_confined_by(header->slot))
+		return 1;
+	return next && is_confined_by(next->slot);
 }
 
 /*

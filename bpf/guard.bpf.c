@@ -92,12 +92,12 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 
 /*
  * A task that takes another real uid. Whoever was somebody's in a user namespace, or root, does so by its
- * own right; of the others only a program that the administrator lets them run can, as sudo does: what
- * their uid brings ends with it, and nothing else does.
+ * own right; of the others only a program of root's that the administrator lets them run can, as sudo does:
+ * what their uid brings ends with it, and nothing else does. Anybody may have a program of their own.
  */
 static __always_inline __u32 act_of_uid(const struct cred *old)
 {
-	bool by_program = old->uid.val != 0 && old->uid.val != old->euid.val;
+	bool by_program = old->uid.val != 0 && old->euid.val == 0;
 
 	return by_program && !old->user_ns->level ? ACT_PROGRAM_UID : ACT_UID;
 }
@@ -122,7 +122,7 @@ int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
 	int failed;
 
 	if (!header || !asks_for(header, PH_FEATURE_UID) || !(goes || parts(new, old)) ||
-	    !is_confined(header->slot))
+	    !is_confined(header))
 		return PH_PASS;
 	if (!wait_for_turn(TASK_READ(task, pid)))
 		return PH_NO_MEMORY;

@@ -61,7 +61,7 @@ PH_SUBPROGRAM int rename_to(struct task_struct *task, const struct ph_trait *nam
 /* If the caller is confined, whom it moves is held to what confines that one now. */
 static __always_inline __u32 act_of_mover(const struct ph_header *header)
 {
-	return is_confined(header->slot) ? ACT_MOVE : ACT_MOVED;
+	return is_confined(header) ? ACT_MOVE : ACT_MOVED;
 }
 
 /*
@@ -88,7 +88,7 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 		return 0;
 	if (!take_turn(task))
 		return 0;
-	rename_to(task, executes ? &old : &name, &old, header, is_confined(header->slot));
+	rename_to(task, executes ? &old : &name, &old, header, is_confined(header));
 	end_turn(task);
 	return 0;
 }

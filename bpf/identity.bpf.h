@@ -239,14 +239,16 @@ PH_FUNCTION int evict_for(struct ph_ids *ids, __u64 id, __u32 layer, ph_tables s
 {
 	if (!ids)
 		return layer;
-	count_health(PH_HEALTH_AUDIT_LOST);
-	if (only_watches(slot, id))
+	if (only_watches(slot, id)) {
+		count_health(PH_HEALTH_AUDIT_LOST);
 		return layer;
+	}
 	if (layer == PH_LAYER_NEW)
 		layer = has_layer(ids, PH_LAYER_EVICTED) ? PH_LAYER_NEW : PH_LAYER_EVICTED;
 	for (__u32 i = 0; i < PH_LABEL_MAX && layer != PH_LAYER_NEW; i++) {
 		if (!only_watches(slot, ids->id[i]))
 			continue;
+		count_health(PH_HEALTH_AUDIT_LOST);
 		ids->id[i] = id;
 		ids->held &= ~(1 << i);
 		ids->layers &= ~(15u << (PH_LAYER_BITS * i));
