@@ -10,6 +10,7 @@
 #include "policy/check.h"
 #include "policy/parse.h"
 #include "policy/paths.h"
+#include "policy/seal.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
@@ -161,16 +162,29 @@ static bool has_error(const struct ph_problems *problems, const char *path)
 	return false;
 }
 
+/* The copy of the file, without its seal. 0; -ENOENT; -EINVAL: it is not what was kept; other -errno. */
+static int read_kept(const char *path, char **ret, size_t *ret_len)
+{
+	cleanup_free char *kept = NULL, *text = NULL;
+	int r = kept_path(path, &kept);
+
+	if (!r)
+		r = file_read(kept, PH_FILE_SIZE_MAX + PH_SEAL_SIZE, &text, ret_len);
+	if (!r)
+		r = seal_open(text, ret_len);
+	if (!r)
+		*ret = TAKE_PTR(text);
+	return r;
+}
+
 /* What the file said when it was last in force. 0; -ENOENT: it never was; -EINVAL: the copy is bad. */
 static int load_kept(const char *path, struct ph_policy_set *set)
 {
 	cleanup_(problems_donep) struct ph_problems ignored = {};
-	cleanup_free char *kept = NULL, *text = NULL;
+	cleanup_free char *text = NULL;
 	size_t length;
-	int r = kept_path(path, &kept);
+	int r = read_kept(path, &text, &length);
 
-	if (!r)
-		r = file_read(kept, PH_FILE_SIZE_MAX, &text, &length);
 	return r ? r : policy_parse_text(path, text, length, set, &ignored);
 }
 
@@ -489,10 +503,33 @@ static int is_kept(const char *path)
 		return errno == ENOENT ? 1 : -errno;
 	if (stat(kept, &copy))
 		return errno == ENOENT ? 0 : -errno;
-	return copy.st_size == file.st_size &&
+	return copy.st_size == file.st_size + PH_SEAL_SIZE &&
 	       (copy.st_mtim.tv_sec != file.st_ctim.tv_sec ?
 			copy.st_mtim.tv_sec > file.st_ctim.tv_sec :
 			copy.st_mtim.tv_nsec >= file.st_ctim.tv_nsec);
+}
+
+/* And is what was kept, which its size and its time do not tell. */
+static int is_kept_whole(const char *path)
+{
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r = is_kept(path);
+
+	if (r != 1)
+		return r;
+	r = read_kept(path, &text, &length);
+	/* A file that is gone needs no copy. */
+	return !r || r == -ENOENT ? 1 : r == -EINVAL ? 0 : r;
+}
+
+static int write_copy(const char *kept, const char *text)
+{
+	cleanup_free char *sealed = NULL;
+	size_t length;
+	int r = seal_text(text, &sealed, &length);
+
+	return r ? r : file_write_atomic(kept, sealed, length, 0600);
 }
 
 /* What is kept already is not written again: most files do not change. */
@@ -506,10 +543,10 @@ static int keep_file(const char *path)
 		r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
 	if (r)
 		return r;
-	if (!file_read(kept, PH_FILE_SIZE_MAX, &old, &old_length) && old_length == length &&
-	    !memcmp(old, text, length))
-		return is_kept(path) == 1 || !utimensat(AT_FDCWD, kept, NULL, 0) ? 0 : -errno;
-	return file_write_atomic(kept, text, length, 0600);
+	if (read_kept(path, &old, &old_length) || old_length != length ||
+	    memcmp(old, text, length) != 0)
+		return write_copy(kept, text);
+	return is_kept(path) == 1 || !utimensat(AT_FDCWD, kept, NULL, 0) ? 0 : -errno;
 }
 
 /* One that cannot be kept is no reason to forget the others: the first failure is told. */
@@ -533,7 +570,7 @@ static int keep_directory(const char *directory, const struct ph_problems *probl
 	return r;
 }
 
-static int is_directory_kept(const char *directory)
+static int is_directory_kept(const char *directory, int (*is)(const char *path))
 {
 	cleanup_closedir DIR *dir = opendir(directory);
 	int r = 1;
@@ -549,18 +586,23 @@ static int is_directory_kept(const char *directory)
 			continue;
 		if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0)
 			return -ENOMEM;
-		r = is_kept(path);
+		r = is(path);
 	}
+	return r;
+}
+
+static int are_kept(int (*is)(const char *path))
+{
+	int r = 1;
+
+	for (size_t i = 0; r == 1 && i < sizeof(directories) / sizeof(directories[0]); i++)
+		r = is_directory_kept(directories[i], is);
 	return r;
 }
 
 int store_is_kept(void)
 {
-	int r = 1;
-
-	for (size_t i = 0; r == 1 && i < sizeof(directories) / sizeof(directories[0]); i++)
-		r = is_directory_kept(directories[i]);
-	return r;
+	return are_kept(is_kept_whole);
 }
 
 /* The file's name, if the copy is of one of this directory that is not there any more; else NULL. */
@@ -597,7 +639,7 @@ static bool is_any_gone(const char *directory)
 
 int store_is_current(void)
 {
-	int r = store_is_kept();
+	int r = are_kept(is_kept);
 
 	for (size_t i = 0; r == 1 && i < sizeof(directories) / sizeof(directories[0]); i++)
 		r = !is_any_gone(directories[i]);

@@ -12,7 +12,7 @@
 #define PH_RUN_POLICIES PH_RUN_DIR "/policy.d"
 #define PH_ETC_POLICIES "/etc/porthold/policy.d"
 
-/* Where the files are kept as they were when they were last put in force. */
+/* Where the files are kept as they were when they were last put in force, each with a seal (policy/seal.h). */
 #define PH_GOOD_POLICIES "/var/lib/porthold/good"
 
 /* Files on their way into the directories (policy/pending.h). */
@@ -87,10 +87,13 @@ int store_load_kept(struct ph_policy_set *ret);
  */
 int store_keep(const struct ph_problems *problems);
 
-/* Whether a copy of every file is kept that is not older than the file: 1, 0 or -errno. */
+/* Whether a copy of every file is kept that is whole and not older than the file: 1, 0 or -errno. */
 int store_is_kept(void);
 
-/* store_is_kept(), and no copy is left of a file that is gone: nothing was written since. */
+/*
+ * Whether nothing was written since, by the times and sizes of files and copies: 1, 0 or -errno. Also 0
+ * where a copy is left of a file that is gone.
+ */
 int store_is_current(void);
 
 /* Where `allow` keeps the policy of this name: *ret is the caller's to free. */
