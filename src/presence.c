@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,8 @@ struct names {
 
 struct look {
 	struct ph_problems *problems;
+	bool programs_alone; /* whether they are there, and no more */
+	bool mildly; /* what is wrong with a policy that is in force already is no reason to refuse anything */
 	struct names comms; /* of programs and tasks, as the kernel cuts them */
 	struct names units; /* of unit files, and of cgroups */
 };
@@ -63,9 +66,9 @@ static void look_done(struct look *look)
 
 DEFINE_CLEANUP_DONE(struct look, look_done);
 
-#define NOTE(look, severity, policy, remedy, ...)                                 \
-	problems_note((look)->problems, severity, (policy)->file, (policy)->line, \
-		      (policy)->column, remedy, __VA_ARGS__)
+#define NOTE(look, severity, policy, remedy, ...)                                                 \
+	problems_note((look)->problems, (look)->mildly ? PH_WARNING : (severity), (policy)->file, \
+		      (policy)->line, (policy)->column, remedy, __VA_ARGS__)
 
 /* --- Names */
 
@@ -377,6 +380,8 @@ static int look_at_file(struct look *look, const struct ph_policy *policy, const
 		return NOTE(look, PH_WARNING, policy, "name the program that is executed",
 			    "policy %s: %s is not executable: nothing can run it", policy->name,
 			    exe);
+	if (look->programs_alone)
+		return 0;
 	if (is_roots(exe, st))
 		return look_at_links(look, policy);
 	return NOTE(look, PH_WARNING, policy,
@@ -503,6 +508,31 @@ static int look_at_unit(struct look *look, const struct ph_policy *policy)
 		    policy->name, unit);
 }
 
+/* --- Users */
+
+/* Whom a process runs as is whose its directory of /proc is, as long as it is fit to be looked at. */
+static bool runs_something(uint32_t uid)
+{
+	cleanup_closedir DIR *dir = opendir("/proc");
+	struct stat st;
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (isdigit((unsigned char)*entry->d_name) &&
+		    !fstatat(dirfd(dir), entry->d_name, &st, 0) && st.st_uid == uid)
+			return true;
+	return false;
+}
+
+static int look_at_uid(struct look *look, const struct ph_policy *policy)
+{
+	uint32_t uid = policy->match.uid;
+
+	if (getpwuid(uid) || runs_something(uid))
+		return 0;
+	return NOTE(look, PH_WARNING, policy, "getent passwd shows the users",
+		    "policy %s: nobody has the uid %u, and nothing runs as it", policy->name, uid);
+}
+
 /* --- All of it */
 
 static int look_at_policy(struct look *look, const struct ph_policy *policy)
@@ -516,7 +546,9 @@ static int look_at_policy(struct look *look, const struct ph_policy *policy)
 		r = look_at_exe(look, policy);
 	if (!r && match->cgroup)
 		r = look_at_cgroup(look, policy);
-	return r || !match->unit ? r : look_at_unit(look, policy);
+	if (!r && match->unit)
+		r = look_at_unit(look, policy);
+	return r || !match->has_uid ? r : look_at_uid(look, policy);
 }
 
 static bool is_known(const struct ph_policy_set *known, const struct ph_policy *policy)
@@ -533,10 +565,27 @@ int presence_check(const struct ph_policy_set *set, const struct ph_policy_set *
 	size_t n_errors = problems->n_errors;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < set->n; i++)
-		if (!is_known(known, &set->policies[i]))
-			r = look_at_policy(&look, &set->policies[i]);
+	for (size_t i = 0; !r && i < set->n; i++) {
+		const struct ph_policy *policy = &set->policies[i];
+
+		look.mildly = look.programs_alone = is_known(known, policy);
+		if (!look.mildly)
+			r = look_at_policy(&look, policy);
+		else if (policy->match.exe)
+			r = look_at_exe(&look, policy);
+	}
 	if (r)
 		return r;
 	return problems->n_errors > n_errors ? -EINVAL : 0;
+}
+
+int presence_check_programs(const struct ph_policy_set *set, struct ph_problems *problems)
+{
+	struct look look = { .problems = problems, .programs_alone = true };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < set->n; i++)
+		if (set->policies[i].match.exe)
+			r = look_at_exe(&look, &set->policies[i]);
+	return r;
 }

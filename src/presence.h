@@ -9,6 +9,7 @@
  *	or in the hands of others than root: warnings.
  * comm: no program on PATH and no task of this name; the number of a process
  * cgroup, unit: not there, and no unit file either
+ * uid: of no user, and of nothing that runs
  *
  * Names are looked for where programs and units commonly lie. That is a guess, so it only warns.
  */
@@ -16,11 +17,14 @@
 #include "policy/problem.h"
 
 /*
- * Adds what is found, in the order of the set; nothing of a policy that is the same in `known` (may
- * be NULL). 0, -EINVAL where there is an error among it, or -ENOMEM.
+ * Adds what is found, in the order of the set; of a policy that is the same in `known` (may be NULL)
+ * only that its program is none, as a warning. 0, -EINVAL where there is an error among it, or -ENOMEM.
  */
 int presence_check(const struct ph_policy_set *set, const struct ph_policy_set *known,
 		   struct ph_problems *problems);
+
+/* Of policies in force: whose program is none. Errors: nothing is held by it. 0 or -ENOMEM. */
+int presence_check_programs(const struct ph_policy_set *set, struct ph_problems *problems);
 
 /* What a script begins with. */
 struct ph_script {

@@ -22,7 +22,6 @@
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_origins, origins_done);
 DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
-DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_said, said_done);
 DEFINE_CLEANUP_DONE(struct ph_sockets, sockets_done);
 
@@ -215,23 +214,23 @@ static int read_files(const struct request *request, struct ph_edits *edits,
 }
 
 /* All of what is wrong with all of them; what could not be read is told with the rest. */
-static int collect(const struct request *request, struct ph_edits *edits)
+static int collect(const struct request *request, struct ph_edits *edits,
+		   struct ph_problems *problems)
 {
-	cleanup_(problems_donep) struct ph_problems problems = {};
 	struct ph_policy_set set = {};
 	struct ph_fault f = {};
-	int r = read_files(request, edits, &problems);
+	int r = read_files(request, edits, problems);
 
 	if (!r)
 		return 0;
 	if (r == -EINVAL) {
-		(void)store_load(edits, &set, &problems);
+		(void)store_load(edits, &set, problems);
 		policy_set_done(&set);
 	}
 	(void)fault(&f, r, r == -EINVAL ? PH_EXIT_NO : PH_EXIT_IMPOSSIBLE,
 		    "nothing was changed%s%s", r == -EINVAL ? "" : ": ",
 		    r == -EINVAL ? "" : strerror(-r));
-	return report_failure(&problems, &f);
+	return report_failure(problems, &f);
 }
 
 /* --- Files that are there already */
@@ -368,34 +367,35 @@ static void print_text(const struct request *request, const struct ph_applied *a
 		(void)printf("Nothing has to be confirmed.\n");
 }
 
-static int apply_files(struct request *request, struct ph_edits *edits, struct ph_applied *ret)
+static int apply_files(struct request *request, struct ph_edits *edits, struct ph_applied *ret,
+		       struct ph_said *said)
 {
 	cleanup_(sockets_donep) struct ph_sockets refused = {};
-	cleanup_(said_donep) struct ph_said said = {
-		.most = request->json ? SIZE_MAX : PH_CHANGES_SHOWN,
-	};
 	int r;
 
 	request->apply.refused = &refused;
-	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, ret, &said);
+	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, ret, said);
 	if (r)
 		return r;
 	if (request->json) {
-		r = print_json(request, ret, said.changes);
+		r = print_json(request, ret, said->changes);
 	} else {
-		print_text(request, ret, said.changes);
+		print_text(request, ret, said->changes);
 		r = print_refused(&refused, request->apply.existing, ret->backend);
 	}
-	print_warnings(&said.remarks);
+	print_warnings(&said->remarks);
 	return r;
 }
 
 static int install_and_apply(struct request *request)
 {
 	cleanup_(edits_donep) struct ph_edits edits = {}, unchanged = {};
+	cleanup_(said_donep) struct ph_said said = {
+		.most = request->json ? SIZE_MAX : PH_CHANGES_SHOWN,
+	};
 	struct ph_lasting *lasting = &request->lasting;
 	struct ph_applied applied = {};
-	int r = collect(request, &edits);
+	int r = collect(request, &edits, &said.remarks);
 
 	if (!r)
 		r = check_places(request, &edits);
@@ -405,7 +405,7 @@ static int install_and_apply(struct request *request)
 		return r;
 	if (edits_part_unchanged(&edits, &unchanged))
 		return no_memory("apply");
-	r = apply_files(request, &edits, &applied);
+	r = apply_files(request, &edits, &applied, &said);
 	if (outcome_in_force(applied.outcome) && !request->apply.dry_run)
 		note_origins(&edits, &unchanged);
 	if (r)

@@ -97,8 +97,13 @@ static int check_paths(char **paths, const struct request *request,
 	cleanup_(policy_set_donep) struct ph_policy_set set = {}, rest = {};
 	int r = 0;
 
-	for (; *paths && (!r || r == -EINVAL); paths++)
-		r = policy_path_parse(*paths, &set, &rest, &findings->problems, &findings->files);
+	for (; *paths && (!r || r == -EINVAL); paths++) {
+		int one = policy_path_parse(*paths, &set, &rest, &findings->problems,
+					    &findings->files);
+
+		r = problems_worse(r, one);
+		r = problems_worse(r, path_warn_of_name(*paths, &findings->problems));
+	}
 	if (!r || r == -EINVAL)
 		r = check_set(&set, &rest, request, resolvers, findings);
 	if (!r || r == -EINVAL)
@@ -116,14 +121,6 @@ static int compare_places(const void *a, const void *b)
 	if (x->line != y->line)
 		return x->line < y->line ? -1 : 1;
 	return (x->column > y->column) - (x->column < y->column);
-}
-
-static json_t *problem_json(const struct ph_problem *problem)
-{
-	return json_pack("{s:s, s:i, s:i, s:s, s:s, s:s?, s:s?}", "file", problem->file, "line",
-			 (int)problem->line, "column", (int)problem->column, "severity",
-			 problem->severity == PH_ERROR ? "error" : "warning", "message",
-			 problem->message, "remedy", problem->remedy, "source", problem->source);
 }
 
 static void print_json(const struct findings *findings)

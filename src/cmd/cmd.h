@@ -108,7 +108,10 @@ int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
 
 typedef struct json_t json_t;
 
-/* The same as an object, the caller's; the exit status. */
+/* What is wrong with a policy, as an object. */
+json_t *problem_json(const struct ph_problem *problem);
+
+/* print_refused() as an object, the caller's; the exit status. */
 int refused_json(const struct ph_sockets *sockets, enum ph_existing existing, json_t **ret);
 
 /* "  door   what stays possible", a line each. */

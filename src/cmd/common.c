@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,14 @@ int report_failure(const struct ph_problems *problems, const struct ph_fault *f)
 		(void)fputs(text, stderr);
 	(void)fprintf(stderr, "porthold: %s\n", f->text);
 	return f->status;
+}
+
+json_t *problem_json(const struct ph_problem *problem)
+{
+	return json_pack("{s:s, s:i, s:i, s:s, s:s, s:s?, s:s?}", "file", problem->file, "line",
+			 (int)problem->line, "column", (int)problem->column, "severity",
+			 problem->severity == PH_ERROR ? "error" : "warning", "message",
+			 problem->message, "remedy", problem->remedy, "source", problem->source);
 }
 
 /* Arguments may hold anything; what could move a terminal's cursor is shown as \xXX. */

@@ -20,6 +20,7 @@
 #include "kernel/programs.h"
 #include "kernel/sockets.h"
 #include "policy/store.h"
+#include "presence.h"
 #include "sources.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -28,6 +29,7 @@ enum {
 	LINK_ROUNDS = 20, /* for which nothing has changed */
 	LINK_ROUNDS_MAX = 250,
 	LINK_WAIT_US = 40000,
+	PROGRAMS_SHOWN = 10, /* that are none */
 };
 
 /* Everything the verb tells, as JSON; the text is printed from it. */
@@ -49,6 +51,7 @@ struct facts {
 	struct ph_canary canary;
 	int moved; /* programs that links lead to, and did not when policies were applied */
 	uint64_t moved_policy; /* of one of them */
+	struct ph_problems programs; /* that policies in force name, and that are none */
 	int out_of_reach; /* programs that are attached, and whose pins nobody sees */
 };
 
@@ -302,12 +305,23 @@ static json_t *degraded_json(const struct facts *facts, uint64_t open, const jso
 		{ !facts->expected.kept, "no copy of the files" },
 		{ health_errors(&facts->kernel), "errors in the kernel" },
 		{ facts->moved > 0, "the link of an exe was moved" },
+		{ facts->programs.n_errors, "an exe is no program" },
 	};
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].is)
 			(void)json_array_append_new(list, json_string(reasons[i].why));
+	return list;
+}
+
+/* In the words of check. */
+static json_t *programs_json(const struct facts *facts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < facts->programs.n; i++)
+		(void)json_array_append_new(list, problem_json(&facts->programs.v[i]));
 	return list;
 }
 
@@ -322,9 +336,9 @@ static json_t *facts_json(const struct facts *facts)
 		(void)json_array_append_new(policies,
 					    policy_json(facts, &facts->expected.set.policies[i]));
 	return json_pack(
-		"{s:o, s:s?, s:o, s:b, s:s, s:I, s:b, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"files", files_json(&facts->expected), "exe_moved", moved_policy(facts),
-		"privileged", holders_json(facts), "in_force", 1, "backend",
+		"{s:o, s:s?, s:o, s:o, s:b, s:s, s:I, s:b, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"files", files_json(&facts->expected), "exe_moved", moved_policy(facts), "programs",
+		programs_json(facts), "privileged", holders_json(facts), "in_force", 1, "backend",
 		backend_name(facts->state.backend), "generation",
 		(json_int_t)facts->header.generation, "degraded", json_array_size(degraded) > 0,
 		"degraded_by", degraded, "covers", whole ? "" : facts->state.attach, "kept_sockets",
@@ -557,6 +571,32 @@ static void print_moved(const json_t *object)
 			policy);
 }
 
+static bool is_error(const json_t *problem)
+{
+	return !strcmp(json_string_value(json_object_get(problem, "severity")), "error");
+}
+
+/* What is wrong first: of what is not there yet there may be much. */
+static void print_programs(const json_t *list)
+{
+	size_t shown = 0, i;
+	json_t *problem;
+
+	for (int errors = 1; errors >= 0; errors--) {
+		json_array_foreach(list, i, problem) {
+			if (is_error(problem) != errors || shown == PROGRAMS_SHOWN)
+				continue;
+			(void)printf("%s%s; %s\n", errors ? "NOT HELD: " : "",
+				     json_string_value(json_object_get(problem, "message")),
+				     json_string_value(json_object_get(problem, "remedy")));
+			shown++;
+		}
+	}
+	if (json_array_size(list) > shown)
+		(void)printf("and %zu more; porthold status --json\n",
+			     json_array_size(list) - shown);
+}
+
 /* By name, as the last of the doors. */
 static void print_holders_of(const json_t *list)
 {
@@ -599,6 +639,7 @@ static void print_text(const json_t *object)
 	print_trial(json_object_get(object, "trial"));
 	print_files(object);
 	print_moved(object);
+	print_programs(json_object_get(object, "programs"));
 	print_canary(json_object_get(object, "canary"));
 	print_health(json_object_get(object, "health"));
 	if (*covers)
@@ -662,8 +703,12 @@ static void print_nothing(const json_t *object)
 /* Whether all that the files say is in force, and of the programs that they mean now. */
 static bool files_are_in_force(const json_t *object)
 {
-	const json_t *files = json_object_get(object, "files");
+	const json_t *files = json_object_get(object, "files"), *problem;
+	size_t i;
 
+	json_array_foreach(json_object_get(object, "programs"), i, problem)
+		if (is_error(problem))
+			return false;
 	return !strcmp(json_string_value(json_object_get(files, "state")),
 		       files_words[PH_FILES_APPLIED]) &&
 	       !json_integer_value(json_object_get(object, "bad_files")) &&
@@ -698,6 +743,7 @@ static void facts_done(struct facts *facts)
 	counters_done(&facts->counters);
 	labels_done(&facts->labels);
 	processes_done(&facts->processes);
+	problems_done(&facts->programs);
 	*facts = (struct facts){ .kernel = PH_KERNEL_NULL };
 }
 
@@ -774,7 +820,8 @@ static int gather(struct facts *facts, bool check, bool *ret_nothing, struct ph_
 	if (image && image->n_programs)
 		facts->moved = programs_moved(&facts->kernel, image, facts->header.slot,
 					      &facts->moved_policy);
-	return count(facts, f);
+	r = presence_check_programs(&facts->expected.set, &facts->programs);
+	return r ? fault(f, r, PH_EXIT_IMPOSSIBLE, "%s", strerror(-r)) : count(facts, f);
 }
 
 /* Of an apply that is at work the same could be said. */

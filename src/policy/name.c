@@ -230,6 +230,23 @@ int cgroup_check(const char *text, size_t len, struct ph_text_error *error)
 	return r < 0 ? r : check_no_cgroup_pattern(&scanner);
 }
 
+/* web@.service: what runs is an instance, which has a name behind the @. */
+static int check_no_template(struct ph_scanner *scanner, const struct ph_word *word)
+{
+	const char *at = memchr(word->text, '@', word->len);
+	struct ph_word end = { at ? at + 1 : NULL, 0, 0 };
+	struct ph_word name = { word->text, at ? (size_t)(at - word->text) : 0, 0 };
+
+	if (!at || at[1] != '.')
+		return 0;
+	end.len = word->len - name.len - 1;
+	text_wrong(scanner, 0, "%s is a template, and no process runs in one", quote(word).text);
+	return text_right(scanner,
+			  "write an instance of it, such as %s@1%s, or the slice that its "
+			  "instances run in",
+			  quote_bare(&name).text, quote_bare(&end).text);
+}
+
 int unit_check(const char *text, size_t len, struct ph_text_error *error)
 {
 	struct ph_scanner scanner = { text, len, 0, error };
@@ -258,7 +275,7 @@ int unit_check(const char *text, size_t len, struct ph_text_error *error)
 		return text_right(&scanner, "write its whole name, such as %s.service",
 				  quote_bare(&word).text);
 	}
-	return 0;
+	return check_no_template(&scanner, &word);
 }
 
 const char *comm_guarded(const char *comm)

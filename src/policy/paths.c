@@ -46,16 +46,27 @@ static bool is_nearly_policy_file(const char *name)
 	       (!strcasecmp(dot, ".yml") || !strcasecmp(dot, ".yaml"));
 }
 
-static int warn_of_other(const char *directory, const char *name, struct ph_problems *problems)
+int path_warn_of_name(const char *path, struct ph_problems *problems)
 {
-	cleanup_free char *path = NULL, *remedy = NULL;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	const char *dot = strrchr(name, '.');
+	cleanup_free char *remedy = NULL;
 
-	if (asprintf(&path, "%s/%s", directory, name) < 0 ||
-	    asprintf(&remedy, "call it %.*s.yaml", (int)(dot - name), name) < 0)
+	if (!is_nearly_policy_file(name))
+		return 0;
+	if (asprintf(&remedy, "call it %.*s.yaml", (int)(dot - name), name) < 0)
 		return -ENOMEM;
 	return problems_note(problems, PH_WARNING, path, 0, 0, remedy,
 			     "the file does not count: only *.yaml does");
+}
+
+static int warn_of_other(const char *directory, const char *name, struct ph_problems *problems)
+{
+	cleanup_free char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0)
+		return -ENOMEM;
+	return path_warn_of_name(path, problems);
 }
 
 int paths_warn_of_others(const char *directory, struct ph_problems *problems)
@@ -64,8 +75,7 @@ int paths_warn_of_others(const char *directory, struct ph_problems *problems)
 	int r = 0;
 
 	for (struct dirent *entry; dir && !r && (entry = readdir(dir));)
-		if (is_nearly_policy_file(entry->d_name))
-			r = warn_of_other(directory, entry->d_name, problems);
+		r = warn_of_other(directory, entry->d_name, problems);
 	return r;
 }
 
@@ -126,7 +136,7 @@ static int add_directory(struct ph_paths *paths, const char *path, struct ph_pro
 		free(entries[i]);
 	}
 	free(entries);
-	return r ? r : paths_warn_of_others(path, problems);
+	return problems_worse(r, paths_warn_of_others(path, problems));
 }
 
 int paths_add(struct ph_paths *paths, const char *path, struct ph_problems *problems)

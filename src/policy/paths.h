@@ -25,6 +25,9 @@ int path_check_owner(const char *path, struct ph_problems *problems);
  */
 int paths_warn_of_others(const char *directory, struct ph_problems *problems);
 
+/* The same of one file, by its name. */
+int path_warn_of_name(const char *path, struct ph_problems *problems);
+
 struct ph_paths {
 	char **v;
 	size_t n;

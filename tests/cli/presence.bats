@@ -102,6 +102,26 @@ program() { # NAME: one that runs for a while
 	silent "unit: getty@tty1.service"
 }
 
+@test "a user that nobody is, and one without a name that runs something" {
+	says 0 "uid: 3999999" "warning: policy p: nobody has the uid 3999999, and nothing runs as it; getent passwd shows the users"
+	silent "uid: 0"
+	((EUID == 0)) || return 0
+	chmod 755 .
+	program tool
+	setpriv --reuid 3999998 --clear-groups "$(type -P sleep)" 100 3>&- &
+	until [[ $(stat -c %u "/proc/$!") == 3999998 ]]; do sleep 0.05; done
+	silent "uid: 3999998"
+	kill $!
+}
+
+@test "a template of units holds nothing, and an instance of it does" {
+	printf 'porthold: 1\npolicies:\n  - {name: p, match: {unit: getty@.service}, allow: []}\n' >p.yaml
+	run -1 check p.yaml
+	[[ ${lines[0]} == "p.yaml:3:29: 'getty@.service' is a template, and no process runs in one; write an instance of it, such as getty@1.service, or the slice that its instances run in" ]] ||
+		fail "$output"
+	silent "unit: getty@tty1.service"
+}
+
 @test "what is not here is said of a file that has errors, too" {
 	cat >p.yaml <<-END
 	porthold: 1
@@ -179,6 +199,14 @@ program() { # NAME: one that runs for a while
 	[[ $output == *"d/web.yml: warning: the file does not count: only *.yaml does; call it web.yaml"* ]]
 	[[ $output == *"d/Other.YAML: warning:"*"call it Other.yaml"* ]]
 	[[ $output == *"1 file, 0 policies, 0 expectations tried: 0 errors, 2 warnings" ]]
+	# By its own name, and where there is no other.
+	run -0 check d/web.yml
+	[[ $output == "d/web.yml: warning: the file does not count: only *.yaml does; call it web.yaml"* ]] ||
+		fail "$output"
+	rm d/ok.yaml
+	run -1 check d
+	[[ $output == *"d: there is no *.yaml in this directory"* && $output == *"call it web.yaml"* ]] ||
+		fail "$output"
 }
 
 @test "explain --exe of a script speaks of what runs" {
