@@ -28,8 +28,6 @@
 
 #define LOCK_PATH PH_RUN_DIR "/lock"
 #define LOCK_TRIES 100 /* of 100 ms */
-#define RESOLV_CONF "/etc/resolv.conf"
-
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
@@ -69,11 +67,13 @@ int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
 	cleanup_(policy_set_donep) struct ph_policy_set resolved = {};
 	cleanup_free struct ph_cidr *owned = NULL;
 	struct ph_cidrs resolvers = {};
-	int r = resolvers_read(RESOLV_CONF, &resolvers);
+	int r = resolvers_read(PH_RESOLV_CONF, &resolvers, NULL);
 
 	owned = resolvers.v;
-	if (!r)
-		r = policy_set_resolve(set, &resolvers, &resolved);
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE, PH_RESOLV_CONF " cannot be read: %s",
+			     strerror(-r));
+	r = policy_set_resolve(set, &resolvers, &resolved);
 	if (!r)
 		r = canary_add_policy(&resolved);
 	if (!r)

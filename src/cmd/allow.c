@@ -16,6 +16,7 @@
 #include "policy/name.h"
 #include "policy/parse.h"
 #include "policy/print.h"
+#include "policy/resolve.h"
 #include "presence.h"
 #include "subject.h"
 #include "util/cleanup.h"
@@ -283,7 +284,12 @@ static int take_over_before(const struct request *request, struct ph_policy *pol
 static void warn_of(const struct ph_policy_set *made, bool again)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
+	struct ph_cidrs resolvers = {};
+	const char *none = NULL;
 
+	if (!resolvers_read(PH_RESOLV_CONF, &resolvers, &none))
+		free(resolvers.v);
+	(void)resolvers_warn(made, PH_RESOLV_CONF, none, &problems);
 	if (!again)
 		(void)presence_check(made, NULL, &problems);
 	warn_of_meeting(made, &problems);

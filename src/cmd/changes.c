@@ -13,8 +13,6 @@
 #include "policy/text.h"
 #include "util/cleanup.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
-
 DEFINE_CLEANUP_DONE(struct ph_diff, diff_done);
 
 static const char *text_of(const json_t *object, const char *key)
@@ -269,7 +267,7 @@ static json_t *processes_json(const struct ph_policy_set *before, const struct p
 
 	if (!diff->n)
 		return list;
-	if (!resolvers_read(RESOLV_CONF, &resolvers)) {
+	if (!resolvers_read(PH_RESOLV_CONF, &resolvers, NULL)) {
 		owned = resolvers.v;
 		/* Policies that cannot be compiled confine nobody, and apply will say why. */
 		if (!side_make(before, &resolvers, &was) && !side_make(after, &resolvers, &is) &&

@@ -15,13 +15,12 @@
 #include "presence.h"
 #include "util/cleanup.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
-
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_bench, bench_done);
 
 struct request {
 	const char *resolvers;
+	const char *none; /* why there is none among them; NULL: there is */
 	bool json;
 	bool elsewhere; /* the policies are for another machine */
 };
@@ -48,10 +47,8 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 			request->json = true;
 		else if (option == 'e')
 			request->elsewhere = true;
-		else if (access(optarg, R_OK))
-			return usage_error("check", "--resolvers %s: %s", optarg, strerror(errno));
-		else
-			request->resolvers = optarg;
+		else if (take_resolvers("check", optarg, &request->resolvers))
+			return PH_EXIT_USAGE;
 	}
 	return optind < argc ? 0 : usage_error("check", "expected PATH...");
 }
@@ -81,6 +78,8 @@ static int check_set(const struct ph_policy_set *set, const struct ph_policy_set
 	int r = policy_set_check(set, NULL, resolvers, &findings->problems);
 
 	findings->policies = set->n;
+	if (!r && !request->elsewhere)
+		r = resolvers_warn(set, request->resolvers, request->none, &findings->problems);
 	if (!r && !request->elsewhere)
 		r = check_presence(set, rest, findings);
 	if (!r || r == -EINVAL)
@@ -197,7 +196,7 @@ static int complain(const char *what, int error)
 
 int cmd_check(int argc, char **argv)
 {
-	struct request request = { .resolvers = RESOLV_CONF };
+	struct request request = { .resolvers = PH_RESOLV_CONF };
 	cleanup_free struct ph_cidr *owned = NULL;
 	struct ph_cidrs resolvers = {};
 	struct findings findings = {};
@@ -205,7 +204,7 @@ int cmd_check(int argc, char **argv)
 
 	if (r)
 		return r;
-	r = resolvers_read(request.resolvers, &resolvers);
+	r = resolvers_read(request.resolvers, &resolvers, &request.none);
 	if (r)
 		return complain(request.resolvers, r);
 	owned = resolvers.v;

@@ -96,6 +96,9 @@ int report_text_error(const char *verb, const char *text, const struct ph_text_e
 int replace_policy(const char *path, struct ph_policy *policy,
 		   const struct ph_apply_options *options, struct ph_applied *ret);
 
+/* The value of --resolvers: 0, or an exit status after a complaint. */
+int take_resolvers(const char *verb, const char *value, const char **ret);
+
 /* PH_EXIT_OK, or complains that this needs root. */
 int require_root(const char *verb);
 

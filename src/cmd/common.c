@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -102,6 +103,18 @@ int take_apply_options(const char *verb, int argc, char **argv, const char *orde
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+int take_resolvers(const char *verb, const char *value, const char **ret)
+{
+	struct stat st;
+
+	if (stat(value, &st) || access(value, R_OK))
+		return usage_error(verb, "--resolvers %s: %s", value, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return usage_error(verb, "--resolvers %s: it is no file", value);
+	*ret = value;
 	return 0;
 }
 

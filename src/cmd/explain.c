@@ -27,8 +27,6 @@
 #include "util/cleanup.h"
 #include "util/stream.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
-
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 DEFINE_CLEANUP_DONE(struct ph_script, script_done);
@@ -99,11 +97,7 @@ static int take_option(struct request *request, int option)
 	case 'P':
 		return add_path(request, optarg);
 	case 'r':
-		if (access(optarg, R_OK))
-			return usage_error("explain", "--resolvers %s: %s", optarg,
-					   strerror(errno));
-		request->resolvers = optarg;
-		return 0;
+		return take_resolvers("explain", optarg, &request->resolvers);
 	case 'j':
 		request->json = true;
 		return 0;
@@ -282,7 +276,7 @@ static int prepare(const struct request *request, struct question *question)
 	int r = load_policies(request, &question->set, &problems);
 
 	if (!r)
-		r = resolvers_read(request->resolvers, &resolvers);
+		r = resolvers_read(request->resolvers, &resolvers, NULL);
 	owned = resolvers.v;
 	if (!r)
 		r = bench_prepare(&question->set, &resolvers, &question->bench, &problems);
@@ -753,7 +747,7 @@ static int explain(const struct request *request, char **words)
 
 int cmd_explain(int argc, char **argv)
 {
-	struct request request = { .resolvers = RESOLV_CONF };
+	struct request request = { .resolvers = PH_RESOLV_CONF };
 	int r = parse_arguments(argc, argv, &request);
 
 	if (!r)

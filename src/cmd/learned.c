@@ -12,8 +12,6 @@
 #include "policy/resolve.h"
 #include "util/cleanup.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
-
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_lesson, lesson_done);
 DEFINE_CLEANUP_DONE(struct ph_usage, usage_done);
@@ -233,7 +231,7 @@ int learned_print(const struct ph_learned *learned)
 	cleanup_free struct ph_sight *sights = NULL;
 	cleanup_free struct ph_cidr *owned = NULL;
 	size_t n = 0;
-	int r = resolvers_read(RESOLV_CONF, &terms.resolvers);
+	int r = resolvers_read(PH_RESOLV_CONF, &terms.resolvers, NULL);
 
 	if (r)
 		return complain(r);

@@ -12,7 +12,6 @@
 #include "presence.h"
 #include "util/cleanup.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
 #define WARNINGS_SHOWN 20u
 #define DNS_PORT 53
 
@@ -63,15 +62,19 @@ int find_remarks(const struct ph_policy_set *set, const struct ph_policy_set *kn
 {
 	cleanup_free struct ph_cidr *owned = NULL;
 	struct ph_cidrs resolvers = {};
+	const char *none = NULL;
 	int r, presence;
 
 	/* Without resolvers nothing is said of DNS. */
-	if (!resolvers_read(RESOLV_CONF, &resolvers))
+	if (!resolvers_read(PH_RESOLV_CONF, &resolvers, &none))
 		owned = resolvers.v;
 	presence = presence_check(set, known, ret);
 	r = meeting_check(set, known, ret);
 	if (!r)
 		r = policy_set_check(set, known, &resolvers, ret);
+	/* Also of policies that are the same: what the word in them means is not. */
+	if (!r)
+		r = resolvers_warn(set, PH_RESOLV_CONF, none, ret);
 	if (!r)
 		r = paths_warn_of_others(PH_ETC_POLICIES, ret);
 	if (!r)

@@ -9,10 +9,10 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "policy/resolve.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
 #define TEMPORARY ".porthold-" /* of file_write_atomic() */
 
 #define MASK                                                                                 \
@@ -100,7 +100,7 @@ int watch_open(const char *settings, struct ph_watch *ret)
 	if (!r)
 		r = add_file(&watch, settings);
 	if (!r)
-		r = add_file(&watch, RESOLV_CONF);
+		r = add_file(&watch, PH_RESOLV_CONF);
 	if (r)
 		return r;
 	watch_done(ret);

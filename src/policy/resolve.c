@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/check.h"
 #include "policy/cidr.h"
 #include "policy/resolve.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
 #define RESOLV_CONF_SIZE_MAX (1U << 20)
+#define READ_TRIES 5
 
 DEFINE_CLEANUP_DONE(struct ph_rule, rule_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
@@ -60,7 +62,8 @@ static bool parse_line(const char *line, size_t len, struct ph_cidr *ret)
 	return true;
 }
 
-int resolvers_parse(const char *text, size_t len, struct ph_cidrs *ret)
+/* *ret_none: there is none in it. */
+static int parse_lines(const char *text, size_t len, struct ph_cidrs *ret, bool *ret_none)
 {
 	cleanup_free struct ph_cidr *found = malloc(PH_RESOLVERS_MAX * sizeof(*found));
 	struct ph_cidrs list = { found, 0 };
@@ -75,7 +78,8 @@ int resolvers_parse(const char *text, size_t len, struct ph_cidrs *ret)
 		list.n += parse_line(text + i, shown, &found[list.n]);
 		i += n + 1;
 	}
-	if (list.n == 0) {
+	*ret_none = list.n == 0;
+	if (*ret_none) {
 		memcpy(found, local_resolvers, sizeof(local_resolvers));
 		list.n = sizeof(local_resolvers) / sizeof(local_resolvers[0]);
 	}
@@ -84,15 +88,83 @@ int resolvers_parse(const char *text, size_t len, struct ph_cidrs *ret)
 	return 0;
 }
 
-int resolvers_read(const char *path, struct ph_cidrs *ret)
+int resolvers_parse(const char *text, size_t len, struct ph_cidrs *ret)
+{
+	bool none;
+
+	return parse_lines(text, len, ret, &none);
+}
+
+/* What keeps it from being read, and will as long as it is what it is; NULL: something else does. */
+static const char *unfit(int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ENOTDIR:
+		return "is not there";
+	case -ELOOP:
+		return "is a link that leads nowhere";
+	case -EISDIR:
+		return "is a directory";
+	case -ENOTSUP:
+		return "is no file";
+	case -EFBIG:
+		return "is too large";
+	default:
+		return NULL;
+	}
+}
+
+/* Who writes it anew does so in a moment. */
+static int read_text(const char *path, char **ret, size_t *ret_len)
+{
+	int r = -ESTALE;
+
+	for (int i = 0; i < READ_TRIES && r == -ESTALE; i++)
+		r = file_read(path, RESOLV_CONF_SIZE_MAX, ret, ret_len);
+	return r;
+}
+
+int resolvers_read(const char *path, struct ph_cidrs *ret, const char **ret_none)
 {
 	cleanup_free char *text = NULL;
+	const char *why = NULL;
 	size_t len = 0;
-	int r = file_read(path, RESOLV_CONF_SIZE_MAX, &text, &len);
+	bool none;
+	int r = read_text(path, &text, &len);
 
-	if (r < 0 && r != -ENOENT)
+	if (r)
+		why = unfit(r);
+	if (r && !why)
 		return r;
-	return resolvers_parse(text ? text : "", len, ret);
+	r = parse_lines(text ? text : "", len, ret, &none);
+	if (ret_none)
+		*ret_none = why ? why : none ? "names no nameserver" : NULL;
+	return r;
+}
+
+static const struct ph_rule *find_dns(const struct ph_policy *policy)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].kind == PH_RULE_DNS)
+			return &policy->rules[i];
+	return NULL;
+}
+
+int resolvers_warn(const struct ph_policy_set *set, const char *path, const char *none,
+		   struct ph_problems *problems)
+{
+	for (size_t i = 0; none && i < set->n; i++) {
+		const struct ph_rule *rule = find_dns(&set->policies[i]);
+
+		if (rule)
+			return problems_note(problems, PH_WARNING, set->policies[i].file,
+					     rule->line, rule->column,
+					     "name one there, and porthold apply",
+					     "dns means 127.0.0.1 and ::1 alone: %s %s", path,
+					     none);
+	}
+	return 0;
 }
 
 /* Adds the rules of the NULL-ended list, with the given remote addresses unless that is NULL. */

@@ -7,16 +7,27 @@
  * origin of the keyword.
  */
 #include "policy/policy.h"
+#include "policy/problem.h"
 
 #define PH_RESOLVERS_MAX 64U
+
+/* What dns means, unless somebody names another file. */
+#define PH_RESOLV_CONF "/etc/resolv.conf"
 
 /*
  * The nameserver lines of a resolv.conf: what cannot be read as an address is skipped, a zone
  * (fe80::1%eth0) is dropped, a file without any means 127.0.0.1 and ::1, as the C library has it.
- * *ret is sorted, each address once, the caller's to free (ret->v). A missing file counts as empty.
+ * *ret is sorted, each address once, the caller's to free (ret->v). What is no file, or not there,
+ * counts as an empty one.
  */
-int resolvers_read(const char *path, struct ph_cidrs *ret);
 int resolvers_parse(const char *text, size_t len, struct ph_cidrs *ret);
+
+/* *ret_none (may be NULL): what about the file has it name none, as "is a directory"; NULL: it does. */
+int resolvers_read(const char *path, struct ph_cidrs *ret, const char **ret_none);
+
+/* Warns of a rule that says dns where the file names none, the first in the set. 0 or -ENOMEM. */
+int resolvers_warn(const struct ph_policy_set *set, const char *path, const char *none,
+		   struct ph_problems *problems);
 
 /* A copy of the policy with plain rules only. Without resolvers, dns becomes nothing. */
 int policy_resolve(const struct ph_policy *policy, const struct ph_cidrs *resolvers,

@@ -323,7 +323,7 @@ static void test_resolve(void **state)
 	assert_int_equal(resolved.n_rules, ELEMENTS(expected) - 2);
 	policy_done(&resolved);
 	free(resolvers.v);
-	assert_int_equal(resolvers_read("/nonexistent/resolv.conf", &resolvers), 0);
+	assert_int_equal(resolvers_read("/nonexistent/resolv.conf", &resolvers, NULL), 0);
 	assert_int_equal(resolvers.n, 2);
 	free(resolvers.v);
 	policy_set_done(&set);
