@@ -203,40 +203,10 @@ static const char *const interpreters[] = {
 	"pwsh",	  "pypy", "python", "ruby",	"sh",	  "tclsh",   "zsh",  NULL,
 };
 
-static const char *const kernel_threads[] = {
-	"cpuhp",      "idle_inject", "irq",	    "jbd2",	  "kauditd",	 "kblockd",
-	"kcompactd",  "kdevtmpfs",   "khugepaged",  "khungtaskd", "kintegrityd", "ksmd",
-	"ksoftirqd",  "kswapd",	     "kthreadd",    "kthrotld",	  "kworker",	 "migration",
-	"oom_reaper", "rcu_gp",	     "rcu_preempt", "rcu_sched",  "scsi_eh",	 "watchdogd",
-	"xfsaild",    NULL,
-};
-
-/* Whether the first len bytes of the name are on the list, with or without the tail of them. */
-static bool is_listed(const char *const *list, const char *name, size_t len, const char *tail)
-{
-	size_t body = len;
-
-	while (body && strchr(tail, name[body - 1]))
-		body--;
-	for (; *list; list++) {
-		size_t n = strlen(*list);
-
-		if ((n == len || n == body) && !memcmp(*list, name, n))
-			return true;
-	}
-	return false;
-}
-
 /* python3.11, ruby3.1, php8.2: the number does not count. */
 static bool is_interpreter(const char *name)
 {
-	return is_listed(interpreters, name, strlen(name), "0123456789.");
-}
-
-/* kworker, kswapd0, scsi_eh_0, irq-24: nor do numbers here. */
-static bool is_kernel_thread(const char *name)
-{
-	return is_listed(kernel_threads, name, strlen(name), "0123456789_-");
+	return name_is_listed(interpreters, name, strlen(name), "0123456789.");
 }
 
 static int check_interpreter(struct check *check, const struct ph_policy *policy)
@@ -262,7 +232,7 @@ static int check_name(struct check *check, const struct ph_policy *policy)
 			"policy %s: the name is that of porthold's selftest, whose denials "
 			"no event tells",
 			policy->name);
-	if (is_kernel_thread(match->comm))
+	if (comm_is_of_kernel(match->comm, strlen(match->comm)))
 		return WARN_POLICY(check, policy, "name a program",
 				   "policy %s: %s is the name of a thread of the kernel, which no "
 				   "policy confines",

@@ -15,6 +15,8 @@
 #include "policy/name.h"
 #include "policy/text.h"
 
+#define STARTING 3 /* kinds of units, the first of them, that start services */
+
 /* Not empty, UTF-8, and one line without controls. */
 static int check_text(struct ph_scanner *scanner, const char *what)
 {
@@ -86,29 +88,85 @@ static int check_no_pattern(struct ph_scanner *scanner, const char *what, const 
 	return text_right(scanner, "%s", remedy);
 }
 
+static const char *const kernel_threads[] = {
+	"cpuhp",      "idle_inject", "irq",	    "jbd2",	  "kauditd",	 "kblockd",
+	"kcompactd",  "kdevtmpfs",   "khugepaged",  "khungtaskd", "kintegrityd", "ksmd",
+	"ksoftirqd",  "kswapd",	     "kthreadd",    "kthrotld",	  "kworker",	 "migration",
+	"oom_reaper", "rcu_gp",	     "rcu_preempt", "rcu_sched",  "scsi_eh",	 "watchdogd",
+	"xfsaild",    NULL,
+};
+
+bool name_is_listed(const char *const *list, const char *name, size_t len, const char *tail)
+{
+	size_t body = len;
+
+	while (body && strchr(tail, name[body - 1]))
+		body--;
+	for (; *list; list++) {
+		size_t n = strlen(*list);
+
+		if ((n == len || n == body) && !memcmp(*list, name, n))
+			return true;
+	}
+	return false;
+}
+
+/* kswapd0, scsi_eh_0, irq/24-ahci, and with the brackets of ps: numbers do not count. */
+bool comm_is_of_kernel(const char *name, size_t len)
+{
+	const char *slash;
+
+	if (len > 2 && name[0] == '[' && name[len - 1] == ']') {
+		name++;
+		len -= 2;
+	}
+	slash = memchr(name, '/', len);
+	return name_is_listed(kernel_threads, name, slash ? (size_t)(slash - name) : len,
+			      "0123456789_-");
+}
+
+/* A name without a slash and without brackets could be anybody's. */
+static int check_not_of_kernel(struct ph_scanner *scanner, const struct ph_word *word)
+{
+	if ((*word->text != '[' && !memchr(word->text, '/', word->len)) ||
+	    !comm_is_of_kernel(word->text, word->len))
+		return 0;
+	text_wrong(scanner, 0, "%s is a thread of the kernel, which no policy confines",
+		   quote(word).text);
+	return text_right(scanner, "name a program");
+}
+
+static int check_no_path(struct ph_scanner *scanner, const struct ph_word *word)
+{
+	const char *slash = memrchr(word->text, '/', word->len);
+	struct ph_word base = {};
+
+	if (!slash)
+		return 0;
+	base.text = slash + 1;
+	base.len = (size_t)(word->text + word->len - base.text);
+	text_wrong(scanner, 0, "%s is a path, not a process name", quote(word).text);
+	if (base.len == 0 || base.len > PH_COMM_MAX)
+		return text_right(
+			scanner,
+			"write the name of the process, or exe: and the path of its program");
+	return text_right(scanner, "write %s for the process name, or exe: %s for the program file",
+			  quote_bare(&base).text,
+			  *word->text == '/' ? quote_bare(word).text : "/its/whole/path");
+}
+
 int comm_check(const char *text, size_t len, struct ph_text_error *error)
 {
 	struct ph_scanner scanner = { text, len, 0, error };
-	struct ph_word word = { text, len, 0 }, base = word, kept = word;
-	const char *slash = len ? memrchr(text, '/', len) : NULL;
-	int r;
+	struct ph_word word = { text, len, 0 }, kept = word;
+	int r = check_text(&scanner, "process name");
 
-	r = check_text(&scanner, "process name");
+	if (!r)
+		r = check_not_of_kernel(&scanner, &word);
+	if (!r)
+		r = check_no_path(&scanner, &word);
 	if (r < 0)
 		return r;
-	if (slash) {
-		base.len = (size_t)(text + len - slash - 1);
-		base.text = slash + 1;
-		text_wrong(&scanner, 0, "%s is a path, not a process name", quote(&word).text);
-		if (base.len == 0 || base.len > PH_COMM_MAX)
-			return text_right(
-				&scanner,
-				"write the name of the process, or exe: and the path of its program");
-		return text_right(&scanner,
-				  "write %s for the process name, or exe: %s for the program file",
-				  quote_bare(&base).text,
-				  text[0] == '/' ? quote_bare(&word).text : "/its/whole/path");
-	}
 	if (len > PH_COMM_MAX) {
 		kept.len = PH_COMM_MAX;
 		text_wrong(&scanner, 0,
@@ -205,29 +263,80 @@ static int check_no_cgroup_pattern(struct ph_scanner *scanner)
 	return check_no_pattern(scanner, "cgroup", remedy);
 }
 
+/* Takes the folder from the head of the path, if it is there. */
+static bool word_cut(struct ph_word *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	if (path->len < n || memcmp(path->text, folder, n) != 0 ||
+	    (path->len > n && path->text[n] != '/'))
+		return false;
+	path->text += n;
+	path->len -= n;
+	return true;
+}
+
+/* /sys/fs/cgroup, and unified below it where cgroups of both versions are mounted. */
+static int check_no_mount(struct ph_scanner *scanner)
+{
+	static const char mount[] = "/sys/fs/cgroup", second[] = "/unified";
+	struct ph_word rest = { scanner->text, scanner->len, 0 };
+
+	if (!word_cut(&rest, mount))
+		return 0;
+	(void)word_cut(&rest, second);
+	text_wrong(scanner, 0, "the cgroup holds the place where cgroups are mounted");
+	if (rest.len < 2)
+		return text_right(scanner, "name one below it, such as /system.slice/web.service");
+	return text_right(scanner, "write it from there on: %s", quote_bare(&rest).text);
+}
+
 int cgroup_check(const char *text, size_t len, struct ph_text_error *error)
 {
-	static const char mount[] = "/sys/fs/cgroup/";
 	struct ph_scanner scanner = { text, len, 0, error };
 	struct ph_word word = { text, len, 0 };
 	int r = check_text(&scanner, "cgroup");
 
 	if (r == 0)
 		r = check_length(&scanner, "cgroup", PH_CGROUP_MAX);
+	if (r == 0)
+		r = check_no_mount(&scanner);
 	if (r < 0)
 		return r;
-	if (len > sizeof(mount) - 1 && memcmp(text, mount, sizeof(mount) - 1) == 0) {
-		word.text += sizeof(mount) - 2;
-		word.len -= sizeof(mount) - 2;
-		text_wrong(&scanner, 0, "the cgroup holds the place where cgroups are mounted");
-		return text_right(&scanner, "write it from there on: %s", quote_bare(&word).text);
-	}
 	if (word_is(&word, "/")) {
 		text_wrong(&scanner, 0, "every process is in the cgroup '/'");
 		return text_right(&scanner, "name one below it, such as /system.slice/web.service");
 	}
 	r = check_path(&scanner, "cgroup", "/system.slice/web.service");
 	return r < 0 ? r : check_no_cgroup_pattern(&scanner);
+}
+
+/* What starts a service is a unit of its own, and so is what is mounted or reached. */
+static int check_runs(struct ph_scanner *scanner, const struct ph_word *word)
+{
+	static const char *const kinds[] = { "socket", "timer",	    "path", "target",
+					     "mount",  "automount", "swap", "device" };
+	const char *dot = memrchr(word->text, '.', word->len);
+	struct ph_word name = { word->text, dot ? (size_t)(dot - word->text) : 0, 0 };
+	struct ph_word end = {};
+
+	if (!dot)
+		return 0;
+	end.text = dot + 1;
+	end.len = word->len - name.len - 1;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (!word_is(&end, kinds[i]))
+			continue;
+		text_wrong(scanner, 0, "%s is a %s unit, in which no service runs",
+			   quote(word).text, kinds[i]);
+		if (i < STARTING)
+			return text_right(scanner,
+					  "name the unit that it starts, most often %s.service",
+					  quote_bare(&name).text);
+		return text_right(scanner,
+				  "name a service, a scope, or a slice that holds several");
+	}
+	return 0;
 }
 
 /* web@.service: what runs is an instance, which has a name behind the @. */
@@ -268,6 +377,9 @@ int unit_check(const char *text, size_t len, struct ph_text_error *error)
 			&scanner,
 			"write the unit's name, such as web.service, or cgroup: and the path");
 	}
+	r = check_runs(&scanner, &word);
+	if (r < 0)
+		return r;
 	if (!ends_with(&word, ".service") && !ends_with(&word, ".scope") &&
 	    !ends_with(&word, ".slice")) {
 		text_wrong(&scanner, 0, "the unit %s does not end in .service, .scope or .slice",

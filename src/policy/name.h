@@ -21,6 +21,12 @@ const char *comm_guarded(const char *comm);
 /* The same of what matches by name alone: in a part of the machine, a name may be somebody else's. */
 const char *match_guarded(const struct ph_match *match);
 
+/* Whether the first len bytes of the name are on the list, with or without what ends it of the tail. */
+bool name_is_listed(const char *const *list, const char *name, size_t len, const char *tail);
+
+/* Whether threads of the kernel are called so, also as ps shows them: [kworker/0:1]. */
+bool comm_is_of_kernel(const char *name, size_t len);
+
 int uid_parse(const char *text, size_t len, uint32_t *ret, struct ph_text_error *error);
 
 #endif

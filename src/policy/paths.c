@@ -2,6 +2,7 @@
 #include "policy/paths.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "policy/check.h"
 #include "policy/parse.h"
+#include "policy/store.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
@@ -19,6 +21,13 @@ bool is_policy_file(const char *name)
 	size_t length = strlen(name);
 
 	return *name != '.' && length > 5 && !strcmp(name + length - 5, ".yaml");
+}
+
+static bool path_is_directory(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
 bool path_is_ours(const char *path)
@@ -35,6 +44,21 @@ int path_check_owner(const char *path, struct ph_problems *problems)
 	return problems_refuse(problems, path,
 			       "look at what it says, then chown root and chmod go-w it",
 			       "others than root may write here, and so say whom policies confine");
+}
+
+int path_check_place(const char *path, struct ph_problems *problems)
+{
+	static const char *const directories[] = { PH_ETC_POLICIES, PH_RUN_POLICIES };
+	cleanup_free char *copy = strdup(path), *real = NULL;
+
+	if (!copy)
+		return -ENOMEM;
+	/* A link in there counts, whatever it leads to. */
+	real = realpath(path_is_directory(path) ? path : dirname(copy), NULL);
+	for (size_t i = 0; real && i < sizeof(directories) / sizeof(directories[0]); i++)
+		if (!strcmp(real, directories[i]))
+			return path_check_owner(path, problems);
+	return 0;
 }
 
 /* web.yml, web.YAML: whoever wrote it takes it for a policy. */
@@ -141,9 +165,7 @@ static int add_directory(struct ph_paths *paths, const char *path, struct ph_pro
 
 int paths_add(struct ph_paths *paths, const char *path, struct ph_problems *problems)
 {
-	struct stat st;
-
-	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+	if (path_is_directory(path))
 		return add_directory(paths, path, problems);
 	return append(paths, strdup(path));
 }
@@ -154,8 +176,12 @@ int policy_path_parse(const char *path, struct ph_policy_set *set, struct ph_pol
 	cleanup_(paths_donep) struct ph_paths paths = {};
 	int r = paths_add(&paths, path, problems);
 
-	for (size_t i = 0; i < paths.n; i++)
+	if (path_is_directory(path))
+		r = problems_worse(r, path_check_place(path, problems));
+	for (size_t i = 0; i < paths.n; i++) {
+		r = problems_worse(r, path_check_place(paths.v[i], problems));
 		r = problems_worse(r, policy_parse_file_rest(paths.v[i], set, rest, problems));
+	}
 	if (files)
 		*files += paths.n;
 	return r;

@@ -28,6 +28,9 @@ int paths_warn_of_others(const char *directory, struct ph_problems *problems);
 /* The same of one file, by its name. */
 int path_warn_of_name(const char *path, struct ph_problems *problems);
 
+/* path_check_owner() of what lies in a policy directory, or is one; elsewhere it is copied from, and free. */
+int path_check_place(const char *path, struct ph_problems *problems);
+
 struct ph_paths {
 	char **v;
 	size_t n;
