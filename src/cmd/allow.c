@@ -262,13 +262,12 @@ static int take_over(const struct request *request, const struct ph_policy *befo
 /* By the file that counts now. 0 or -ENOMEM. */
 static int take_over_before(const struct request *request, struct ph_policy *policy)
 {
-	static const char *const directories[] = { PH_RUN_POLICIES, PH_ETC_POLICIES };
 	int r = 0;
 
-	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++) {
+	for (size_t i = 0; !r && i < PH_DIRECTORIES; i++) {
 		cleanup_(policy_set_donep) struct ph_policy_set set = {};
 
-		r = read_own(directories[i], request->name, &set);
+		r = read_own(ph_directories[i], request->name, &set);
 		if (r == 1)
 			return take_over(request, &set.policies[0], policy);
 	}
@@ -472,13 +471,12 @@ static int find_owner(const char *path, const char *name)
 /* What people have written stays, unless they ask for it: *ret_theirs, the caller's to free. */
 static int list_files(const char *name, bool theirs_too, struct ph_edits *ret, char **ret_theirs)
 {
-	static const char *const directories[] = { PH_RUN_POLICIES, PH_ETC_POLICIES };
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < sizeof(directories) / sizeof(directories[0]); i++) {
+	for (size_t i = 0; r >= 0 && i < PH_DIRECTORIES; i++) {
 		cleanup_free char *path = NULL;
 
-		r = store_path(directories[i], name, &path);
+		r = store_path(ph_directories[i], name, &path);
 		if (!r)
 			r = find_owner(path, name);
 		if (r == OWNER_PORTHOLD || (r == OWNER_PERSON && theirs_too)) {

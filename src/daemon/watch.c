@@ -86,7 +86,6 @@ int watch_open(const char *settings, struct ph_watch *ret)
 {
 	/* From the outside in: what comes later lies in what is watched already. */
 	static const char *const steps[] = { "/etc/porthold", PH_ETC_POLICIES, PH_RUN_POLICIES };
-	static const char *const directories[] = { PH_ETC_POLICIES, PH_RUN_POLICIES };
 	cleanup_(watch_donep) struct ph_watch watch = PH_WATCH_NULL;
 	int r = 0;
 
@@ -95,8 +94,8 @@ int watch_open(const char *settings, struct ph_watch *ret)
 		return -errno;
 	for (size_t i = 0; !r && i < sizeof(steps) / sizeof(steps[0]); i++)
 		r = add_entry(&watch, steps[i]);
-	for (size_t i = 0; !r && i < sizeof(directories) / sizeof(directories[0]); i++)
-		r = add(&watch, directories[i], NULL);
+	for (size_t i = 0; !r && i < PH_DIRECTORIES; i++)
+		r = add(&watch, ph_directories[i], NULL);
 	if (!r)
 		r = add_file(&watch, settings);
 	if (!r)

@@ -48,15 +48,14 @@ int path_check_owner(const char *path, struct ph_problems *problems)
 
 int path_check_place(const char *path, struct ph_problems *problems)
 {
-	static const char *const directories[] = { PH_ETC_POLICIES, PH_RUN_POLICIES };
 	cleanup_free char *copy = strdup(path), *real = NULL;
 
 	if (!copy)
 		return -ENOMEM;
 	/* A link in there counts, whatever it leads to. */
 	real = realpath(path_is_directory(path) ? path : dirname(copy), NULL);
-	for (size_t i = 0; real && i < sizeof(directories) / sizeof(directories[0]); i++)
-		if (!strcmp(real, directories[i]))
+	for (size_t i = 0; real && i < PH_DIRECTORIES; i++)
+		if (!strcmp(real, ph_directories[i]))
 			return path_check_owner(path, problems);
 	return 0;
 }

@@ -17,7 +17,7 @@
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
-static const char *const directories[] = { PH_ETC_POLICIES, PH_RUN_POLICIES };
+const char *const ph_directories[PH_DIRECTORIES] = { PH_RUN_POLICIES, PH_ETC_POLICIES };
 
 /* --- Edits */
 
@@ -595,8 +595,8 @@ static int are_kept(int (*is)(const char *path))
 {
 	int r = 1;
 
-	for (size_t i = 0; r == 1 && i < sizeof(directories) / sizeof(directories[0]); i++)
-		r = is_directory_kept(directories[i], is);
+	for (size_t i = 0; r == 1 && i < PH_DIRECTORIES; i++)
+		r = is_directory_kept(ph_directories[i], is);
 	return r;
 }
 
@@ -641,8 +641,8 @@ int store_is_current(void)
 {
 	int r = are_kept(is_kept);
 
-	for (size_t i = 0; r == 1 && i < sizeof(directories) / sizeof(directories[0]); i++)
-		r = !is_any_gone(directories[i]);
+	for (size_t i = 0; r == 1 && i < PH_DIRECTORIES; i++)
+		r = !is_any_gone(ph_directories[i]);
 	return r;
 }
 
@@ -650,12 +650,12 @@ int store_keep(const struct ph_problems *problems)
 {
 	int r = mkdir_parents(PH_GOOD_POLICIES, 0700), one;
 
-	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
-		if (!is_sure(directories[i]))
+	for (size_t i = 0; i < PH_DIRECTORIES; i++) {
+		if (!is_sure(ph_directories[i]))
 			continue;
-		one = keep_directory(directories[i], problems);
+		one = keep_directory(ph_directories[i], problems);
 		r = r ? r : one;
-		forget_gone(directories[i]);
+		forget_gone(ph_directories[i]);
 	}
 	return r;
 }

@@ -12,6 +12,10 @@
 #define PH_RUN_POLICIES PH_RUN_DIR "/policy.d"
 #define PH_ETC_POLICIES "/etc/porthold/policy.d"
 
+/* Both of them; what stands in the first overrules what stands in the second. */
+#define PH_DIRECTORIES 2
+extern const char *const ph_directories[PH_DIRECTORIES];
+
 /* Where the files are kept as they were when they were last put in force, each with a seal (policy/seal.h). */
 #define PH_GOOD_POLICIES "/var/lib/porthold/good"
 
