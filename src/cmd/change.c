@@ -7,10 +7,12 @@
 #include "cmd/lookout.h"
 #include "policy/check.h"
 #include "policy/mark.h"
+#include "policy/parse.h"
 #include "policy/print.h"
 #include "service.h"
 #include "util/cleanup.h"
 #include "util/file.h"
+#include "util/stream.h"
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_lost, lost_done);
@@ -106,6 +108,7 @@ void said_done(struct ph_said *said)
 {
 	json_decref(said->changes);
 	free(said->overrules);
+	free(said->lost);
 	problems_done(&said->remarks);
 }
 
@@ -190,6 +193,38 @@ static int refuse_second(const struct ph_policy_set *set, const char *name, cons
 	return PH_EXIT_NO;
 }
 
+/* Those in the file but one of this name (NULL: all), with commas; NULL: there are none, or it is bad. */
+static char *list_policies(const char *path, const char *but)
+{
+	cleanup_(problems_donep) struct ph_problems ignored = {};
+	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	cleanup_(stream_donep) struct ph_stream stream = {};
+	const char *separator = "";
+	char *text = NULL;
+
+	if (policy_parse_file(path, &set, &ignored) || stream_begin(&stream))
+		return NULL;
+	for (size_t i = 0; i < set.n; i++) {
+		if (but && !strcmp(set.policies[i].name, but))
+			continue;
+		(void)fprintf(stream.file, "%s%s", separator, set.policies[i].name);
+		separator = ", ";
+	}
+	return *separator && !stream_end(&stream, &text) ? text : NULL;
+}
+
+static void refuse_file(const char *path)
+{
+	cleanup_free char *policies = list_policies(path, NULL);
+	bool several = policies && strchr(policies, ',');
+
+	(void)fprintf(stderr,
+		      "porthold: %s stands in the way: porthold did not write it, or it was edited "
+		      "since%s%s. Nothing was changed; move it away, or remove or replace it with "
+		      "--force\n",
+		      path, several ? "; it holds the policies " : "", several ? policies : "");
+}
+
 int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *options)
 {
 	int refused = PH_EXIT_OK;
@@ -204,12 +239,7 @@ int refuse_foreign(const struct ph_edits *edits, const struct ph_apply_options *
 			(void)fprintf(stderr, "porthold: %s cannot be read: %s\n", edit->path,
 				      strerror(-r));
 		else
-			(void)fprintf(
-				stderr,
-				"porthold: %s stands in the way: porthold did not write it, or "
-				"it was edited since. Nothing was changed; move it away, or "
-				"remove or replace it with --force\n",
-				edit->path);
+			refuse_file(edit->path);
 		refused = r < 0 && r != -EISDIR ? PH_EXIT_IMPOSSIBLE : PH_EXIT_NO;
 	}
 	return refused;
@@ -254,8 +284,27 @@ static int say_besides(const struct ph_policy_set *set, const struct ph_edits *e
 	return PH_EXIT_OK;
 }
 
+/* Of files that people wrote, and want replaced. */
+static int say_lost(const struct ph_edits *edits, const char *name, struct ph_said *said)
+{
+	cleanup_(stream_donep) struct ph_stream stream = {};
+
+	if (stream_begin(&stream))
+		return out_of_memory();
+	for (size_t i = 0; i < edits->n; i++) {
+		cleanup_free char *policies = list_policies(edits->v[i].path, name);
+
+		if (policies)
+			(void)fprintf(stream.file, "With %s as it was went policies: %s\n",
+				      edits->v[i].path, policies);
+	}
+	return stream_end(&stream, &said->lost) ? out_of_memory() : PH_EXIT_OK;
+}
+
 void print_besides(const struct ph_said *said)
 {
+	if (said->lost)
+		(void)fputs(said->lost, stdout);
 	if (said->overrules)
 		(void)printf("This overrules %s.\n", said->overrules);
 	if (!json_array_size(json_object_get(said->changes, "policies")))
@@ -276,6 +325,8 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 		r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
 	if (!r && policy)
 		r = refuse_second(&set, policy->name, edits->v[0].path);
+	if (!r && policy && said && options->replace)
+		r = say_lost(edits, policy->name, said);
 	if (!r && policy)
 		r = put_into(&set, policy, &edits->v[0], said);
 	if (!r && said)

@@ -24,6 +24,7 @@ enum ph_bad_files {
 struct ph_said {
 	size_t most;
 	json_t *changes;
+	char *lost; /* what stood in replaced files besides the policy, in words, or NULL */
 	char *overrules; /* FILE:LINE of a policy that a new one of its name overrules, or NULL */
 	struct ph_problems remarks; /* of the policies that change, for print_warnings() */
 };
