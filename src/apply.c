@@ -56,7 +56,11 @@ int apply_lock(struct ph_fault *f)
 	cleanup_close int fd = apply_lock_only(f);
 	int r = fd < 0 ? fd : trial_settle(f);
 
-	return r ? r : TAKE_FD(fd);
+	if (r)
+		return r;
+	store_tidy();
+	(void)pins_remove(PH_FRESH_DIR);
+	return TAKE_FD(fd);
 }
 
 /* --- What */

@@ -182,6 +182,7 @@ static int remove_all(struct leftover *leftover, struct ph_fault *f)
 	note(leftover, removed, "what is pinned below " PH_PIN_DIR);
 	note(leftover, sources_remove(), PH_SOURCES_PATH);
 	note(leftover, outcome_remove(), "what the daemon answered last");
+	store_tidy();
 	note(leftover, position_remove(PH_EVENTS_POSITION), PH_EVENTS_POSITION);
 	return 0;
 }

@@ -8,7 +8,7 @@
  */
 #include "policy/store.h"
 
-#define PH_ORIGINS "/var/lib/porthold/origins.json"
+#define PH_ORIGINS PH_STATE_DIR "/origins.json"
 
 struct json_t;
 

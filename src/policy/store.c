@@ -17,6 +17,8 @@
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
+#define HALF_WRITTEN_MAX 600 /* s: whoever takes longer was killed */
+
 const char *const ph_directories[PH_DIRECTORIES] = { PH_RUN_POLICIES, PH_ETC_POLICIES };
 
 /* --- Edits */
@@ -658,6 +660,15 @@ int store_keep(const struct ph_problems *problems)
 		forget_gone(ph_directories[i]);
 	}
 	return r;
+}
+
+void store_tidy(void)
+{
+	for (size_t i = 0; i < PH_DIRECTORIES; i++)
+		files_remove_temporary(ph_directories[i], 0);
+	files_remove_temporary(PH_STATE_DIR, 0);
+	files_remove_temporary(PH_GOOD_POLICIES, 0);
+	files_remove_temporary(PH_RUN_DIR, HALF_WRITTEN_MAX);
 }
 
 /* A process name may hold anything but '/' and NUL: what is not plain is written as %XX. */

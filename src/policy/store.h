@@ -17,7 +17,8 @@
 extern const char *const ph_directories[PH_DIRECTORIES];
 
 /* Where the files are kept as they were when they were last put in force, each with a seal (policy/seal.h). */
-#define PH_GOOD_POLICIES "/var/lib/porthold/good"
+#define PH_STATE_DIR "/var/lib/porthold"
+#define PH_GOOD_POLICIES PH_STATE_DIR "/good"
 
 /* Files on their way into the directories (policy/pending.h). */
 #define PH_PENDING PH_RUN_DIR "/pending"
@@ -99,6 +100,9 @@ int store_is_kept(void);
  * where a copy is left of a file that is gone.
  */
 int store_is_current(void);
+
+/* Under the lock: removes what a crash has left half written. What others write without it, they may still. */
+void store_tidy(void);
 
 /* Where `allow` keeps the policy of this name: *ret is the caller's to free. */
 int store_path(const char *directory, const char *name, char **ret);

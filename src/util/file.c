@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -206,6 +207,19 @@ bool file_is_link(const char *path)
 bool file_is_temporary(const char *name)
 {
 	return !strncmp(name, TEMPORARY, strlen(TEMPORARY));
+}
+
+void files_remove_temporary(const char *directory, unsigned age)
+{
+	cleanup_closedir DIR *dir = opendir(directory);
+	time_t now = time(NULL);
+	struct stat st;
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (file_is_temporary(entry->d_name) &&
+		    !fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+		    S_ISREG(st.st_mode) && (!age || st.st_mtim.tv_sec + age < now))
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
 }
 
 int file_remove(const char *path)

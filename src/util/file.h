@@ -33,6 +33,9 @@ bool file_is_link(const char *path);
 /* Whether a file of this name is such a temporary file, which a crash has left. */
 bool file_is_temporary(const char *name);
 
+/* Removes those of the directory that are older than so many seconds: nobody writes them any more. */
+void files_remove_temporary(const char *directory, unsigned age);
+
 /* Makes what was done to the entry of its directory last over a crash. */
 int sync_parent(const char *path);
 
