@@ -17,6 +17,7 @@
 #include "policy/mark.h"
 #include "policy/origin.h"
 #include "policy/parse.h"
+#include "policy/paths.h"
 #include "policy/print.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -98,9 +99,8 @@ static int edit_text(const char *old, const struct ph_policy *policy, char **ret
 
 /* In its file; a copy that porthold made and that says nothing else than /etc goes. */
 static int edit_in_place(const struct ph_policy *found, const struct ph_policy *policy,
-			 struct ph_edits *edits)
+			 struct ph_edits *edits, struct ph_problems *problems)
 {
-	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_free char *old = NULL, *text = NULL;
 	size_t length;
@@ -108,7 +108,9 @@ static int edit_in_place(const struct ph_policy *found, const struct ph_policy *
 					    file_read(found->file, PH_FILE_SIZE_MAX, &old, &length);
 
 	if (!r)
-		r = policy_parse_text(found->file, old, length, &set, &problems);
+		r = path_check_owner(found->file, problems);
+	if (!r)
+		r = policy_parse_text(found->file, old, length, &set, problems);
 	if (!r && !(set.n == 1 && mark_fits(old) && is_told_by_etc(policy)))
 		r = edit_text(old, policy, &text);
 	if (!r && text && origins_carry(found->file, old, text))
@@ -139,6 +141,18 @@ static int copy_to_run(const struct ph_policy *policy, struct ph_edits *edits)
 	return r;
 }
 
+/* What the file says now is not what is in force of it. */
+static int refuse_bad(const struct ph_policy *found, const struct ph_problems *problems)
+{
+	struct ph_fault f = {};
+
+	(void)fault(
+		&f, -EINVAL, PH_EXIT_NO,
+		"nothing was changed: mend the file first; of %s, what was in force before stays",
+		found->name);
+	return report_failure(problems, &f);
+}
+
 static int refuse_in_place(int error, const struct ph_policy *found, enum ph_policy_mode mode)
 {
 	cleanup_free char *real = realpath(found->file, NULL);
@@ -161,6 +175,7 @@ static int refuse_in_place(int error, const struct ph_policy *found, enum ph_pol
 static int make_edits(const struct ph_policy *found, const struct request *request,
 		      struct ph_edits *edits)
 {
+	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_donep) struct ph_policy policy = {};
 	int r = policy_copy(found, &policy);
 
@@ -170,9 +185,11 @@ static int make_edits(const struct ph_policy *found, const struct request *reque
 		return r ? fail(r) : refuse_foreign(edits, &request->apply);
 	}
 	if (!r)
-		r = edit_in_place(found, &policy, edits);
+		r = edit_in_place(found, &policy, edits, &problems);
 	if (!r)
 		return PH_EXIT_OK;
+	if (problems.n_errors)
+		return refuse_bad(found, &problems);
 	if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOENT && r != -EMLINK)
 		return fail(r);
 	return refuse_in_place(r, found, request->mode);
@@ -184,6 +201,7 @@ static int find_policy(const struct request *request, struct ph_policy_set *set,
 		       const struct ph_policy **ret)
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
+	struct ph_fault f = {};
 	int r = store_load_good(NULL, set, &problems);
 
 	if (r)
@@ -191,9 +209,9 @@ static int find_policy(const struct request *request, struct ph_policy_set *set,
 	*ret = policy_set_find(set, request->name);
 	if (*ret)
 		return PH_EXIT_OK;
-	(void)fprintf(stderr, "porthold mode: no policy is called %s; see porthold status\n",
-		      request->name);
-	return PH_EXIT_NO;
+	(void)fault(&f, -ENOENT, PH_EXIT_NO, "no policy is called %s%s; see porthold status",
+		    request->name, problems.n_errors ? ", unless in a bad file" : "");
+	return report_failure(&problems, &f);
 }
 
 /* What learn watches by grants nothing: enforced, it would refuse everything. */
