@@ -96,24 +96,41 @@ static int settle_programs(bool in_force, struct ph_fault *f)
 	return in_force || !kernel_attached() ? 0 : kernel_detach(f);
 }
 
+/* 1: it is over; 0: there is none; -EBUSY: its time is not up. */
+static int find_trial(const struct ph_kernel *kernel, struct ph_fault *f)
+{
+	struct ph_header trial;
+	uint64_t now = boot_now();
+
+	if (generation_trial(kernel, &trial))
+		return 0;
+	return now < trial.deadline ? complain_waiting(trial.deadline - now, f) : 1;
+}
+
+int trial_look(struct ph_fault *f)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+
+	/* What else is wrong there is told where it matters. */
+	if (kernel_open(&kernel, &(struct ph_fault){}))
+		return 0;
+	return find_trial(&kernel, f) < 0 ? -EBUSY : 0;
+}
+
 int trial_settle(struct ph_fault *f)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
-	struct ph_header trial, current = {};
+	struct ph_header current = {};
 	int r = kernel_open(&kernel, f), found;
 
 	/* What another version had under way ends with it. */
 	if (r)
 		return r == -ENOENT || r == -ESTALE ? settle_files(0, f) : r;
-	if (!generation_trial(&kernel, &trial)) {
-		uint64_t now = boot_now();
-
-		if (now < trial.deadline)
-			return complain_waiting(trial.deadline - now, f);
+	r = find_trial(&kernel, f);
+	if (r == 1)
 		r = end_trial(&kernel, f);
-		if (r)
-			return r;
-	}
+	if (r)
+		return r;
 	found = generation_current(&kernel, &current);
 	if (found && found != -ENOENT)
 		return fault(f, found, PH_EXIT_IMPOSSIBLE, "cannot read what is in force: %s",

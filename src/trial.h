@@ -16,6 +16,9 @@
  */
 int trial_settle(struct ph_fault *f);
 
+/* Whether a generation is on trial, in the words of trial_settle(). Wants no lock. 0, or -EBUSY. */
+int trial_look(struct ph_fault *f);
+
 /* pending_finish(), and what has to stay out of its place is told on standard error. 0 or -errno. */
 int trial_finish_files(void);
 

@@ -14,6 +14,7 @@
 #include "policy/parse.h"
 #include "policy/paths.h"
 #include "policy/text.h"
+#include "trial.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
@@ -325,6 +326,20 @@ static json_t *doors_json(uint64_t doors)
 	return list;
 }
 
+/* Nothing that could be taken for done. */
+static void tell_as_tried(json_t *object, const struct ph_applied *applied, const json_t *changes)
+{
+	static const char *const done[] = { "in_force", "changed", "generation",
+					    "processes_confined" };
+
+	for (size_t i = 0; i < sizeof(done) / sizeof(done[0]); i++)
+		(void)json_object_del(object, done[i]);
+	(void)json_object_set_new(object, "would_be_in_force", json_boolean(applied->in_force));
+	(void)json_object_set_new(
+		object, "would_change",
+		json_boolean(json_array_size(json_object_get(changes, "policies"))));
+}
+
 static int print_json(const struct request *request, const struct ph_applied *applied,
 		      json_t *changes)
 {
@@ -342,6 +357,8 @@ static int print_json(const struct request *request, const struct ph_applied *ap
 	if (applied->trial)
 		(void)json_object_set_new(object, "confirm_within",
 					  json_integer(request->apply.confirm));
+	if (request->apply.dry_run)
+		tell_as_tried(object, applied, changes);
 	(void)json_dumpf(object, stdout, JSON_INDENT(2));
 	(void)putchar('\n');
 	json_decref(object);
@@ -425,10 +442,9 @@ int cmd_apply(int argc, char **argv)
 	if (r)
 		return r;
 	/* The lock is a file: a dry run makes none. */
-	if (!request.apply.dry_run) {
-		lock = apply_lock(&f);
-		if (lock < 0)
-			return report_failure(NULL, &f);
-	}
-	return install_and_apply(&request);
+	if (request.apply.dry_run)
+		r = trial_look(&f);
+	else
+		r = lock = apply_lock(&f);
+	return r < 0 ? report_failure(NULL, &f) : install_and_apply(&request);
 }
