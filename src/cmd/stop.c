@@ -32,13 +32,16 @@ DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 struct leftover {
 	int error;
 	const char *what;
+	pid_t daemon; /* that does not end; 0: there is none */
 	int lingers; /* why enforcement has not ended at once; 0: it has */
 };
 
 static void note(struct leftover *leftover, int r, const char *what)
 {
-	if (r && !leftover->error)
-		*leftover = (struct leftover){ r, what, leftover->lingers };
+	if (!r || leftover->error)
+		return;
+	leftover->error = r;
+	leftover->what = what;
 }
 
 static bool are_alike(const char *path, const char *other)
@@ -189,6 +192,16 @@ static int remove_all(struct leftover *leftover, struct ph_fault *f)
 
 static int tell_end(const struct leftover *leftover)
 {
+	if (leftover->daemon) {
+		(void)fprintf(
+			stderr,
+			"porthold stop: %s, but the daemon, process %d, does not end, and may "
+			"apply again: kill -9 %d, and porthold stop\n",
+			leftover->lingers ? "what was in force ends within moments" :
+					    "nothing is enforced any more",
+			(int)leftover->daemon, (int)leftover->daemon);
+		return PH_EXIT_IMPOSSIBLE;
+	}
 	if (leftover->lingers) {
 		(void)fprintf(
 			stderr,
@@ -221,7 +234,8 @@ int cmd_stop(int argc, char **argv)
 	r = require_root("stop");
 	if (r)
 		return r;
-	lock = single_stop(&f) ? -1 : apply_lock_only(&f);
+	r = single_stop(&f);
+	lock = r && r != -EBUSY ? -1 : apply_lock_only(&f);
 	if (lock < 0)
 		return report_failure(NULL, &f);
 	if (remove_all(&leftover, &f)) {
@@ -229,5 +243,7 @@ int cmd_stop(int argc, char **argv)
 				      "stop again does the rest\n");
 		return report_failure(NULL, &f);
 	}
+	/* One that was slow has ended meanwhile. */
+	leftover.daemon = r ? single_pid() : 0;
 	return tell_end(&leftover);
 }

@@ -14,7 +14,10 @@
 #include "util/file.h"
 
 #define LOCK_PATH PH_RUN_DIR "/daemon.lock"
-#define STOP_SECONDS 60
+enum {
+	SILENT_SECONDS = 2, /* that the end of a daemon may take before it is told */
+	STOP_SECONDS = 30,
+};
 
 static struct flock whole_file(void)
 {
@@ -55,21 +58,29 @@ bool single_is_current(int fd)
 	       held.st_dev == there.st_dev;
 }
 
+static bool ends_within(int fd, int seconds)
+{
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+
+	return poll(&ended, 1, seconds * 1000) == 1;
+}
+
 static int end_process(pid_t pid, struct ph_fault *f)
 {
 	cleanup_close int fd = pidfd_open(pid, 0);
-	struct pollfd ended = { .fd = fd, .events = POLLIN };
 
 	if (fd < 0 && errno == ESRCH)
 		return 0;
 	if (fd < 0 || pidfd_send_signal(fd, SIGTERM, NULL, 0))
 		return fault(f, -errno, PH_EXIT_IMPOSSIBLE,
 			     "cannot stop the daemon, process %d: %s", (int)pid, strerror(errno));
-	if (poll(&ended, 1, STOP_SECONDS * 1000) != 1)
-		return fault(f, -EBUSY, PH_EXIT_IMPOSSIBLE,
-			     "the daemon, process %d, does not end; nothing else was stopped",
-			     (int)pid);
-	return 0;
+	/* Whom somebody has halted gets it as well. */
+	(void)pidfd_send_signal(fd, SIGCONT, NULL, 0);
+	if (ends_within(fd, SILENT_SECONDS))
+		return 0;
+	(void)fprintf(stderr, "porthold stop: waiting for the daemon, process %d, to end (%d s)\n",
+		      (int)pid, STOP_SECONDS);
+	return ends_within(fd, STOP_SECONDS - SILENT_SECONDS) ? 0 : -EBUSY;
 }
 
 pid_t single_pid(void)

@@ -19,7 +19,10 @@ bool single_is_current(int fd);
 /* The daemon that runs; 0: none does. */
 pid_t single_pid(void);
 
-/* Ends the daemon that runs, if one does, and waits for its end. 0 or -errno with the fault. */
+/*
+ * Ends the daemon that runs, if one does, and waits for its end, which is told where it takes long. 0;
+ * -EBUSY: it does not end; another -errno with the fault.
+ */
 int single_stop(struct ph_fault *f);
 
 #endif
