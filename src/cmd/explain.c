@@ -17,17 +17,21 @@
 #include "kernel/cover.h"
 #include "kernel/decide.h"
 #include "kernel/labels.h"
+#include "kernel/programs.h"
 #include "policy/name.h"
 #include "policy/paths.h"
 #include "policy/resolve.h"
 #include "policy/store.h"
 #include "policy/text.h"
 #include "presence.h"
+#include "standing.h"
 #include "subject.h"
+#include "trial.h"
 #include "util/cleanup.h"
 #include "util/stream.h"
 
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
+DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 DEFINE_CLEANUP_DONE(struct ph_script, script_done);
 
@@ -53,6 +57,10 @@ struct question {
 	bool outside; /* the process is not covered: no policy holds it */
 	struct matching *matching;
 	size_t n_matching;
+	struct ph_standing standing; /* of the set, unless files were named */
+	uint64_t *brought; /* policies that the kernel has the subject's program bring */
+	size_t n_brought;
+	bool asked; /* it was asked for these */
 	bool labelled; /* it is the kernel that says which they are */
 	bool unasked; /* it may know of layers, and does not tell us */
 };
@@ -64,6 +72,8 @@ static void question_done(struct question *question)
 	free(question->matching);
 	subject_done(&question->subject);
 	bench_done(&question->bench);
+	standing_done(&question->standing);
+	free(question->brought);
 	policy_set_done(&question->set);
 }
 
@@ -252,19 +262,41 @@ static int find_subject(const struct request *request, struct ph_subject *ret)
 	return request->exe ? exe_subject(request->exe, ret) : pid_subject(request->pid, ret);
 }
 
+/* Those that wait for their place among them: what is on trial is in force. */
+static int load_files(struct ph_policy_set *ret, struct ph_problems *problems)
+{
+	cleanup_(edits_donep) struct ph_edits edits = {};
+	int r = trial_edits(&edits);
+
+	return r ? r : store_load(&edits, ret, problems);
+}
+
 static int load_policies(const struct request *request, struct ph_policy_set *ret,
 			 struct ph_problems *problems)
 {
 	int r = 0;
 
 	if (!request->n_paths)
-		return store_load(NULL, ret, problems);
+		return load_files(ret, problems);
 	for (size_t i = 0; i < request->n_paths && (!r || r == -EINVAL); i++) {
 		int one = policy_path_parse(request->paths[i], ret, NULL, problems, NULL);
 
 		r = one ? one : r;
 	}
 	return r;
+}
+
+/* Whoever may not look does not learn it, and asks about files. */
+static void warn_of_standing(const struct question *question)
+{
+	if (question->standing.state == PH_STANDING_OTHER)
+		(void)fprintf(stderr,
+			      "porthold explain: warning: the policy files were changed since they "
+			      "were applied: this is what they say, and not what is in force; "
+			      "porthold apply\n");
+	if (question->standing.state == PH_STANDING_NOTHING && question->set.n)
+		(void)fprintf(stderr, "porthold explain: warning: no policy is in force: this is "
+				      "what the policy files say; porthold apply\n");
 }
 
 static int prepare(const struct request *request, struct question *question)
@@ -280,6 +312,9 @@ static int prepare(const struct request *request, struct question *question)
 	owned = resolvers.v;
 	if (!r)
 		r = bench_prepare(&question->set, &resolvers, &question->bench, &problems);
+	if (!r && !request->n_paths)
+		standing_find(&question->set, &question->standing);
+	warn_of_standing(question);
 	if (!r)
 		return 0;
 	(void)fault(&f, r, r == -EINVAL ? PH_EXIT_NO : PH_EXIT_IMPOSSIBLE,
@@ -296,7 +331,7 @@ static void add_by_id(struct question *question, uint64_t id, unsigned layer)
 				(struct matching){ .position = i, .layer = layer };
 }
 
-/* What the kernel holds the process to now, if it does and these are the policies in force. */
+/* What the kernel holds the process to now, if these are the policies in force, or some of them are. */
 static bool find_labelled(struct question *question)
 {
 	cleanup_(labels_donep) struct ph_labels labels = {};
@@ -314,7 +349,8 @@ static bool find_labelled(struct question *question)
 			if (ids->id[j])
 				add_by_id(question, ids->id[j], ph_layer_at(ids, j));
 	}
-	return question->n_matching;
+	return question->n_matching ||
+	       (question->standing.state == PH_STANDING_IN_FORCE && labels_know_pid());
 }
 
 /* Whether the programs in force do not see the process; *ret: what they see. */
@@ -322,6 +358,60 @@ static bool is_outside(const struct ph_subject *subject, struct ph_cover *ret)
 {
 	cover_recorded(ret);
 	return subject->pid && *ret->path && !cover_has_process(ret, subject->pid);
+}
+
+/* By links and by what was there when it last looked, the kernel may know a program otherwise. */
+static void ask_of_program(struct question *question)
+{
+	const struct ph_subject *subject = &question->subject;
+	struct ph_standing *standing = &question->standing;
+	char own[64];
+
+	/* That of a process may be gone from its path. */
+	(void)snprintf(own, sizeof(own), "/proc/%d/exe", (int)subject->pid);
+	if (standing->state != PH_STANDING_IN_FORCE || !standing->image.n_programs ||
+	    !subject->exe || subject->exe_error)
+		return;
+	question->asked = !programs_of_path(&standing->kernel, &standing->image,
+					    standing->header.slot,
+					    subject->pid ? own : subject->exe, &question->brought,
+					    &question->n_brought);
+}
+
+static bool is_brought(const struct question *question, const struct ph_policy *policy)
+{
+	for (size_t i = 0; i < question->n_brought; i++)
+		if (question->brought[i] == policy_id(policy))
+			return true;
+	return false;
+}
+
+static void tell_unheld(const struct ph_policy *policy)
+{
+	(void)fprintf(
+		stderr,
+		"porthold explain: policy %s names %s, which is this file by now; that is held "
+		"after porthold apply\n",
+		policy->name, policy->match.exe);
+}
+
+/* subject_fits(), of the program by what the kernel knows of it, if it was asked. */
+static int fits(const struct question *question, const struct ph_policy *policy, char **ret_if)
+{
+	static char nowhere[] = "";
+	const struct ph_subject *subject = &question->subject;
+	struct ph_policy as_known = *policy;
+	int fit, by_files;
+
+	if (!question->asked || !policy->match.exe)
+		return subject_fits(subject, subject->comm, policy, ret_if);
+	by_files = subject_fits(subject, subject->comm, policy, ret_if);
+	free(*ret_if);
+	as_known.match.exe = is_brought(question, policy) ? subject->exe : nowhere;
+	fit = by_files < 0 ? by_files : subject_fits(subject, subject->comm, &as_known, ret_if);
+	if (by_files != PH_FIT_NO && fit == PH_FIT_NO)
+		tell_unheld(policy);
+	return fit;
 }
 
 static int find_matching(struct question *question)
@@ -332,10 +422,10 @@ static int find_matching(struct question *question)
 	question->labelled = !question->outside && find_labelled(question);
 	if (question->labelled)
 		return 0;
+	ask_of_program(question);
 	for (size_t i = 0; !question->outside && i < question->set.n; i++) {
 		struct matching *matching = &question->matching[question->n_matching];
-		int fit = subject_fits(&question->subject, question->subject.comm,
-				       &question->set.policies[i], &matching->condition);
+		int fit = fits(question, &question->set.policies[i], &matching->condition);
 
 		if (fit < 0)
 			return fit;
@@ -415,6 +505,14 @@ static json_t *matching_json(const struct question *question)
 		(void)json_array_append_new(list, object);
 	}
 	return list;
+}
+
+/* Whether the set is what is in force; null where nobody knows, or files were named. */
+static json_t *standing_json(const struct ph_standing *standing)
+{
+	return standing->state == PH_STANDING_UNKNOWN ?
+		       json_null() :
+		       json_boolean(standing->state == PH_STANDING_IN_FORCE);
 }
 
 /* Threads that policies confine which do not confine their process. */
@@ -726,6 +824,7 @@ static int answer(const struct question *question, char *text, bool json)
 	set(facts, "threads", question->outside ? json_array() : threads_json(question));
 	set(facts, "covers_only", question->outside ? shown(question->cover.path) : json_null());
 	set(facts, "labelled", json_boolean(question->labelled));
+	set(facts, "in_force", standing_json(&question->standing));
 	(void)json_object_set(facts, "flows", flows);
 	print_facts(facts, json);
 	return denied ? PH_EXIT_NO : PH_EXIT_OK;
@@ -733,7 +832,7 @@ static int answer(const struct question *question, char *text, bool json)
 
 static int explain(const struct request *request, char **words)
 {
-	cleanup_(question_donep) struct question question = {};
+	cleanup_(question_donep) struct question question = { .standing = PH_STANDING_NULL };
 	cleanup_free char *text = join_flows(words);
 	int r = find_subject(request, &question.subject);
 

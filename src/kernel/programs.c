@@ -276,3 +276,53 @@ int programs_moved(const struct ph_kernel *kernel, const struct ph_image *image,
 	}
 	return r ? r : moved;
 }
+
+/* --- What the kernel has one bring */
+
+/* What it is to the kernel, whoever has it open. 0; -ENOENT; other -errno. */
+static int ask_of_path(const char *path, struct ph_told_file *ret)
+{
+	cleanup_(files_bpf__destroyp) struct files_bpf *bpf = NULL;
+	cleanup_close int fd = open(path, O_PATH | O_CLOEXEC);
+	struct ph_told_file answers[OPEN_MAX_FILES];
+	const struct ph_told_file *answer;
+	size_t n = 0;
+	int r = fd < 0 ? -errno : files_load(&bpf);
+
+	if (!r)
+		r = files_ask(bpf, answers, OPEN_MAX_FILES, &n);
+	answer = r ? NULL : files_find(answers, n, fd);
+	if (answer)
+		*ret = *answer;
+	return r || answer ? r : -ENOENT;
+}
+
+static bool is_brought(int table, const struct ph_image_program *program,
+		       const struct ph_told_file *file)
+{
+	struct told by_file = told_of(program, PH_TRAIT_FILE, file->file);
+	struct told by_path = told_of(program, PH_TRAIT_PATH, file->path);
+	unsigned components;
+
+	return file->path == exe_path_hash(program->exe, &components) || brings(table, &by_file) ||
+	       brings(table, &by_path);
+}
+
+int programs_of_path(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
+		     const char *path, uint64_t **ret, size_t *ret_n)
+{
+	cleanup_close int table = kernel_table(kernel, PH_MAP_FILES, slot);
+	cleanup_free uint64_t *ids = calloc(image->n_programs + 1, sizeof(*ids));
+	struct ph_told_file file;
+	size_t n = 0;
+	int r = table < 0 ? table : ids ? ask_of_path(path, &file) : -ENOMEM;
+
+	for (size_t i = 0; !r && i < image->n_programs; i++)
+		if (is_brought(table, &image->programs[i], &file))
+			ids[n++] = image->programs[i].id;
+	if (r)
+		return r;
+	*ret = TAKE_PTR(ids);
+	*ret_n = n;
+	return 0;
+}

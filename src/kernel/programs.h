@@ -17,6 +17,14 @@ int programs_tell(const struct ph_kernel *kernel, const struct ph_image *image, 
 		  size_t *ret_missing);
 
 /*
+ * The policies of the image that the kernel has the program at the path bring, as the table in this slot
+ * says: *ret, the caller's to free, by id as the programs of the image. 0; -ENOENT: no file is there;
+ * other -errno.
+ */
+int programs_of_path(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
+		     const char *path, uint64_t **ret, size_t *ret_n);
+
+/*
  * How many programs are named by links that lead elsewhere by now than the table in this slot says:
  * what they lead to is not held. *ret_policy gets the first policy of them. The number, or -errno.
  */
