@@ -246,6 +246,18 @@ static const char *origin_of(const struct ph_edits *edits, const struct ph_edit 
 	return edit->origin;
 }
 
+static void tell_other(const char *path, const char *origin, const char *other, const char *lost)
+{
+	(void)fprintf(stderr, "porthold apply: %s would replace %s, which ", origin, path);
+	if (other)
+		(void)fprintf(stderr, "is a copy of %s", other);
+	else
+		(void)fprintf(stderr, "people wrote or edited%s%s",
+			      lost ? ", or where it comes from is not known: " PH_ORIGINS " " : "",
+			      lost ? lost : "");
+	(void)fprintf(stderr, ". Nothing was changed; rename one of them, or --force\n");
+}
+
 /* What is there is what will be, or a copy of the same file as it was, or nothing that people wrote. */
 static int refuse_other(const struct ph_edits *edits, const struct ph_edit *edit,
 			const struct ph_origins *origins)
@@ -267,12 +279,7 @@ static int refuse_other(const struct ph_edits *edits, const struct ph_edit *edit
 	if (!file_is_link(edit->path) &&
 	    (mark_fits(text) || origins_know(origins, edit->path, text, origin, &other)))
 		return PH_EXIT_OK;
-	(void)fprintf(
-		stderr,
-		"porthold apply: %s would replace %s, which %s%s. Nothing was changed; rename "
-		"one of them, or --force\n",
-		origin, edit->path, other ? "is a copy of " : "people wrote or edited",
-		other ? other : "");
+	tell_other(edit->path, origin, other, origins->lost);
 	return PH_EXIT_NO;
 }
 
@@ -312,6 +319,10 @@ static void note_origins(const struct ph_edits *edits, const struct ph_edits *un
 			      "porthold apply: warning: " PH_ORIGINS " cannot be written: %s; the "
 			      "next apply of these files will want --force\n",
 			      strerror(-r));
+	else if (origins.damaged && !access(PH_BAD_ORIGINS, F_OK))
+		(void)fprintf(stderr, "porthold apply: warning: " PH_ORIGINS
+				      " was damaged, and is " PH_BAD_ORIGINS
+				      " now: another apply of other files may want --force\n");
 }
 
 /* --- Answers */

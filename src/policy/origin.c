@@ -36,11 +36,17 @@ void origins_done(struct ph_origins *origins)
 
 void origins_read(struct ph_origins *ret)
 {
-	ret->list = json_load_file(PH_ORIGINS, 0, NULL);
+	cleanup_free char *text = NULL;
+	size_t length;
+	int r = file_read(PH_ORIGINS, PH_FILE_SIZE_MAX, &text, &length);
+
+	*ret = (struct ph_origins){ .list = r ? NULL : json_loadb(text, length, 0, NULL) };
 	if (json_is_array(ret->list))
 		return;
 	json_decref(ret->list);
 	ret->list = json_array();
+	ret->damaged = r != -ENOENT;
+	ret->lost = ret->damaged ? "is damaged" : "is not there";
 }
 
 /* The same file, by whatever path. */
@@ -109,6 +115,8 @@ static int write_list(const struct ph_origins *origins)
 	cleanup_free char *text = json_dumps(origins->list, JSON_INDENT(1));
 	int r = mkdir_above(PH_ORIGINS, 0700);
 
+	if (!r && origins->damaged && rename(PH_ORIGINS, PH_BAD_ORIGINS))
+		r = -errno;
 	if (!r)
 		r = text ? file_write_atomic(PH_ORIGINS, text, strlen(text), 0600) : -ENOMEM;
 	return r;

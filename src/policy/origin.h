@@ -14,6 +14,8 @@ struct json_t;
 
 struct ph_origins {
 	struct json_t *list;
+	const char *lost; /* why nothing is known: "is not there", "is damaged"; NULL: it is */
+	bool damaged;
 };
 
 void origins_done(struct ph_origins *origins);
@@ -27,6 +29,8 @@ void origins_read(struct ph_origins *ret);
  */
 bool origins_know(const struct ph_origins *origins, const char *path, const char *text,
 		  const char *origin, const char **ret_other);
+
+#define PH_BAD_ORIGINS PH_ORIGINS ".bad" /* a damaged list, for whoever wants to know */
 
 /*
  * Notes the edits that were read somewhere, and those that change nothing. Until the files are in
