@@ -97,6 +97,7 @@ static enum side side_of(const struct ph_policy *policy)
 
 struct meeting {
 	const struct ph_policy_set *set, *known;
+	const char *name; /* of the only one that is new; NULL: `known` tells */
 	struct ph_problems *problems;
 	const struct ph_policy **held[SIDE_PROGRAM + 1]; /* of one process */
 	size_t n[SIDE_PROGRAM + 1];
@@ -136,6 +137,8 @@ static bool is_news(const struct meeting *meeting, const struct ph_policy *polic
 	const struct ph_policy *same =
 		meeting->known ? policy_set_find(meeting->known, policy->name) : NULL;
 
+	if (meeting->name)
+		return !strcmp(policy->name, meeting->name);
 	return !same || !policy_equal(same, policy);
 }
 
@@ -197,21 +200,44 @@ static bool has_both(const struct ph_policy_set *set)
 	return has[SIDE_PLACE] && has[SIDE_PROGRAM];
 }
 
+static int look_at_all(struct meeting *meeting)
+{
+	cleanup_(processes_donep) struct ph_processes processes = {};
+	size_t n = meeting->set->n;
+	int r = 0;
+
+	if (!has_both(meeting->set) || processes_read(&processes))
+		return 0;
+	meeting->held[SIDE_PLACE] = calloc(n, sizeof(*meeting->held[0]));
+	meeting->held[SIDE_PROGRAM] = calloc(n, sizeof(*meeting->held[0]));
+	meeting->told = calloc(n, sizeof(*meeting->told));
+	if (!meeting->held[SIDE_PLACE] || !meeting->held[SIDE_PROGRAM] || !meeting->told)
+		return -ENOMEM;
+	for (size_t i = 0; !r && i < processes.n; i++)
+		r = look_at(meeting, &processes.v[i]);
+	return r;
+}
+
 int meeting_check(const struct ph_policy_set *set, const struct ph_policy_set *known,
 		  struct ph_problems *problems)
 {
-	cleanup_(processes_donep) struct ph_processes processes = {};
-	cleanup_(meeting_donep) struct meeting meeting = { set, known, problems, {}, {}, NULL };
-	int r = 0;
+	cleanup_(meeting_donep) struct meeting meeting = {
+		.set = set,
+		.known = known,
+		.problems = problems,
+	};
 
-	if (!has_both(set) || processes_read(&processes))
-		return 0;
-	meeting.held[SIDE_PLACE] = calloc(set->n, sizeof(*meeting.held[0]));
-	meeting.held[SIDE_PROGRAM] = calloc(set->n, sizeof(*meeting.held[0]));
-	meeting.told = calloc(set->n, sizeof(*meeting.told));
-	if (!meeting.held[SIDE_PLACE] || !meeting.held[SIDE_PROGRAM] || !meeting.told)
-		return -ENOMEM;
-	for (size_t i = 0; !r && i < processes.n; i++)
-		r = look_at(&meeting, &processes.v[i]);
-	return r;
+	return look_at_all(&meeting);
+}
+
+int meeting_check_of(const struct ph_policy_set *set, const char *name,
+		     struct ph_problems *problems)
+{
+	cleanup_(meeting_donep) struct meeting meeting = {
+		.set = set,
+		.name = name,
+		.problems = problems,
+	};
+
+	return look_at_all(&meeting);
 }

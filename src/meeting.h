@@ -17,4 +17,8 @@
 int meeting_check(const struct ph_policy_set *set, const struct ph_policy_set *known,
 		  struct ph_problems *problems);
 
+/* Where one of them is of this name. */
+int meeting_check_of(const struct ph_policy_set *set, const char *name,
+		     struct ph_problems *problems);
+
 #endif

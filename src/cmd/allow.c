@@ -10,7 +10,6 @@
 
 #include "backend.h"
 #include "cmd/change.h"
-#include "meeting.h"
 #include "policy/check.h"
 #include "policy/mark.h"
 #include "policy/name.h"
@@ -213,18 +212,6 @@ static int list_edits(const char *name, bool permanent, struct ph_edits *ret)
 	return r ? r : edits_add(ret, transient, NULL, NULL);
 }
 
-/* With the policies that were there before. */
-static void warn_of_meeting(const struct ph_policy_set *made, struct ph_problems *problems)
-{
-	cleanup_(policy_set_donep) struct ph_policy_set all = {}, others = {};
-	cleanup_(problems_donep) struct ph_problems ignored = {};
-
-	if (store_load_good(NULL, &all, &ignored) || store_load_good(NULL, &others, &ignored))
-		return;
-	(void)policy_set_remove(&others, made->policies[0].name);
-	(void)meeting_check(&all, &others, problems);
-}
-
 /* --- What was asked for before */
 
 /* 1: porthold wrote the file, for this name; 0: it did not, or there is none; or -errno. */
@@ -280,20 +267,18 @@ static int take_over_before(const struct request *request, struct ph_policy *pol
  * But of DNS: what the answer says leaves it out anyway. And whether the name is anybody's is said
  * the first time.
  */
-static void warn_of(const struct ph_policy_set *made, bool again)
+static void warn_of(const struct ph_policy_set *made, bool again, struct ph_problems *problems)
 {
-	cleanup_(problems_donep) struct ph_problems problems = {};
 	struct ph_cidrs resolvers = {};
 	const char *none = NULL;
 
 	if (!resolvers_read(PH_RESOLV_CONF, &resolvers, &none))
 		free(resolvers.v);
-	(void)resolvers_warn(made, PH_RESOLV_CONF, none, &problems);
+	(void)resolvers_warn(made, PH_RESOLV_CONF, none, problems);
 	if (!again)
-		(void)presence_check(made, NULL, &problems);
-	warn_of_meeting(made, &problems);
-	(void)policy_set_check(made, NULL, &(struct ph_cidrs){}, &problems);
-	print_warnings(&problems);
+		(void)presence_check(made, NULL, problems);
+	(void)policy_set_check(made, NULL, &(struct ph_cidrs){}, problems);
+	print_warnings(problems);
 }
 
 static int set_of_one(const struct ph_policy *policy, struct ph_policy_set *ret)
@@ -426,7 +411,7 @@ int cmd_allow(int argc, char **argv)
 	print_applied(&applied);
 	print_besides(&said);
 	r = print_refused(&refused, request.apply.existing, applied.backend);
-	warn_of(&made, request.again);
+	warn_of(&made, request.again, &said.remarks);
 	return r;
 }
 

@@ -5,6 +5,7 @@
 
 #include "cmd/change.h"
 #include "cmd/lookout.h"
+#include "meeting.h"
 #include "policy/check.h"
 #include "policy/mark.h"
 #include "policy/parse.h"
@@ -319,19 +320,24 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 {
 	cleanup_(problems_donep) struct ph_problems problems = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
+	const char *name = policy ? policy->name : NULL; /* the set's, once that has it */
 	int r = refuse_foreign(edits, options);
 
 	if (!r)
 		r = load(edits, PH_BAD_FILES_WARN, &set, &problems);
 	if (!r && policy)
-		r = refuse_second(&set, policy->name, edits->v[0].path);
+		r = refuse_second(&set, name, edits->v[0].path);
 	if (!r && policy && said && options->replace)
-		r = say_lost(edits, policy->name, said);
+		r = say_lost(edits, name, said);
 	if (!r && policy)
 		r = put_into(&set, policy, &edits->v[0], said);
 	if (!r && said)
 		r = say_besides(&set, edits, said);
-	return r ? r : put_in_force(&set, edits, options, ret, &problems);
+	if (!r)
+		r = put_in_force(&set, edits, options, ret, &problems);
+	if (!r && policy && said)
+		(void)meeting_check_of(&set, name, &said->remarks);
+	return r;
 }
 
 int replace_policy(const char *path, struct ph_policy *policy,

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "policy/text.h"
 #include "util/cleanup.h"
 
 static const unsigned powers[] = {
@@ -96,17 +97,10 @@ static void add_threads(pid_t pid, struct ph_holder *holder)
 			add_thread(pid, entry->d_name, holder);
 }
 
-/* It chooses its name, and could have it look like words of ours. */
-static void copy_name(char to[PH_COMM_LEN], const __u8 *from)
-{
-	(void)snprintf(to, PH_COMM_LEN, "%.*s", PH_COMM_LEN - 1, (const char *)from);
-	for (; *to; to++)
-		if (*to < ' ' || *to > '~')
-			*to = '?';
-}
-
 bool holder_is(const struct ph_labelled *label, struct ph_holder *ret)
 {
+	struct ph_word comm = { (const char *)label->comm,
+				strnlen((const char *)label->comm, PH_COMM_LEN - 1), 0 };
 	pid_t pid = (pid_t)label->pid;
 
 	*ret = (struct ph_holder){ .pid = pid };
@@ -117,7 +111,9 @@ bool holder_is(const struct ph_labelled *label, struct ph_holder *ret)
 		ret->root = false;
 		ret->held &= has_network(pid) ? 1ull << CAP_NET_ADMIN : 0;
 	}
-	copy_name(ret->comm, label->comm);
+	/* It chooses its name, and could have it look like words of ours. */
+	(void)snprintf(ret->comm, sizeof(ret->comm), "%.*s", PH_COMM_LEN - 1,
+		       quote_bare(&comm).text);
 	return ret->held || ret->root;
 }
 

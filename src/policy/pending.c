@@ -148,7 +148,7 @@ static int read_entry(const json_t *entry, const char **ret_path, bool *ret_remo
 	return 0;
 }
 
-static int read_file(const json_t *entry, struct ph_edits *edits)
+static int read_file(const json_t *entry, void *edits)
 {
 	cleanup_free char *waiting = NULL, *text = NULL;
 	const char *path;
@@ -203,6 +203,25 @@ static int read_plan(json_t **ret, json_t **ret_files, uint64_t *ret_generation)
 	return 0;
 }
 
+/* What is done with each file of a plan; nonzero ends the walk. */
+typedef int (*entry_function)(const json_t *entry, void *with);
+
+/* 0; 1: there is no plan; -errno. */
+static int each_entry(entry_function each, void *with, uint64_t *ret_generation)
+{
+	json_auto_t *plan = NULL;
+	json_t *files, *entry;
+	size_t i;
+	int r = read_plan(&plan, &files, ret_generation);
+
+	if (r)
+		return r == -ENOENT ? 1 : r;
+	json_array_foreach(files, i, entry)
+		if (!r)
+			r = each(entry, with);
+	return r;
+}
+
 int pending_generation(uint64_t *ret)
 {
 	json_auto_t *plan = NULL;
@@ -214,18 +233,10 @@ int pending_generation(uint64_t *ret)
 int pending_read(struct ph_edits *ret, uint64_t *ret_generation)
 {
 	cleanup_(edits_donep) struct ph_edits edits = {};
-	json_auto_t *plan = NULL;
-	json_t *files, *entry;
-	size_t i;
-	int r = read_plan(&plan, &files, ret_generation);
+	int r = each_entry(read_file, &edits, ret_generation);
 
 	if (r)
-		return r;
-	json_array_foreach(files, i, entry)
-		if (!r)
-			r = read_file(entry, &edits);
-	if (r)
-		return r;
+		return r == 1 ? -ENOENT : r;
 	*ret = edits;
 	edits = (struct ph_edits){};
 	return 0;
@@ -298,7 +309,7 @@ static int remove_file(const json_t *entry, const char *path, struct ph_problems
 	return file_remove(path);
 }
 
-static int finish_file(const json_t *entry, struct ph_problems *told)
+static int finish_file(const json_t *entry, void *told)
 {
 	cleanup_free char *waiting = NULL;
 	const char *path;
@@ -321,23 +332,19 @@ static int finish_file(const json_t *entry, struct ph_problems *told)
 
 int pending_finish(struct ph_problems *told)
 {
-	json_auto_t *plan = NULL;
-	json_t *files, *entry;
 	uint64_t generation;
-	size_t i;
-	int r = read_plan(&plan, &files, &generation);
+	int r = each_entry(finish_file, told, &generation);
 
 	if (r)
-		return r == -ENOENT ? 0 : r;
-	json_array_foreach(files, i, entry)
-		if (!r)
-			r = finish_file(entry, told);
-	return r ? r : pending_discard();
+		return r == 1 ? 0 : r;
+	return pending_discard();
 }
 
-static int find_overtaken(const json_t *entry, char **ret)
+/* The first such path. */
+static int find_overtaken(const json_t *entry, void *with)
 {
 	cleanup_free char *waiting = NULL;
+	char **ret = with;
 	const char *path;
 	bool removed;
 	int r = read_entry(entry, &path, &removed);
@@ -346,27 +353,20 @@ static int find_overtaken(const json_t *entry, char **ret)
 		r = waiting_path(path, &waiting);
 	if (!r)
 		r = is_overtaken(entry, path, removed ? "" : waiting);
-	if (r <= 0)
-		return r;
+	if (r <= 0 || *ret)
+		return r < 0 ? r : 0;
 	*ret = strdup(path);
 	return *ret ? 0 : -ENOMEM;
 }
 
 int pending_overtaken(char **ret)
 {
-	json_auto_t *plan = NULL;
-	json_t *files, *entry;
 	uint64_t generation;
-	size_t i;
-	int r = read_plan(&plan, &files, &generation);
+	int r;
 
 	*ret = NULL;
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	json_array_foreach(files, i, entry)
-		if (!r && !*ret)
-			r = find_overtaken(entry, ret);
-	return r;
+	r = each_entry(find_overtaken, ret, &generation);
+	return r == 1 ? 0 : r;
 }
 
 static void remove_files(const char *directory, const char *prefix)
