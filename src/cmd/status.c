@@ -19,6 +19,7 @@
 #include "kernel/processes.h"
 #include "kernel/programs.h"
 #include "kernel/sockets.h"
+#include "policy/paths.h"
 #include "policy/store.h"
 #include "presence.h"
 #include "sources.h"
@@ -29,7 +30,7 @@ enum {
 	LINK_ROUNDS = 20, /* for which nothing has changed */
 	LINK_ROUNDS_MAX = 250,
 	LINK_WAIT_US = 40000,
-	PROGRAMS_SHOWN = 10, /* that are none */
+	PROBLEMS_SHOWN = 10, /* of one kind */
 };
 
 /* Everything the verb tells, as JSON; the text is printed from it. */
@@ -51,6 +52,7 @@ struct facts {
 	struct ph_canary canary;
 	int moved; /* programs that links lead to, and did not when policies were applied */
 	uint64_t moved_policy; /* of one of them */
+	struct ph_problems ignored; /* files in the policy directories that do not count */
 	struct ph_problems programs; /* that policies in force name, and that are none */
 	int out_of_reach; /* programs that are attached, and whose pins nobody sees */
 };
@@ -244,13 +246,26 @@ static json_t *lost_json(const struct ph_lost *lost, bool in_force)
 	return list;
 }
 
-/* How the policy files stand to what is in force. */
-static json_t *files_json(const struct ph_expected *expected)
+/* In the words of check. */
+static json_t *problems_json(const struct ph_problems *problems)
 {
-	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:b}", "state", files_words[expected->files],
-			 "why", expected->why, "waiting", (json_int_t)expected->waiting, "lost",
-			 lost_json(&expected->lost, false), "unreadable",
-			 lost_json(&expected->lost, true), "kept", expected->kept);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < problems->n; i++)
+		(void)json_array_append_new(list, problem_json(&problems->v[i]));
+	return list;
+}
+
+/* How the policy files stand to what is in force. */
+static json_t *files_json(const struct facts *facts)
+{
+	const struct ph_expected *expected = &facts->expected;
+
+	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:b}", "state",
+			 files_words[expected->files], "why", expected->why, "waiting",
+			 (json_int_t)expected->waiting, "lost", lost_json(&expected->lost, false),
+			 "unreadable", lost_json(&expected->lost, true), "ignored",
+			 problems_json(&facts->ignored), "kept", expected->kept);
 }
 
 /* The name of a policy whose exe leads elsewhere now; NULL: there is none. */
@@ -315,16 +330,6 @@ static json_t *degraded_json(const struct facts *facts, uint64_t open, const jso
 	return list;
 }
 
-/* In the words of check. */
-static json_t *programs_json(const struct facts *facts)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < facts->programs.n; i++)
-		(void)json_array_append_new(list, problem_json(&facts->programs.v[i]));
-	return list;
-}
-
 static json_t *facts_json(const struct facts *facts)
 {
 	uint64_t open = doors_open_at(facts->state.backend, &facts->features, facts->state.attach);
@@ -337,9 +342,9 @@ static json_t *facts_json(const struct facts *facts)
 					    policy_json(facts, &facts->expected.set.policies[i]));
 	return json_pack(
 		"{s:o, s:s?, s:o, s:o, s:b, s:s, s:I, s:b, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"files", files_json(&facts->expected), "exe_moved", moved_policy(facts), "programs",
-		programs_json(facts), "privileged", holders_json(facts), "in_force", 1, "backend",
-		backend_name(facts->state.backend), "generation",
+		"files", files_json(facts), "exe_moved", moved_policy(facts), "programs",
+		problems_json(&facts->programs), "privileged", holders_json(facts), "in_force", 1,
+		"backend", backend_name(facts->state.backend), "generation",
 		(json_int_t)facts->header.generation, "degraded", json_array_size(degraded) > 0,
 		"degraded_by", degraded, "covers", whole ? "" : facts->state.attach, "kept_sockets",
 		(json_int_t)facts->kept, "rewritten_sockets",
@@ -478,6 +483,22 @@ static void print_trial(const json_t *trial)
 			(long long)left);
 }
 
+static void print_ignored(const json_t *list)
+{
+	json_t *problem;
+	size_t i;
+
+	json_array_foreach(list, i, problem)
+		if (i < PROBLEMS_SHOWN)
+			(void)printf("%s: %s; %s\n",
+				     json_string_value(json_object_get(problem, "file")),
+				     json_string_value(json_object_get(problem, "message")),
+				     json_string_value(json_object_get(problem, "remedy")));
+	if (i > PROBLEMS_SHOWN)
+		(void)printf("and %zu more such files; porthold status --json\n",
+			     i - PROBLEMS_SHOWN);
+}
+
 static void print_lost(const json_t *files)
 {
 	const json_t *path;
@@ -506,6 +527,7 @@ static void print_files(const json_t *object)
 			"counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
 			(long long)n, n == 1 ? "" : "s");
 	print_lost(files);
+	print_ignored(json_object_get(files, "ignored"));
 	if (waiting && !json_is_object(json_object_get(object, "trial")))
 		(void)printf("%lld policy file%s of what is in force wait%s for %s place; porthold "
 			     "apply\n",
@@ -584,7 +606,7 @@ static void print_programs(const json_t *list)
 
 	for (int errors = 1; errors >= 0; errors--) {
 		json_array_foreach(list, i, problem) {
-			if (is_error(problem) != errors || shown == PROGRAMS_SHOWN)
+			if (is_error(problem) != errors || shown == PROBLEMS_SHOWN)
 				continue;
 			(void)printf("%s%s; %s\n", errors ? "NOT HELD: " : "",
 				     json_string_value(json_object_get(problem, "message")),
@@ -669,7 +691,7 @@ static json_t *nothing_json(const struct facts *facts)
 	bool gone = last && !facts->on_trial, held = facts->out_of_reach > 0;
 
 	json_decref(last);
-	return json_pack("{s:o, s:I, s:b, s:b, s:b, s:I, s:I, s:o}", "files", files_json(expected),
+	return json_pack("{s:o, s:I, s:b, s:b, s:b, s:I, s:I, s:o}", "files", files_json(facts),
 			 "bad_files", (json_int_t)expected->bad_files, "in_force", held, "gone",
 			 gone && !held, "degraded", gone || held || expected->lost.n,
 			 "out_of_reach", (json_int_t)facts->out_of_reach, "waiting",
@@ -695,6 +717,8 @@ static void print_nothing(const json_t *object)
 			     json_is_true(json_object_get(object, "degraded")) ? "DEGRADED: " : "");
 	if (json_integer_value(json_object_get(object, "bad_files")))
 		print_files(object);
+	else
+		print_ignored(json_object_get(json_object_get(object, "files"), "ignored"));
 	if (waiting)
 		(void)printf("Policies in the files that are not in force: %lld; porthold apply\n",
 			     (long long)waiting);
@@ -744,6 +768,7 @@ static void facts_done(struct facts *facts)
 	labels_done(&facts->labels);
 	processes_done(&facts->processes);
 	problems_done(&facts->programs);
+	problems_done(&facts->ignored);
 	*facts = (struct facts){ .kernel = PH_KERNEL_NULL };
 }
 
@@ -805,6 +830,8 @@ static int gather(struct facts *facts, bool check, bool *ret_nothing, struct ph_
 	if (r && !*ret_nothing)
 		return r;
 	*f = (struct ph_fault){};
+	for (size_t i = 0; i < PH_DIRECTORIES; i++)
+		(void)paths_warn_of_others(ph_directories[i], &facts->ignored);
 	found = expected_find(facts->header.generation ? &facts->header : NULL, &facts->expected,
 			      f);
 	if (found || *ret_nothing)
