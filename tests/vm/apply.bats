@@ -648,12 +648,12 @@ time.sleep(60)' "$held" "$BATS_TEST_TMPDIR/zombie" 3>&- & # which waits for nobo
 	run -0 porthold apply --confirm 60 "$folder"
 	is_held_to 4041 4040
 	before=$(files)
-	for words in "allow 4040 x" "remove held" "apply" "apply $folder" "mode held audit"; do
+	for words in "allow 4040 x" "remove held" "apply" "apply $folder" "mode held audit" \
+		"apply --dry-run" "apply --dry-run $folder"; do
 		# shellcheck disable=SC2086 # words
 		complains 3 "on trial for another" porthold $words
 	done
 	[[ $(files) == "$before" ]]
-	run -0 porthold apply --dry-run "$folder"
 }
 
 @test "confirm: it stays, past the deadline, and its files are in place" {
