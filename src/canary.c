@@ -24,6 +24,7 @@
 
 #define FTRACE_SWITCH "/proc/sys/kernel/ftrace_enabled"
 #define RESULT_PATH PH_RUN_DIR "/canary.json"
+#define RESULT_SIZE_MAX (1U << 20)
 
 DEFINE_CLEANUP_DONE(struct ph_claim_offer, claim_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
@@ -390,7 +391,12 @@ json_t *canary_json(const struct ph_canary *canary)
 
 json_t *canary_last(void)
 {
-	return json_load_file(RESULT_PATH, 0, NULL);
+	cleanup_free char *text = NULL;
+	size_t length;
+
+	return file_read(RESULT_PATH, RESULT_SIZE_MAX, &text, &length) ?
+		       NULL :
+		       json_loadb(text, length, 0, NULL);
 }
 
 int canary_forget(void)

@@ -369,6 +369,7 @@ static int write_table(const char *path, const struct builder *builder, uint64_t
 	size_t versions = builder->n * sizeof(struct version);
 	size_t size = sizeof(head) + versions + builder->used;
 	cleanup_free char *bytes = malloc(size);
+	int r;
 
 	if (!bytes)
 		return -ENOMEM;
@@ -378,7 +379,9 @@ static int write_table(const char *path, const struct builder *builder, uint64_t
 	memcpy(bytes + sizeof(head) + versions, builder->strings, builder->used);
 	if (old->head && old->size == size && !memcmp(old->head, bytes, size))
 		return 0;
-	return file_write_atomic(path, bytes, size, 0644);
+	r = file_write_atomic(path, bytes, size, 0644);
+	/* An empty directory in its place is nobody's. */
+	return r == -EISDIR && !rmdir(path) ? file_write_atomic(path, bytes, size, 0644) : r;
 }
 
 int sources_write(const char *path, const struct ph_image *image, uint64_t generation,

@@ -153,8 +153,9 @@ int trial_edits(struct ph_edits *ret)
 	if (r && r != -ENOENT)
 		return r;
 	r = pending_read(&edits, &generation);
+	/* A plan that is damaged is removed by whoever changes something next. */
 	if (r)
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT || r == -EBADMSG ? 0 : r;
 	if (generation == current.generation)
 		*ret = edits;
 	else

@@ -189,6 +189,8 @@ static int read_plan(json_t **ret, json_t **ret_files, uint64_t *ret_generation)
 	json_t *plan;
 	int r = file_read(PLAN, PH_FILE_SIZE_MAX, &text, &length);
 
+	if (r == -ENOTDIR || r == -EISDIR || r == -ENOTSUP || r == -EFBIG)
+		return -EBADMSG;
 	if (r)
 		return r;
 	plan = json_loadb(text, length, 0, NULL);
@@ -380,13 +382,13 @@ static void remove_files(const char *directory, const char *prefix)
 			(void)unlinkat(dirfd(dir), entry->d_name, 0);
 }
 
-/* The plan first: without it, what is left is rubbish. */
+/* The plan first: without it, what is left is rubbish. In the place of either may be whatever it likes. */
 int pending_discard(void)
 {
-	if (unlink(PLAN) && errno != ENOENT && errno != ENOTDIR)
+	if (remove(PLAN) && errno != ENOENT && errno != ENOTDIR)
 		return -errno;
 	remove_files(PH_PENDING, "");
 	remove_files(PH_ETC_POLICIES, HIDDEN);
-	(void)rmdir(PH_PENDING);
+	(void)remove(PH_PENDING);
 	return 0;
 }
