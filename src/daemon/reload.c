@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "kernel/generation.h"
+#include "policy/paths.h"
+#include "policy/resolve.h"
 #include "policy/store.h"
 #include "presence.h"
 #include "util/cleanup.h"
@@ -102,22 +104,32 @@ static int fall_back(const struct ph_reload_order *order, struct ph_reload_repor
 			     "until the files are mended, nothing is in force");
 }
 
-/*
- * What apply refuses when it is asked to, as a script for a program: the files are there already, and
- * their other policies are no worse for it.
- */
-static void warn_of_unfit(const struct ph_policy_set *set, struct ph_problems *problems)
+/* What apply refuses when it is asked to: the files are there already, and their other policies no worse for it. */
+static void warn_of_programs(const struct ph_policy_set *set, struct ph_problems *problems)
 {
 	cleanup_(problems_donep) struct ph_problems found = {};
 
-	if (presence_check(set, NULL, &found) != -EINVAL)
-		return;
+	(void)presence_check_programs(set, &found);
 	for (size_t i = 0; i < found.n; i++) {
 		if (found.v[i].severity != PH_ERROR)
 			continue;
 		found.v[i].severity = PH_WARNING;
 		(void)problems_add(problems, &found.v[i]);
 	}
+}
+
+/* What apply would say as well, but for what may come yet. */
+static void warn_of_unfit(const struct ph_policy_set *set, struct ph_problems *problems)
+{
+	struct ph_cidrs resolvers = {};
+	const char *none = NULL;
+
+	warn_of_programs(set, problems);
+	if (!resolvers_read(PH_RESOLV_CONF, &resolvers, &none))
+		free(resolvers.v);
+	(void)resolvers_warn(set, PH_RESOLV_CONF, none, problems);
+	for (size_t i = 0; i < PH_DIRECTORIES; i++)
+		(void)paths_warn_of_others(ph_directories[i], problems);
 }
 
 static int apply_files(const struct ph_reload_order *order, struct ph_reload_report *report,
