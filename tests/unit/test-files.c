@@ -14,6 +14,7 @@
 #include "policy/mark.h"
 #include "policy/parse.h"
 #include "policy/paths.h"
+#include "policy/seal.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -243,6 +244,52 @@ static void test_edit_refused(void **state)
 	assert_non_null(strstr(result, "y\"\n    mode: audit\n"));
 }
 
+/* Every byte of a copy counts, those of the seal among them. */
+static void test_seal(void **state)
+{
+	static const char text[] = HEAD "policies: []";
+	cleanup_free char *sealed = NULL, *copy = NULL;
+	size_t length, opened;
+
+	(void)state;
+	assert_int_equal(seal_text(text, &sealed, &length), 0);
+	assert_int_equal(length, strlen(text) + PH_SEAL_SIZE);
+	copy = malloc(length + 1);
+	assert_non_null(copy);
+	for (size_t i = 0; i < length; i++) {
+		memcpy(copy, sealed, length + 1);
+		copy[i] ^= 1;
+		opened = length;
+		assert_int_equal(seal_open(copy, &opened), -EINVAL);
+	}
+	for (size_t cut_at = 0; cut_at < length; cut_at++) {
+		size_t cut = cut_at;
+
+		memcpy(copy, sealed, length + 1);
+		copy[cut] = 0;
+		assert_int_equal(seal_open(copy, &cut), -EINVAL);
+	}
+	opened = length;
+	assert_int_equal(seal_open(sealed, &opened), 0);
+	assert_int_equal(opened, strlen(text));
+	assert_string_equal(sealed, text);
+}
+
+/* What was read from a directory is told of where it lies; elsewhere nobody cares who may write. */
+static void test_place(void **state)
+{
+	cleanup_(problems_donep) struct ph_problems problems = {};
+	cleanup_free char *path = in_folder("open.yaml");
+
+	(void)state;
+	write_file("open.yaml", HEAD "policies: []\n");
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(path_check_place(path, &problems), 0);
+	assert_int_equal(path_check_owner(path, &problems), -EINVAL);
+	assert_int_equal(problems.n_errors, 1);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_unchanged), cmocka_unit_test(test_rename),
 		cmocka_unit_test(test_lock_file), cmocka_unit_test(test_mark),
 		cmocka_unit_test(test_edit_mode), cmocka_unit_test(test_edit_refused),
+		cmocka_unit_test(test_seal),	  cmocka_unit_test(test_place),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
