@@ -331,7 +331,7 @@ static void add_by_id(struct question *question, uint64_t id, unsigned layer)
 				(struct matching){ .position = i, .layer = layer };
 }
 
-/* What the kernel holds the process to now, if these are the policies in force, or some of them are. */
+/* What the kernel holds the process to now, if it does and these are the policies in force. */
 static bool find_labelled(struct question *question)
 {
 	cleanup_(labels_donep) struct ph_labels labels = {};
@@ -349,8 +349,7 @@ static bool find_labelled(struct question *question)
 			if (ids->id[j])
 				add_by_id(question, ids->id[j], ph_layer_at(ids, j));
 	}
-	return question->n_matching ||
-	       (question->standing.state == PH_STANDING_IN_FORCE && labels_know_pid());
+	return question->n_matching;
 }
 
 /* Whether the programs in force do not see the process; *ret: what they see. */
