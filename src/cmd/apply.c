@@ -299,11 +299,17 @@ static int refuse_others(const struct ph_edits *edits, const struct ph_origins *
 static int check_places(const struct request *request, const struct ph_edits *edits)
 {
 	cleanup_(origins_donep) struct ph_origins origins = {};
+	int r;
 
 	if (request->apply.replace)
 		return PH_EXIT_OK;
-	origins_read(&origins);
-	return refuse_others(edits, &origins);
+	r = origins_read(&origins);
+	if (!r)
+		return refuse_others(edits, &origins);
+	(void)fprintf(stderr,
+		      "porthold apply: " PH_ORIGINS " cannot be read: %s; nothing was changed\n",
+		      strerror(-r));
+	return PH_EXIT_IMPOSSIBLE;
 }
 
 /* Their next form may take the place of this one. */
@@ -312,8 +318,9 @@ static void note_origins(const struct ph_edits *edits, const struct ph_edits *un
 	cleanup_(origins_donep) struct ph_origins origins = {};
 	int r;
 
-	origins_read(&origins);
-	r = origins_note(&origins, edits, unchanged);
+	r = origins_read(&origins);
+	if (!r)
+		r = origins_note(&origins, edits, unchanged);
 	if (r)
 		(void)fprintf(stderr,
 			      "porthold apply: warning: " PH_ORIGINS " cannot be written: %s; the "

@@ -34,19 +34,22 @@ void origins_done(struct ph_origins *origins)
 	origins->list = NULL;
 }
 
-void origins_read(struct ph_origins *ret)
+int origins_read(struct ph_origins *ret)
 {
 	cleanup_free char *text = NULL;
 	size_t length;
 	int r = file_read(PH_ORIGINS, PH_FILE_SIZE_MAX, &text, &length);
 
+	if (r && r != -ENOENT && r != -EISDIR && r != -ENOTSUP && r != -EFBIG)
+		return r;
 	*ret = (struct ph_origins){ .list = r ? NULL : json_loadb(text, length, 0, NULL) };
 	if (json_is_array(ret->list))
-		return;
+		return 0;
 	json_decref(ret->list);
 	ret->list = json_array();
 	ret->damaged = r != -ENOENT;
 	ret->lost = ret->damaged ? "is damaged" : "is not there";
+	return ret->list ? 0 : -ENOMEM;
 }
 
 /* The same file, by whatever path. */
@@ -153,8 +156,10 @@ int origins_carry(const char *path, const char *old, const char *text)
 {
 	cleanup_(origins_donep) struct ph_origins origins = {};
 	const char *origin = NULL;
+	int r = origins_read(&origins);
 
-	origins_read(&origins);
+	if (r)
+		return r;
 	if (origins_know(&origins, path, old, "", &origin) || !origin)
 		return 0;
 	return add(&origins, path, text, origin) ? -ENOMEM : write_list(&origins);

@@ -20,8 +20,8 @@ struct ph_origins {
 
 void origins_done(struct ph_origins *origins);
 
-/* What cannot be read is not known. */
-void origins_read(struct ph_origins *ret);
+/* What is not there, or is no list, is not known. 0, or -errno: it cannot be read at this moment. */
+int origins_read(struct ph_origins *ret);
 
 /*
  * Whether the file at `path`, with this text, is what was read from `origin`, and nobody wrote in it
