@@ -12,6 +12,7 @@
 #include "daemon/exposition.h"
 #include "daemon/health.h"
 #include "daemon/metrics.h"
+#include "daemon/mounts.h"
 #include "daemon/outcome.h"
 #include "daemon/privileges.h"
 #include "daemon/reload.h"
@@ -43,6 +44,7 @@
 struct daemon {
 	sd_event *event;
 	int lock;
+	int first_root; /* see mounts.h; negative: what is mounted over the files is not noticed */
 
 	const char *settings_path;
 	bool settings_must_exist;
@@ -56,6 +58,7 @@ struct daemon {
 
 	struct ph_worker apply;
 	struct ph_reload_order order;
+	char *other; /* a file that is another one for the first process */
 	struct ph_reload_report report; /* the last one of an apply that was not put off */
 	char *said; /* its text */
 	uint64_t began; /* boot time of the last apply */
@@ -91,6 +94,8 @@ static void daemon_done(struct daemon *d)
 	free(d->settings_said);
 	free(d->said);
 	free(d->ill);
+	free(d->other);
+	fd_close(d->first_root);
 	fd_close(d->lock);
 	d->event = sd_event_unref(d->event);
 }
@@ -106,6 +111,8 @@ static void tell_state(const struct daemon *d)
 
 	if (d->ill)
 		bad = "; THE CANARY FAILED, see the log";
+	else if (report->elsewhere)
+		bad = "; THE POLICY FILES ARE COVERED, see the log";
 	else if (report->lost)
 		bad = "; POLICY FILES ARE LOST, see the log";
 	else if (report->status || report->bad_files)
@@ -355,6 +362,7 @@ static void keep_report(struct daemon *d, const struct ph_reload_report *report)
 		return;
 	}
 	d->report.status = report->status;
+	d->report.elsewhere = report->elsewhere;
 	d->report.in_force = report->in_force;
 	d->report.generation = report->generation;
 }
@@ -369,6 +377,13 @@ static void put_off(struct daemon *d, const struct ph_reload_report *report, cha
 	d->report.in_force = report->in_force;
 	d->report.generation = report->generation;
 	become_ready(d);
+}
+
+static int priority_of(const struct ph_reload_report *report)
+{
+	if (report->elsewhere)
+		return LOG_ALERT;
+	return report->status || report->bad_files ? LOG_ERR : LOG_WARNING;
 }
 
 static void take_report(struct daemon *d, const struct ph_reload_report *report, char *text)
@@ -395,14 +410,15 @@ static void take_report(struct daemon *d, const struct ph_reload_report *report,
 	if (report->status == PH_EXIT_CANARY)
 		take_health(d, text);
 	else
-		tell_once(&d->said, report->status || report->bad_files ? LOG_ERR : LOG_WARNING,
-			  text);
+		tell_once(&d->said, priority_of(report), text);
 	if (!report->status && report->in_force)
 		take_health(d, NULL);
-	serve(d);
+	/* Nor are the settings to be believed. */
+	if (!report->elsewhere)
+		serve(d);
 	d->started = true;
 	become_ready(d);
-	if (report->status == PH_EXIT_IMPOSSIBLE)
+	if (report->status == PH_EXIT_IMPOSSIBLE || report->elsewhere)
 		apply_later(d, RETRY_PAUSE);
 }
 
@@ -469,6 +485,17 @@ static bool keep_lock(struct daemon *d)
 	return true;
 }
 
+/* What others mounted over the files is not read, and the settings are files, too. */
+static void read_what_counts(struct daemon *d)
+{
+	free(d->other);
+	d->other = NULL;
+	if (d->first_root >= 0 && mounts_find_other(d->first_root, d->settings_path, &d->other))
+		say(LOG_WARNING, "out of memory: whether the files are covered is not known");
+	if (d->started && !d->other)
+		read_settings(d);
+}
+
 static void begin_apply(struct daemon *d)
 {
 	int r;
@@ -481,9 +508,12 @@ static void begin_apply(struct daemon *d)
 	watch_anew(d);
 	if (!keep_lock(d))
 		return;
-	if (d->started)
-		read_settings(d);
-	d->order = (struct ph_reload_order){ .settings = &d->settings, .first = !d->started };
+	read_what_counts(d);
+	d->order = (struct ph_reload_order){
+		.settings = &d->settings,
+		.first = !d->started,
+		.other = d->other,
+	};
 	r = worker_start(&d->apply, d->event, reload, &d->order, on_applied, d);
 	if (r) {
 		say(LOG_ERR, "cannot begin to apply the policy files: %s", strerror(-r));
@@ -599,6 +629,20 @@ static int set_up_watch(struct daemon *d)
 	return r < 0 ? r : 0;
 }
 
+static void find_first_root(struct daemon *d)
+{
+	d->first_root = mounts_first_root();
+	if (d->first_root == -EXDEV)
+		say(LOG_NOTICE, "a root directory of its own, as in a container: the policy files "
+				"are those that lie in it, and what is mounted over them is not "
+				"noticed");
+	else if (d->first_root < 0)
+		say(LOG_WARNING,
+		    "cannot see the files of the first process (%s): what is mounted over the "
+		    "policy files for the daemon alone is not noticed",
+		    strerror(-d->first_root));
+}
+
 static int start(struct daemon *d)
 {
 	int r = set_up_events(d);
@@ -611,6 +655,7 @@ static int start(struct daemon *d)
 		become_ready(d);
 		return 0;
 	}
+	find_first_root(d);
 	r = set_up_watch(d);
 	if (!r)
 		begin_apply(d);
@@ -638,6 +683,7 @@ int daemon_run(const char *settings, bool must_exist)
 {
 	cleanup_(daemon_donep) struct daemon d = {
 		.lock = -1,
+		.first_root = -1,
 		.watch = PH_WATCH_NULL,
 		.settings_path = settings,
 		.settings_must_exist = must_exist,

@@ -132,6 +132,17 @@ static void warn_of_unfit(const struct ph_policy_set *set, struct ph_problems *p
 		(void)paths_warn_of_others(ph_directories[i], problems);
 }
 
+/* Whoever mounted it there says whom policies confine. */
+static int refuse_other(const char *path, struct ph_fault *f)
+{
+	return fault(
+		f, -EXDEV, PH_EXIT_REFUSED,
+		"%s is not the one of the first process: something is mounted over it for the "
+		"daemon alone, or what the daemon reads lies elsewhere. What was in force stays "
+		"in force; take that mount away, or start the daemon anew",
+		path);
+}
+
 static int apply_files(const struct ph_reload_order *order, struct ph_reload_report *report,
 		       struct ph_problems *problems, struct ph_fault *f)
 {
@@ -159,8 +170,11 @@ void reload(const void *argument, FILE *answer)
 	struct ph_reload_report report = {};
 	cleanup_free char *text = NULL;
 	struct ph_fault f = {};
-	int r = apply_files(argument, &report, &problems, &f);
+	const struct ph_reload_order *order = argument;
+	int r = order->other ? refuse_other(order->other, &f) :
+			       apply_files(order, &report, &problems, &f);
 
+	report.elsewhere = order->other;
 	if (r) {
 		report.status = f.status;
 		report.busy = r == -EBUSY;

@@ -13,6 +13,7 @@
 struct ph_reload_order {
 	const struct ph_settings *settings;
 	bool first; /* at start: of a bad file its last good form counts */
+	const char *other; /* a file that is another one for the first process; NULL: none is */
 };
 
 /* The answer: this, then text for people, if there is something to say. */
@@ -20,6 +21,7 @@ struct ph_reload_report {
 	enum ph_exit status;
 	enum ph_apply_outcome outcome;
 	bool busy; /* somebody else is at work: the same may succeed soon */
+	bool elsewhere; /* the files are not those that the first process sees */
 	bool bad_files; /* some files, or all, count in their last good form, or not at all */
 	size_t lost; /* files of which nothing counts, at start */
 	bool in_force; /* some generation is, also after a failure */
