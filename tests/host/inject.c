@@ -10,6 +10,9 @@
  * Class "bpf" has bpf(2) and mappings of maps; "update" those that put something into a map. Class "file" has what is done to files and directories
  * of porthold; "place" what moves a file into a policy directory, or removes one there. From the call of
  * that number on, so many calls fail.
+ *
+ * Class "boottime" has none fail: that clock is ahead by NUMBER seconds, and who would sleep is only
+ * counted.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -24,6 +27,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILES_MAX 4096
@@ -96,6 +100,36 @@ static int remember(int fd, const char *path)
 static bool is_our_file(int fd)
 {
 	return fd >= 0 && fd < FILES_MAX && is_ours[fd];
+}
+
+/* --- Time */
+
+static bool is_moved(unsigned *ret_seconds)
+{
+	return order && sscanf(order->text, "boottime %u", ret_seconds) == 1;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	unsigned seconds;
+	int r;
+
+	REAL(clock_gettime);
+	r = real(clock, ret);
+	if (!r && clock == CLOCK_BOOTTIME && is_moved(&seconds))
+		ret->tv_sec += seconds;
+	return r;
+}
+
+int nanosleep(const struct timespec *time, struct timespec *ret_rest)
+{
+	unsigned seconds;
+
+	REAL(nanosleep);
+	if (!is_moved(&seconds))
+		return real(time, ret_rest);
+	(void)__atomic_add_fetch(&order->calls, 1, __ATOMIC_SEQ_CST);
+	return 0;
 }
 
 /* --- bpf */
