@@ -247,10 +247,11 @@ static bool same_cover(const struct ph_state *state, enum ph_backend backend, co
 static bool is_attached(const struct ph_kernel *kernel, const struct ph_state *state,
 			enum ph_backend backend, const char *attach)
 {
+	struct ph_missed missed = {};
 	char amiss[128];
 
 	return same_cover(state, backend, attach) && state->code == kernel_code() &&
-	       !attached_check(kernel, state, amiss, sizeof(amiss));
+	       !attached_check(kernel, state, amiss, sizeof(amiss), &missed);
 }
 
 static int record_state(const struct ph_kernel *kernel, enum ph_backend backend, uint64_t accepted,

@@ -27,6 +27,7 @@
 #define RESULT_SIZE_MAX (1U << 20)
 
 DEFINE_CLEANUP_DONE(struct ph_claim_offer, claim_done);
+DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
 DEFINE_CLEANUP_DONE(struct ph_policy, policy_done);
 
 /* The port at the addresses of this host that cannot be reached from elsewhere. */
@@ -146,11 +147,29 @@ void canary_put_right(void)
 		(void)!write(fd, "1", 1); /* what does not help is seen at the next look */
 }
 
+/* All, unless somebody has looked since these programs were attached. */
+static struct ph_missed missed_since_last(const struct ph_missed *missed)
+{
+	json_t *last = canary_last();
+	json_int_t labels = 0, calls = 0;
+	struct ph_missed news = *missed;
+
+	if (!json_unpack(last, "{s:{s:I, s:I}}", "missed", "labels", &labels, "calls", &calls) &&
+	    (uint64_t)labels <= missed->labels && (uint64_t)calls <= missed->calls) {
+		news.labels -= (uint64_t)labels;
+		news.calls -= (uint64_t)calls;
+	}
+	json_decref(last);
+	return news;
+}
+
 static void check_programs(const struct subject *subject, struct ph_canary *canary)
 {
 	char amiss[128];
-	int r = attached_check(&subject->kernel, &subject->state, amiss, sizeof(amiss));
+	int r = attached_check(&subject->kernel, &subject->state, amiss, sizeof(amiss),
+			       &canary->missed);
 
+	canary->news = missed_since_last(&canary->missed);
 	if (r)
 		fail(canary, PH_CANARY_PROGRAMS, "%s", r > 0 ? amiss : strerror(-r));
 	else if (subject->state.backend == PH_BACKEND_LSM && !attached_is_run())
@@ -158,6 +177,13 @@ static void check_programs(const struct subject *subject, struct ph_canary *cana
 		     "the kernel runs no LSM program%s; of sockets only those are held that "
 		     "confined processes opened before",
 		     tracing_is_off() ? ": sysctl kernel.ftrace_enabled=1" : "");
+	else if (canary->news.calls)
+		fail(canary, PH_CANARY_PROGRAMS,
+		     "%" PRIu64
+		     " calls passed that nobody looked at, as the kernel does not run an "
+		     "LSM program while another task is preempted in it; boot with "
+		     "preempt=voluntary",
+		     canary->news.calls);
 	else
 		succeed(canary, PH_CANARY_PROGRAMS);
 }
@@ -344,6 +370,16 @@ void canary_look(const struct ph_image *image, struct ph_canary *ret)
 	*ret = canary;
 }
 
+/* Of whom a name or a program brings a policy now; twice, as a fork can straddle the first pass. */
+static void renew_labels(void)
+{
+	for (int pass = 0; pass < 2; pass++) {
+		cleanup_(labels_donep) struct ph_labels labels = {};
+
+		(void)labels_pass(&labels);
+	}
+}
+
 void canary_run(const struct ph_image *image, struct ph_canary *ret)
 {
 	struct subject subject = { .kernel = PH_KERNEL_NULL };
@@ -352,6 +388,8 @@ void canary_run(const struct ph_image *image, struct ph_canary *ret)
 	if (!open_subject(&subject, &canary)) {
 		look(&subject, image, &canary);
 		check_doors(&subject, &canary);
+		if (canary.news.labels)
+			renew_labels();
 	}
 	kernel_close(&subject.kernel);
 	keep_result(&canary);
@@ -385,8 +423,10 @@ json_t *canary_json(const struct ph_canary *canary)
 					  json_pack("{s:s, s:s}", "outcome",
 						    outcomes[canary->check[i].outcome], "detail",
 						    canary->check[i].detail));
-	return json_pack("{s:b, s:I, s:o}", "ok", canary_ok(canary), "time",
-			 (json_int_t)canary->time, "checks", checks);
+	return json_pack("{s:b, s:I, s:o, s:{s:I, s:I}}", "ok", canary_ok(canary), "time",
+			 (json_int_t)canary->time, "checks", checks, "missed", "labels",
+			 (json_int_t)canary->missed.labels, "calls",
+			 (json_int_t)canary->missed.calls);
 }
 
 json_t *canary_last(void)

@@ -15,6 +15,7 @@
  */
 #include <stdint.h>
 
+#include "kernel/attached.h"
 #include "kernel/compile.h"
 #include "policy/policy.h"
 
@@ -39,6 +40,8 @@ struct ph_canary {
 		enum ph_canary_outcome outcome;
 		char detail[200]; /* of a failure: what is amiss */
 	} check[PH_CANARY_CHECKS];
+	struct ph_missed missed; /* since the programs were attached */
+	struct ph_missed news; /* the part of it since the last canary_run() */
 };
 
 /* Adds the canary's own policy to a set that is about to be compiled. 0 or -errno. */
@@ -51,8 +54,9 @@ int canary_add_policy(struct ph_policy_set *set);
 void canary_look(const struct ph_image *image, struct ph_canary *ret);
 
 /*
- * All checks. The caller has the lock (apply_lock()): no generation comes or goes meanwhile, and no
- * second canary counts. Takes some milliseconds, and at most PH_CANARY_SECONDS.
+ * All checks; where labels may have been missed, all are made anew. The caller has the lock
+ * (apply_lock()): no generation comes or goes meanwhile, and no second canary counts. Takes some
+ * milliseconds, and at most PH_CANARY_SECONDS.
  */
 #define PH_CANARY_SECONDS 10
 void canary_run(const struct ph_image *image, struct ph_canary *ret);

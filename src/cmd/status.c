@@ -172,6 +172,8 @@ static json_t *health_json(const struct facts *facts)
 	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++)
 		(void)json_object_set_new(health, health_name(i),
 					  json_integer((json_int_t)health_read(&facts->kernel, i)));
+	(void)json_object_set_new(health, "label_missed",
+				  json_integer((json_int_t)facts->canary.news.labels));
 	return health;
 }
 
@@ -319,6 +321,7 @@ static json_t *degraded_json(const struct facts *facts, uint64_t open, const jso
 		{ facts->expected.bad_files, "bad policy files" },
 		{ !facts->expected.kept, "no copy of the files" },
 		{ health_errors(&facts->kernel), "errors in the kernel" },
+		{ facts->canary.news.labels, "labels may have been missed" },
 		{ facts->moved > 0, "the link of an exe was moved" },
 		{ facts->programs.n_errors, "an exe is no program" },
 	};
@@ -545,6 +548,16 @@ static void print_files(const json_t *object)
 			     "bad file would count for nothing; porthold apply tries again\n");
 }
 
+/* Told once: whoever looks with --check, as the daemon does each minute, makes the labels anew. */
+static void print_missed(json_int_t n)
+{
+	if (n)
+		(void)printf("label_missed: %lld times since the canary last looked: labels may "
+			     "have been missed, as the kernel does not run a program while another "
+			     "task is preempted in it; porthold status --check makes them anew\n",
+			     (long long)n);
+}
+
 static void print_health(const json_t *health)
 {
 	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++) {
@@ -554,6 +567,7 @@ static void print_health(const json_t *health)
 			(void)printf("%s: %lld times since porthold was started: %s\n",
 				     health_name(i), (long long)n, health_meaning(i));
 	}
+	print_missed(json_integer_value(json_object_get(health, "label_missed")));
 }
 
 static bool health_is_well(const json_t *health)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/health.h"
 
+#include <syslog.h>
+
 #include "apply.h"
 #include "canary.h"
+#include "daemon/say.h"
 #include "expected.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
@@ -61,6 +64,11 @@ static enum ph_health_result examine(char *failed, size_t size)
 		tell_programs(&expected.image);
 	canary_run(expected.known ? &expected.image : NULL, &canary);
 	canary_text(&canary, failed, size);
+	if (canary.news.labels)
+		say(LOG_WARNING,
+		    "DEGRADED: labels may have been missed, as the kernel did not run a program that "
+		    "keeps them (%llu times): all were made anew",
+		    (unsigned long long)canary.news.labels);
 	if (!canary_ok(&canary))
 		return PH_HEALTH_ILL;
 	return expected.files == PH_FILES_APPLIED ? PH_HEALTH_WELL : PH_HEALTH_CHANGED;

@@ -137,6 +137,7 @@ struct finding {
 	char *text;
 	size_t size;
 	int n;
+	struct ph_missed *missed;
 	__u32 maps[MAPS_MAX]; /* ids */
 	__u32 n_maps;
 };
@@ -189,6 +190,15 @@ static bool was_checked(struct finding *finding, __u32 id)
 	return false;
 }
 
+/* Kernels before 5.12 skip none, and fill less of it. */
+static void count_missed(struct ph_missed *missed, const struct bpf_prog_info *info)
+{
+	if (info->type == BPF_PROG_TYPE_TRACING)
+		missed->labels += info->recursion_misses;
+	else
+		missed->calls += info->recursion_misses;
+}
+
 /* The maps that a program uses. */
 static int check_maps(struct finding *finding, __u32 program)
 {
@@ -199,6 +209,7 @@ static int check_maps(struct finding *finding, __u32 program)
 
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
 		return 0;
+	count_missed(finding->missed, &info);
 	for (__u32 i = 0; i < info.nr_map_ids && i < MAPS_MAX; i++)
 		if (!was_checked(finding, ids[i]) && check_map(finding, ids[i]))
 			return 1;
@@ -234,9 +245,9 @@ static int check_one(const struct ph_kernel *kernel, const struct ph_attached_na
 }
 
 int attached_check(const struct ph_kernel *kernel, const struct ph_state *state, char *ret,
-		   size_t size)
+		   size_t size, struct ph_missed *ret_missed)
 {
-	struct finding finding = { .state = state, .text = ret, .size = size };
+	struct finding finding = { .state = state, .text = ret, .size = size, .missed = ret_missed };
 	int r = walk(kernel, check_one, &finding);
 
 	if (r)

@@ -22,11 +22,22 @@ int attached_keep(const struct ph_kernel *kernel, bool (*wanted)(const char *nam
 int attached_count(const struct ph_kernel *kernel);
 
 /*
+ * How often the kernel has not run a program, since it was attached, for a task that was preempted in it
+ * on the same CPU (bpf_prog_inc_misses_counter()). Programs of cgroups and, but for Linux 5.12 to 6.1 as
+ * they were first released, of LSM hooks are always run; those of tracepoints are since these can be
+ * preempted themselves.
+ */
+struct ph_missed {
+	uint64_t labels; /* of what keeps labels: one may be missing */
+	uint64_t calls; /* of what judges: a call passed that nobody looked at */
+};
+
+/*
  * Whether all that was recorded is attached as it was: 0; 1: not, and *ret says what is amiss;
- * -errno.
+ * -errno. What has been missed is told also of what is not, so far as it was looked at.
  */
 int attached_check(const struct ph_kernel *kernel, const struct ph_state *state, char *ret,
-		   size_t size);
+		   size_t size, struct ph_missed *ret_missed);
 
 /* Whether the kernel runs the LSM programs that are attached: kernel.ftrace_enabled stops all of them. */
 bool attached_is_run(void);

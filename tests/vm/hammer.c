@@ -7,6 +7,7 @@
  *	hammer rename NAME SECONDS ALLOWED DENIED
  *						takes that name; its children, one after another, connect
  *						to the one and to the other
+ *	hammer names THREADS			the threads take one name after another until it is killed
  *
  * SIGTERM ends it before its time.
  *
@@ -179,6 +180,28 @@ static int run_children(const char *name, unsigned seconds, unsigned allowed, un
 	return report(works, 2, EPERM, "denied") || r;
 }
 
+static void *take_names(void *first)
+{
+	char name[16];
+
+	for (unsigned i = *(unsigned *)first;; i++) {
+		(void)snprintf(name, sizeof(name), "name-%u", i);
+		(void)prctl(PR_SET_NAME, name);
+	}
+	return NULL;
+}
+
+static int run_names(unsigned threads)
+{
+	unsigned first = 0;
+	pthread_t thread;
+
+	for (unsigned i = 0; i < threads; i++)
+		if (pthread_create(&thread, NULL, take_names, &first))
+			return 2;
+	return pause();
+}
+
 static int listen_on(unsigned port)
 {
 	const int yes = 1;
@@ -218,12 +241,15 @@ int main(int argc, char **argv)
 {
 	if (argc > 2 && argc - 2 <= PORTS_MAX && !strcmp(argv[1], "serve"))
 		return serve(argc - 2, argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "names"))
+		return run_names((unsigned)atoi(argv[2]));
 	if (argc == 6 && !strcmp(argv[1], "rename"))
 		return run_children(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]),
 				    (unsigned)atoi(argv[5]));
 	if (argc != 5 || atoi(argv[2]) < 2 || atoi(argv[2]) > THREADS_MAX) {
 		(void)fprintf(stderr, "usage: hammer SECONDS THREADS ALLOWED DENIED\n"
 				      "       hammer rename NAME SECONDS ALLOWED DENIED\n"
+				      "       hammer names THREADS\n"
 				      "       hammer serve PORT...\n");
 		return 2;
 	}
