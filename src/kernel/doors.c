@@ -94,7 +94,8 @@ const struct ph_promise ph_promises[] = {
 	{ "net-admin", "netfilter, routes, tunnels and devices, by CAP_NET_ADMIN", by_lsm, false },
 	{ "kernel", "the kernel's memory, ports and debugfs, another kernel, reboot", by_lsm,
 	  false },
-	{ "privileged", "what root can write where no hook sees it: policy files in place, cron",
+	{ "privileged",
+	  "what root can use where no hook sees it: policy files in place, cron, macvtap, a container's network",
 	  never, true },
 };
 
