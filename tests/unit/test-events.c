@@ -561,6 +561,39 @@ static void check_wall(const char *format, bool utc, uint64_t boot)
 	check_when(text, boot);
 }
 
+/* --wrap puts it in the place of the kernel's: this machine may not have run for so long. */
+static uint64_t boot_time; /* 0: what it is */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	if (clock != CLOCK_BOOTTIME || !boot_time)
+		return __real_clock_gettime(clock, ret);
+	*ret = (struct timespec){ .tv_sec = (time_t)(boot_time / PH_SECOND) };
+	return 0;
+}
+
+static void test_units(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t seconds;
+	} units[] = { { "1s", 1 },     { "1m", 60 },	 { "3h", 10800 },
+		      { "1d", 86400 }, { "1w", 604800 }, { "20d", 20 * 86400 } };
+
+	boot_time = 30 * 86400 * PH_SECOND;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		struct ph_text_error error;
+		uint64_t when;
+
+		assert_int_equal(when_parse(units[i].text, &when, &error), 0);
+		assert_int_equal((boot_time - when) / PH_SECOND, units[i].seconds);
+	}
+	boot_time = 0;
+}
+
 static void test_when(void **state)
 {
 	uint64_t now = boot_now();
@@ -630,6 +663,7 @@ int main(void)
 		cmocka_unit_test(test_fold_counts),
 		cmocka_unit_test(test_fold_parts),
 		cmocka_unit_test(test_fold_bound),
+		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_when),
 		cmocka_unit_test(test_when_wrong),
 	};

@@ -55,6 +55,108 @@ static int remove_folder(void **state)
 	return rmdir(folder);
 }
 
+/* --- What lasts over a crash; --wrap puts these in the place of the system calls */
+
+static char calls[64]; /* in their order */
+static int write_error; /* what shall come of writing; 0: what comes of it */
+static size_t write_at_most; /* bytes of one call; 0: all */
+
+int __real_fsync(int fd);
+int __real_rename(const char *from, const char *to);
+ssize_t __real_write(int fd, const void *data, size_t size);
+int __wrap_fsync(int fd);
+int __wrap_rename(const char *from, const char *to);
+ssize_t __wrap_write(int fd, const void *data, size_t size);
+
+static void note(const char *call)
+{
+	(void)strncat(calls, call, sizeof(calls) - strlen(calls) - 1);
+}
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+
+	note(!fstat(fd, &st) && S_ISDIR(st.st_mode) ? "sync-directory " : "sync ");
+	return __real_fsync(fd);
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+	note("rename ");
+	return __real_rename(from, to);
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t size)
+{
+	note("write ");
+	if (write_error) {
+		errno = write_error;
+		return -1;
+	}
+	return __real_write(fd, data, write_at_most && size > write_at_most ? write_at_most : size);
+}
+
+static void assert_text(const char *path, const char *expected)
+{
+	cleanup_free char *text = NULL;
+	size_t length;
+
+	assert_int_equal(file_read(path, 1000, &text, &length), 0);
+	assert_string_equal(text, expected);
+}
+
+/* The text first, then its place, then the place's own place. */
+static void test_lasting(void **state)
+{
+	cleanup_free char *path = in_folder("lasting");
+
+	*calls = 0;
+	assert_int_equal(file_write_atomic(path, "one", 3, 0600), 0);
+	assert_string_equal(calls, "write sync rename sync-directory ");
+	*calls = 0;
+	write_at_most = 2;
+	assert_int_equal(file_write_atomic(path, "three", 5, 0600), 0);
+	write_at_most = 0;
+	assert_string_equal(calls, "write write write sync rename sync-directory ");
+	assert_text(path, "three");
+	assert_int_equal(unlink(path), 0);
+}
+
+/* What was there stays, and nothing else does. */
+static void test_full_disk(void **state)
+{
+	cleanup_free char *path = in_folder("full");
+	cleanup_closedir DIR *dir = NULL;
+
+	assert_int_equal(file_write_atomic(path, "old", 3, 0600), 0);
+	write_error = ENOSPC;
+	assert_int_equal(file_write_atomic(path, "new", 3, 0600), -ENOSPC);
+	write_error = 0;
+	assert_text(path, "old");
+	assert_int_equal(unlink(path), 0);
+	dir = opendir(folder);
+	for (struct dirent *entry; (entry = readdir(dir));)
+		assert_false(file_is_temporary(entry->d_name));
+}
+
+/* Whose mode and group a file gets, but for what lets others write. */
+static void test_like(void **state)
+{
+	cleanup_free char *path = in_folder("like"), *open_path = in_folder("open");
+	struct stat st;
+
+	write_file("open", "");
+	assert_int_equal(chmod(open_path, 0666), 0);
+	assert_int_equal(file_write_like(path, open_path, "x", 1, 0600), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(open_path), 0);
+}
+
+/* --- Which files are policies */
+
 static void test_names(void **state)
 {
 	assert_true(is_policy_file("web.yaml"));
@@ -298,6 +400,8 @@ int main(void)
 		cmocka_unit_test(test_lock_file), cmocka_unit_test(test_mark),
 		cmocka_unit_test(test_edit_mode), cmocka_unit_test(test_edit_refused),
 		cmocka_unit_test(test_seal),	  cmocka_unit_test(test_place),
+		cmocka_unit_test(test_lasting),	  cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_like),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

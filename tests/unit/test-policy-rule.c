@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "policy/cidr.h"
 #include "policy/name.h"
 #include "policy/rule.h"
 
@@ -42,6 +43,8 @@ static const struct good good_rules[] = {
 	{ "tcp 443,80", "tcp 80,443" },
 	{ "tcp 80, 443 ,8080-8090", "tcp 80,443,8080-8090" },
 	{ "tcp 80,81,82", "tcp 80-82" },
+	{ "tcp 80,82", NULL }, /* what lies between is not granted */
+	{ "tcp 80-82,84-86,88", NULL },
 	{ "tcp 80-90,85-95,80", "tcp 80-95" },
 	{ "tcp 0080", "tcp 80" },
 	{ "tcp 5-5", "tcp 5" },
@@ -659,6 +662,24 @@ static void test_names(void **state)
 	assert_string_equal(error.message, "'bob' is not a user id");
 }
 
+/* Of every length: all bits of the prefix count, and none after it. */
+static void test_prefix_bits(void **state)
+{
+	(void)state;
+	for (unsigned family = 4; family <= 6; family += 2) {
+		unsigned bits = family == 4 ? 32 : 128;
+
+		for (unsigned i = 0; i < bits * (bits + 1); i++) {
+			struct ph_cidr cidr = { .family = family, .len = i / bits };
+			uint8_t addr[16] = {};
+
+			addr[i % bits / 8] = 0x80 >> i % 8;
+			assert_int_equal(cidr_holds(&cidr, family, addr), i % bits >= cidr.len);
+			assert_false(cidr_holds(&cidr, 10 - family, addr));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -666,7 +687,7 @@ int main(void)
 		cmocka_unit_test(test_limits),	   cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_port_rules), cmocka_unit_test(test_looks_like_ports),
 		cmocka_unit_test(test_patterns),   cmocka_unit_test(test_flows),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names),	   cmocka_unit_test(test_prefix_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,8 +10,10 @@
 #include "util/cleanup.h"
 
 #include <stdarg.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -697,6 +699,44 @@ static void test_kinds(void **state)
 	}
 }
 
+/* What is not TCP, UDP or a kind that a rule can name is of no kind that any rule admits. */
+static void test_socket_kinds(void **state)
+{
+	static const struct {
+		unsigned family, type, protocol, kind;
+	} cases[] = {
+		{ AF_INET, SOCK_STREAM, 0, PH_SOCKET_TCP },
+		{ AF_INET6, SOCK_STREAM, IPPROTO_TCP, PH_SOCKET_TCP },
+		{ AF_INET, SOCK_STREAM, 262, PH_SOCKET_OTHER }, /* MPTCP */
+		{ AF_INET, SOCK_STREAM, 132, PH_SOCKET_OTHER }, /* SCTP */
+		{ AF_INET6, SOCK_STREAM, 256, PH_SOCKET_OTHER }, /* SMC */
+		{ AF_INET, SOCK_STREAM, IPPROTO_UDP, PH_SOCKET_OTHER },
+		{ AF_INET, SOCK_DGRAM, 0, PH_SOCKET_UDP },
+		{ AF_INET6, SOCK_DGRAM, IPPROTO_UDP, PH_SOCKET_UDP },
+		{ AF_INET, SOCK_DGRAM, 136, PH_SOCKET_OTHER }, /* UDP-Lite */
+		{ AF_INET, SOCK_DGRAM, IPPROTO_TCP, PH_SOCKET_OTHER },
+		{ AF_INET, SOCK_DGRAM, IPPROTO_ICMP, PH_SOCKET_ICMP },
+		{ AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, PH_SOCKET_ICMP },
+		{ AF_INET, SOCK_RAW, IPPROTO_TCP, PH_SOCKET_RAW },
+		{ AF_INET, SOCK_RAW, IPPROTO_RAW, PH_SOCKET_RAW },
+		{ AF_INET, SOCK_SEQPACKET, 132, PH_SOCKET_OTHER },
+		{ AF_PACKET, SOCK_RAW, 0, PH_SOCKET_PACKET },
+		{ AF_PACKET, SOCK_DGRAM, 0, PH_SOCKET_PACKET },
+		{ AF_VSOCK, SOCK_STREAM, 0, PH_SOCKET_VSOCK },
+		{ AF_UNIX, SOCK_STREAM, 0, PH_SOCKET_LOCAL },
+		{ AF_NETLINK, SOCK_RAW, 0, PH_SOCKET_LOCAL },
+		{ AF_ALG, SOCK_SEQPACKET, 0, PH_SOCKET_LOCAL },
+		{ AF_SMC, SOCK_STREAM, 0, PH_SOCKET_OTHER },
+		{ AF_XDP, SOCK_RAW, 0, PH_SOCKET_OTHER },
+		{ AF_BLUETOOTH, SOCK_RAW, 0, PH_SOCKET_OTHER },
+		{ AF_CAN, SOCK_RAW, 1, PH_SOCKET_OTHER },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(ph_socket_kind(cases[i].family, cases[i].type, cases[i].protocol),
+				 cases[i].kind);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -710,6 +750,7 @@ int main(void)
 		cmocka_unit_test(test_spec_flows),
 		cmocka_unit_test(test_many_cidrs),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_socket_kinds),
 		cmocka_unit_test(test_silent_sockets),
 		cmocka_unit_test(test_listeners_without_a_port),
 	};
