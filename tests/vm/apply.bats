@@ -90,6 +90,14 @@ is_free() {
 	connects "$held" 4040 && connects "$held" 4041
 }
 
+# In hundredths of a second.
+uptime_now() {
+	local seconds
+
+	read -r seconds _ </proc/uptime
+	echo "${seconds/./}"
+}
+
 # The kernel falls back by itself: what is called runs until then.
 until_over() {
 	until [[ $(status_of .trial.over) == true ]]; do
@@ -626,14 +634,19 @@ time.sleep(60)' "$held" "$BATS_TEST_TMPDIR/zombie" 3>&- & # which waits for nobo
 @test "nobody confirms: the kernel falls back with every porthold process dead" {
 	before=$(files)
 	write held heldproc "tcp 4041"
+	begin=$(uptime_now)
 	run -0 porthold apply --confirm 20 "$folder"
 	[[ $output == *"On trial for 20 s"* ]] || fail "$output"
 	is_held_to 4041 4040
+	# The deadline is what was asked for from then on, to the second that status knows.
+	left=$(status_of .trial.seconds_left) now=$(uptime_now)
+	(( left <= 20 && 100 * left >= 100 * 19 - (now - begin) )) || fail "$left s left after $((now - begin))"
 	[[ $(status_of '.trial | [.over, .falls_back_to > 0] | join(" ")') == "false true" ]]
 	run ! pgrep -x porthold
 	until connects "$held" 4040; do
 		sleep 0.2
 	done
+	(( $(uptime_now) - now >= 100 * (left - 1) )) || fail "back after $(($(uptime_now) - now)) of $left s"
 	is_held_to 4040 4041
 	[[ $(status_of '[.trial.over, .canary.ok] | join(" ")') == "true true" ]] || fail "$(porthold status)"
 	run -0 porthold apply
