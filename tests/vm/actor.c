@@ -270,6 +270,8 @@ _Noreturn static void answer_thread(void)
 	char tried[LINE_LENGTH];
 
 	while (read(to_leader[0], asked, sizeof(asked)) == sizeof(asked)) {
+		if (!asked[1])
+			(void)syscall(SYS_exit, 0); /* alone: its threads go on */
 		try_ports(tried, asked[0], asked[1]);
 		(void)!write(from_leader[1], tried, strlen(tried) + 1);
 	}
@@ -304,6 +306,30 @@ static void ask_leader(const char *first, const char *n)
 	say(tried);
 }
 
+/* The leader ends, and its thread goes on: 0, or ETIMEDOUT if it is still there after a while. */
+static int end_leader(void)
+{
+	const unsigned nothing[2] = {};
+	char path[64], line[LINE_LENGTH];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", getpid());
+	if (write(to_leader[1], nothing, sizeof(nothing)) != sizeof(nothing))
+		return errno;
+	for (int tries = 0; tries < 1000; tries++) {
+		bool ended;
+
+		file = fopen(path, "re");
+		ended = !file || !fgets(line, sizeof(line), file) || strstr(line, ") Z ");
+		if (file)
+			(void)fclose(file);
+		if (ended)
+			return 0;
+		(void)usleep(10000);
+	}
+	return ETIMEDOUT;
+}
+
 /* The next program answers, as nobody else is there to. */
 static void execute(const char *path)
 {
@@ -333,6 +359,8 @@ static int do_act(char **words)
 		return rename_thread(gettid(), words[1]);
 	if (!strcmp(act, "rename-leader"))
 		return rename_thread(getpid(), words[1]);
+	if (!strcmp(act, "end-leader"))
+		return end_leader();
 	if (!strcmp(act, "move"))
 		return move_to(words[1]);
 	if (!strcmp(act, "down"))
