@@ -484,10 +484,13 @@ static __always_inline int view_message(struct attempt *attempt, struct sock *sk
 		return answer;
 	/*
 	 * A datagram to family 0: IPv4 takes it as AF_INET, IPv6 sends to its peer, and
-	 * IPV6_ADDRFORM may turn the one into the other meanwhile.
+	 * IPV6_ADDRFORM may turn the one into the other meanwhile. So the address of such a name
+	 * tells nothing: a rule for some peers alone does not cover it.
 	 */
-	if (answer != ADDRESS_TAKEN && udp && attempt->family == PH_AF_INET6)
+	if (answer != ADDRESS_TAKEN && udp && attempt->family == PH_AF_INET6) {
 		attempt->flow.remote_port = 0;
+		attempt->flow.nowhere = 1;
+	}
 	if (answer == ADDRESS_TAKEN && !udp) {
 		attempt->door = PH_DOOR_FASTOPEN;
 		attempt->flow.question = PH_ASK_CONNECT;

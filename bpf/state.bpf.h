@@ -32,6 +32,9 @@ enum {
 	PH_RING_WAKE = 2, /* BPF_RB_FORCE_WAKEUP */
 };
 
+#ifndef __bpf__
+#include "plain.h" /* of the tests that read sockaddrs and packets without a kernel */
+#else
 /* Errno constants come from branches of their own: the verifier of 6.12 wants a known range. */
 #define PH_ERRNO(number)                                       \
 	({                                                     \
@@ -39,6 +42,26 @@ enum {
 		asm volatile("%0 = -" #number : "=r"(errno_)); \
 		errno_;                                        \
 	})
+
+/* One of those that the loader sets, below. */
+#define SETTING(name)                                                                      \
+	({                                                                                 \
+		__u64 setting_;                                                            \
+		asm("%0 = %1 ll\n\t%0 = *(u8 *)(%0 + 0)" : "=r"(setting_) : "i"(&(name))); \
+		setting_;                                                                  \
+	})
+
+/*
+ * The same value, of which the verifier knows nothing: it would follow each of the values that a
+ * loop has collected.
+ */
+static __always_inline __u64 hide(__u64 value, __u64 unknown)
+{
+	asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+&r"(value) : "r"(unknown));
+	return value;
+}
+#endif
+
 #define PH_PASS 0
 #define PH_DENY PH_ERRNO(1) /* EPERM */
 #define PH_NO_MEMORY PH_ERRNO(12) /* ENOMEM */
@@ -61,16 +84,6 @@ enum {
 #define PH_SUBPROGRAM static __attribute__((noinline, used))
 
 /*
- * The same value, of which the verifier knows nothing: it would follow each of the values that a
- * loop has collected.
- */
-static __always_inline __u64 hide(__u64 value, __u64 unknown)
-{
-	asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+&r"(value) : "r"(unknown));
-	return value;
-}
-
-/*
  * What the loader found out about this kernel, set between open and load. They are read by SETTING(),
  * of which clang keeps what it has read; what is volatile it would load each time.
  */
@@ -81,13 +94,6 @@ const volatile bool ph_has_functions = false; /* PH_FUNCTION is what it says */
 const volatile bool ph_has_spin_lock = false; /* bpf_spin_lock */
 const volatile __u8 ph_backend = PH_BACKEND_NONE;
 const volatile __u64 ph_seed = 0; /* a number that nobody knows */
-
-#define SETTING(name)                                                                      \
-	({                                                                                 \
-		__u64 setting_;                                                            \
-		asm("%0 = %1 ll\n\t%0 = *(u8 *)(%0 + 0)" : "=r"(setting_) : "i"(&(name))); \
-		setting_;                                                                  \
-	})
 
 /* A map of its own, which needs no look-up; the loader shares it, too. */
 struct ph_front ph_front;
