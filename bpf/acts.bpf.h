@@ -38,6 +38,7 @@ PH_FUNCTION int stays_confined(const struct ph_label *label, ph_tables slot)
 	return count_scoped(&who, WITHOUT_WATCHING);
 }
 
+/* Whether anything does under the generation in this slot. */
 PH_FUNCTION int is_confined_by(ph_tables slot)
 {
 	struct who who;

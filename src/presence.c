@@ -49,6 +49,7 @@ struct look {
 	bool mildly; /* what is wrong with a policy that is in force already is no reason to refuse anything */
 	struct names comms; /* of programs and tasks, as the kernel cuts them */
 	struct names units; /* of unit files, and of cgroups */
+	struct names uids; /* of processes, as numbers in text */
 };
 
 static void names_done(struct names *names)
@@ -62,6 +63,7 @@ static void look_done(struct look *look)
 {
 	names_done(&look->comms);
 	names_done(&look->units);
+	names_done(&look->uids);
 }
 
 DEFINE_CLEANUP_DONE(struct look, look_done);
@@ -510,27 +512,40 @@ static int look_at_unit(struct look *look, const struct ph_policy *policy)
 
 /* --- Users */
 
+#define UID_SIZE sizeof("4294967295")
+
 /* Whom a process runs as is whose its directory of /proc is, as long as it is fit to be looked at. */
-static bool runs_something(uint32_t uid)
+static int find_uids(struct names *uids)
 {
 	cleanup_closedir DIR *dir = opendir("/proc");
+	char uid[UID_SIZE];
 	struct stat st;
+	int r = 0;
 
-	for (struct dirent *entry; dir && (entry = readdir(dir));)
-		if (isdigit((unsigned char)*entry->d_name) &&
-		    !fstatat(dirfd(dir), entry->d_name, &st, 0) && st.st_uid == uid)
-			return true;
-	return false;
+	for (struct dirent *entry; dir && !r && (entry = readdir(dir));) {
+		if (!isdigit((unsigned char)*entry->d_name) ||
+		    fstatat(dirfd(dir), entry->d_name, &st, 0))
+			continue;
+		(void)snprintf(uid, sizeof(uid), "%u", st.st_uid);
+		r = names_add(uids, uid, sizeof(uid));
+	}
+	names_finish(uids);
+	return r;
 }
 
 static int look_at_uid(struct look *look, const struct ph_policy *policy)
 {
-	uint32_t uid = policy->match.uid;
+	char uid[UID_SIZE];
+	int r;
 
-	if (getpwuid(uid) || runs_something(uid))
+	if (getpwuid(policy->match.uid))
 		return 0;
+	r = look->uids.whole ? 0 : find_uids(&look->uids);
+	(void)snprintf(uid, sizeof(uid), "%u", policy->match.uid);
+	if (r || names_have(&look->uids, uid))
+		return r;
 	return NOTE(look, PH_WARNING, policy, "getent passwd shows the users",
-		    "policy %s: nobody has the uid %u, and nothing runs as it", policy->name, uid);
+		    "policy %s: nobody has the uid %s, and nothing runs as it", policy->name, uid);
 }
 
 /* --- All of it */

@@ -269,12 +269,7 @@ static int take_over_before(const struct request *request, struct ph_policy *pol
  */
 static void warn_of(const struct ph_policy_set *made, bool again, struct ph_problems *problems)
 {
-	struct ph_cidrs resolvers = {};
-	const char *none = NULL;
-
-	if (!resolvers_read(PH_RESOLV_CONF, &resolvers, &none))
-		free(resolvers.v);
-	(void)resolvers_warn(made, PH_RESOLV_CONF, none, problems);
+	(void)resolvers_warn_here(made, problems);
 	if (!again)
 		(void)presence_check(made, NULL, problems);
 	(void)policy_set_check(made, NULL, &(struct ph_cidrs){}, problems);

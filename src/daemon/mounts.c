@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "policy/paths.h"
+#include "policy/resolve.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
 
@@ -80,7 +81,7 @@ int mounts_find_other(int first_root, const char *settings, char **ret)
 				      "/etc/porthold",
 				      PH_RUN_DIR,
 				      settings,
-				      "/etc/resolv.conf",
+				      PH_RESOLV_CONF,
 				      PH_ETC_POLICIES,
 				      PH_RUN_POLICIES,
 				      PH_GOOD_POLICIES };

@@ -121,13 +121,8 @@ static void warn_of_programs(const struct ph_policy_set *set, struct ph_problems
 /* What apply would say as well, but for what may come yet. */
 static void warn_of_unfit(const struct ph_policy_set *set, struct ph_problems *problems)
 {
-	struct ph_cidrs resolvers = {};
-	const char *none = NULL;
-
 	warn_of_programs(set, problems);
-	if (!resolvers_read(PH_RESOLV_CONF, &resolvers, &none))
-		free(resolvers.v);
-	(void)resolvers_warn(set, PH_RESOLV_CONF, none, problems);
+	(void)resolvers_warn_here(set, problems);
 	for (size_t i = 0; i < PH_DIRECTORIES; i++)
 		(void)paths_warn_of_others(ph_directories[i], problems);
 }

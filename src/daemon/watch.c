@@ -12,8 +12,7 @@
 #include "policy/resolve.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
-
-#define TEMPORARY ".porthold-" /* of file_write_atomic() */
+#include "util/file.h"
 
 #define MASK                                                                                 \
 	(IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR | \
@@ -128,7 +127,7 @@ static bool counts(const struct ph_watch *watch, const struct inotify_event *eve
 	/* An event without a name is one of a file that is watched itself. */
 	if (event->mask & LOST || (!event->len && event->mask & IN_CLOSE_WRITE))
 		return true;
-	if (!event->len || !strncmp(event->name, TEMPORARY, strlen(TEMPORARY)))
+	if (!event->len || file_is_temporary(event->name))
 		return false;
 	for (size_t i = 0; i < watch->n; i++) {
 		const struct ph_watched *watched = &watch->watched[i];

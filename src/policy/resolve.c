@@ -167,6 +167,16 @@ int resolvers_warn(const struct ph_policy_set *set, const char *path, const char
 	return 0;
 }
 
+int resolvers_warn_here(const struct ph_policy_set *set, struct ph_problems *problems)
+{
+	struct ph_cidrs resolvers = {};
+	const char *none = NULL;
+
+	if (!resolvers_read(PH_RESOLV_CONF, &resolvers, &none))
+		free(resolvers.v);
+	return resolvers_warn(set, PH_RESOLV_CONF, none, problems);
+}
+
 /* Adds the rules of the NULL-ended list, with the given remote addresses unless that is NULL. */
 static int add_rules(struct ph_policy *policy, const struct ph_rule *keyword,
 		     const char *const *texts, const struct ph_cidrs *to)

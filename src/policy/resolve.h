@@ -29,6 +29,9 @@ int resolvers_read(const char *path, struct ph_cidrs *ret, const char **ret_none
 int resolvers_warn(const struct ph_policy_set *set, const char *path, const char *none,
 		   struct ph_problems *problems);
 
+/* The same of PH_RESOLV_CONF as it is now; nothing where it cannot be read at this moment. */
+int resolvers_warn_here(const struct ph_policy_set *set, struct ph_problems *problems);
+
 /* A copy of the policy with plain rules only. Without resolvers, dns becomes nothing. */
 int policy_resolve(const struct ph_policy *policy, const struct ph_cidrs *resolvers,
 		   struct ph_policy *ret);
