@@ -10,6 +10,7 @@
  */
 #include "../../bpf/packet.bpf.c"
 
+#include "draw.h"
 #include "kernel.h"
 #include "words.h"
 
@@ -124,33 +125,8 @@ struct drawn {
 	__u8 address[2][16];
 };
 
-static const __u16 known_ports[] = { 0, 53, 80, 81, 443, 4040, 5353, 8080, 9090 };
-
-/* Mostly ports that some rule is about. */
-static __u16 port_of(__u16 drawn)
-{
-	return drawn < 0x8000 ? known_ports[drawn % (sizeof(known_ports) / sizeof(__u16))] : drawn;
-}
-
 static const __u8 header_kinds[] = { 0, 43, 60, 44, 51 };
 static const __u8 option_kinds[] = { 1, 1, 7, 131, 137, 0, 68, 148 };
-
-/* Mostly where some rule leads to. */
-static void draw_address(__u8 *to, size_t size, const __u8 *drawn)
-{
-	static const __u8 known[][16] = {
-		{ 10, 1, 1, 1 },
-		{ 10, 9, 1, 1 },
-		{ 127, 0, 0, 1 },
-		{ 0 },
-		{ 0x20, 0x01, 0x0d, 0xb8, [15] = 7 },
-		{ [10] = 0xff, 0xff, 10, 1, 1, 1 },
-		{ [10] = 0xff, 0xff, 127, 0, 0, 1 },
-		{ [15] = 1 },
-	};
-
-	memcpy(to, drawn[0] < 0xe0 ? known[drawn[0] & 7] : drawn, size);
-}
 
 static size_t put_v4_options(__u8 *bytes, const struct drawn *drawn)
 {

@@ -13,29 +13,11 @@
 #define PH_CLAIM_BPF_H
 #include "../../bpf/sockets.bpf.h"
 
-#include "kernel.h"
+#include "bytes.h"
 
 #ifndef CONTROLS
 #define CONTROLS 40
 #endif
-
-void *malloc(size_t size);
-
-static void *find_table(void *map, const void *key)
-{
-	return NULL;
-}
-
-/* As much as the call says, and nothing around it. */
-static __u8 *make_bytes(size_t size)
-{
-	__u8 *bytes = malloc(size);
-
-	ASSUME(bytes);
-	if (size)
-		__CPROVER_havoc_slice(bytes, size);
-	return bytes;
-}
 
 /* The first header is looked at whatever comes after it. */
 static bool begins_with_route(const __u8 *bytes, __u64 size)

@@ -14,25 +14,7 @@
 #define PH_CLAIM_BPF_H
 #include "../../bpf/sockets.bpf.h"
 
-#include "kernel.h"
-
-void *malloc(size_t size);
-
-static void *find_table(void *map, const void *key)
-{
-	return NULL;
-}
-
-/* As much as the call says, and nothing around it. */
-static __u8 *make_bytes(size_t size)
-{
-	__u8 *bytes = malloc(size);
-
-	ASSUME(bytes);
-	if (size)
-		__CPROVER_havoc_slice(bytes, size);
-	return bytes;
-}
+#include "bytes.h"
 
 static void check_name(const struct attempt *attempt, const __u8 *bytes, int length, int answer)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What the log of denials makes of many: each is told by a line, counted by one, or counted as withheld.
- * The slots are memory of the test, --wrap puts the functions here in the place of the kernel's.
+ * The functions here, too, are put in the place of others by --wrap.
  */
 #include "events/log.h"
 
@@ -11,26 +11,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "events/wake.h"
-#include "util/clock.h"
+#include "fake-slots.h"
 
-#define SIZE (sizeof(struct ph_event) * PH_EVENT_SLOTS)
 #define HEAD 1000 /* descriptors of nobody */
 #define HEALTH 1001
 
-static struct ph_kernel kernel = PH_KERNEL_NULL;
-static struct ph_event *slots;
-static uint64_t head; /* events that were begun */
-static uint64_t now = 100 * PH_SECOND;
-
-int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
 int __wrap_wake_open(const struct ph_kernel *of, struct ph_wake *ret);
 void __wrap_wake_clear(struct ph_wake *wake);
 void __wrap_wake_close(struct ph_wake *wake);
@@ -45,16 +34,7 @@ int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
 		errno = ENOENT;
 		return -1;
 	}
-	memset(value, 0, sizeof(struct ph_event_head));
-	((struct ph_event_head *)value)->next = head;
-	return 0;
-}
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	*ret = (struct timespec){ .tv_sec = (time_t)(now / PH_SECOND),
-				  .tv_nsec = (long)(now % PH_SECOND) };
-	return 0;
+	return look_up_head(value);
 }
 
 int __wrap_wake_open(const struct ph_kernel *of, struct ph_wake *ret)
@@ -88,21 +68,9 @@ static void write_events(unsigned first, unsigned kinds, unsigned of_each)
 
 static int set_up(void **state)
 {
-	int fd = memfd_create("events", MFD_CLOEXEC);
-
-	if (fd < 0 || ftruncate(fd, SIZE))
-		return -1;
-	kernel.map[PH_MAP_EVENTS] = fd;
 	kernel.map[PH_MAP_EVENT_HEAD] = HEAD;
 	kernel.map[PH_MAP_HEALTH] = HEALTH;
-	head = 0;
-	slots = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return slots == MAP_FAILED ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-	return munmap(slots, SIZE) || close(kernel.map[PH_MAP_EVENTS]);
+	return make_slots();
 }
 
 /* The events that the lines tell of; *ret_missing are those that they admit. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Reading events while they are written: each is read once, or is known to be lost. The slots are memory
- * of the test, --wrap puts the functions here in the place of the kernel's.
+ * Reading events while they are written: each is read once, or is known to be lost.
  */
 #include "events/slots.h"
 
@@ -9,36 +8,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "util/clock.h"
-
-#define SIZE (sizeof(struct ph_event) * PH_EVENT_SLOTS)
-
-static struct ph_kernel kernel = PH_KERNEL_NULL;
-static struct ph_event *slots;
-static uint64_t head; /* events that were begun */
-static uint64_t now = 100 * PH_SECOND;
-
-int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+#include "fake-slots.h"
 
 int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
 {
-	memset(value, 0, sizeof(struct ph_event_head));
-	((struct ph_event_head *)value)->next = head;
-	return 0;
-}
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	*ret = (struct timespec){ .tv_sec = (time_t)(now / PH_SECOND),
-				  .tv_nsec = (long)(now % PH_SECOND) };
-	return 0;
+	return look_up_head(value);
 }
 
 static void write_events(unsigned n)
@@ -66,19 +43,7 @@ static unsigned read_events(struct ph_slots *reader, uint64_t *ret_last)
 
 static int set_up(void **state)
 {
-	int fd = memfd_create("events", MFD_CLOEXEC);
-
-	if (fd < 0 || ftruncate(fd, SIZE))
-		return -1;
-	kernel.map[PH_MAP_EVENTS] = fd;
-	head = 0;
-	slots = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return slots == MAP_FAILED ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-	return munmap(slots, SIZE) || close(kernel.map[PH_MAP_EVENTS]);
+	return make_slots();
 }
 
 static void test_in_time(void **state)
