@@ -29,6 +29,8 @@ struct task_struct___storage {
 
 enum {
 	TASK_EXITING = 0x4, /* PF_EXITING */
+	TASK_OF_RING = 0x10, /* PF_IO_WORKER: a thread of the kernel's making in the process */
+	TASK_OF_KERNEL = 0x200000, /* PF_KTHREAD */
 	NAMESPACES_MAX = 33, /* of users, one in another: the kernel makes no more */
 };
 
@@ -589,25 +591,70 @@ static __always_inline struct ph_memos *memos_of(struct ph_ids *ids)
 	return ids ? (struct ph_memos *)(ids + 1) : NULL;
 }
 
-/* The helper translates between namespaces, for as many instructions as all the rest has. */
-static __always_inline __u32 uid_of_caller(struct task_struct *task)
+/*
+ * The credentials that a task has, not those that are laid on it for a call: a ring may keep some of before.
+ * The threads that a ring has in a process count as the process. Before there were such, threads of the
+ * kernel served it, with the owner's credentials laid on.
+ */
+static __always_inline const struct cred *creds_of_old(struct task_struct *task)
 {
-	if (SETTING(ph_has_task_btf))
-		return task->cred->uid.val;
-	return bpf_get_current_uid_gid();
+	__u64 own =
+		ph_mask_equal(TASK_READ(task, flags) & TASK_OF_KERNEL, 0); /* without a branch */
+
+	return (void *)((own & (__u64)BPF_CORE_READ(task, real_cred)) |
+			(~own & (__u64)BPF_CORE_READ(task, cred)));
 }
 
-/* The user namespace of a task, unless it is the first; a number. */
-static __always_inline __u64 namespace_of(struct task_struct *task)
+static __always_inline const struct cred *creds_of(struct task_struct *task)
+{
+	if (!SETTING(ph_has_task_btf))
+		return creds_of_old(task);
+	if (TASK_READ(task, flags) & TASK_OF_RING)
+		task = TASK_READ(task, group_leader);
+	return BPF_CORE_READ(task, real_cred);
+}
+
+static __always_inline __u32 uid_by_creds(struct task_struct *task)
+{
+	return BPF_CORE_READ(creds_of(task), uid.val);
+}
+
+/* The namespace's address; 0: it is the first. */
+static __always_inline __u64 namespace_by_creds(struct task_struct *task)
+{
+	const struct user_namespace *namespace = BPF_CORE_READ(creds_of(task), user_ns);
+
+	return BPF_CORE_READ(namespace, level) ? (__u64) namespace : 0;
+}
+
+PH_FUNCTION __u32 uid_of_ring(void)
+{
+	return uid_by_creds(current_task());
+}
+
+PH_FUNCTION __u64 namespace_of_ring(void)
+{
+	return namespace_by_creds(current_task());
+}
+
+static __always_inline __u32 uid_of_caller(struct task_struct *task)
+{
+	if (!SETTING(ph_has_task_btf))
+		return uid_by_creds(task);
+	return task->flags & TASK_OF_RING ? uid_of_ring() : task->real_cred->uid.val;
+}
+
+/* The user namespace of the calling task, unless it is the first; a number. */
+static __always_inline __u64 namespace_of_caller(struct task_struct *task)
 {
 	const struct user_namespace *namespace;
 
-	if (SETTING(ph_has_task_btf)) {
-		namespace = task->cred->user_ns;
-		return namespace->level ? (__u64) namespace : 0;
-	}
-	namespace = BPF_CORE_READ(task, cred, user_ns);
-	return BPF_CORE_READ(namespace, level) ? (__u64) namespace : 0;
+	if (!SETTING(ph_has_task_btf))
+		return namespace_by_creds(task);
+	if (task->flags & TASK_OF_RING)
+		return namespace_of_ring();
+	namespace = task->real_cred->user_ns;
+	return namespace->level ? (__u64) namespace : 0;
 }
 
 /* What a uid or a cgroup alone brings; NULL: nothing. */
@@ -630,7 +677,7 @@ PH_SUBPROGRAM bool may_be_brought_live(__u64 front, struct task_struct *task)
 
 	if (front & PH_FRONT_UID) {
 		uid = ph_trait(PH_TRAIT_UID, uid_of_caller(task));
-		if (in_filter(slot_of(front), &uid) || namespace_of(task))
+		if (in_filter(slot_of(front), &uid) || namespace_of_caller(task))
 			return true;
 	}
 	return front & PH_FRONT_CGROUP &&
@@ -729,7 +776,7 @@ PH_SUBPROGRAM struct ph_ids *brought_alone(__u64 front, struct task_struct *task
 	if (glance_at_names(&seen, task))
 		return NULL;
 	if (front & PH_FRONT_UID) {
-		if (namespace_of(task))
+		if (namespace_of_caller(task))
 			return NULL;
 		by_uid = brought_by_uid(slot_of(front), uid_of_caller(task));
 	}
@@ -869,8 +916,10 @@ static __always_inline void look_at_cgroup(struct who *who, struct task_struct *
 
 static __always_inline void look_at_uid(struct who *who, struct task_struct *task)
 {
-	who->uid = BPF_CORE_READ(task, cred, uid.val);
-	who->owner = owner_of((__u64)BPF_CORE_READ(task, cred, user_ns), who->uid);
+	const struct cred *cred = creds_of(task);
+
+	who->uid = BPF_CORE_READ(cred, uid.val);
+	who->owner = owner_of((__u64)BPF_CORE_READ(cred, user_ns), who->uid);
 }
 
 /* What is asked of a task, be it the calling one or another. */

@@ -123,40 +123,61 @@ static __always_inline bool is_kept(const struct glance *seen, const struct ph_s
 	return seen->front & PH_FRONT_KEEP && past->flags & PH_SOCK_EXEMPT;
 }
 
-/* Of what a socket is used for as it is, by this message, if there is one. */
-static __always_inline int verdict_on_use(const struct glance *seen, struct attempt *attempt,
-					  struct sock *sk, enum sock_pointer pointer,
-					  struct msghdr *msg)
+/* Looks at what is used, by this message if there is one. False: there is nothing to judge. */
+static __always_inline bool view_use(const struct glance *seen, struct attempt *attempt,
+				     struct sock *sk, enum sock_pointer pointer, struct msghdr *msg)
 {
 	struct ph_sock_past past = {};
 
-	if (is_plainly_allowed(seen, &attempt->flow) || (msg && is_kernels_own(sk, msg)))
-		return PH_PASS;
+	if (msg && is_kernels_own(sk, msg))
+		return false;
 	if (sockets_tell(seen))
 		recall(sk, pointer, &past);
 	if (is_kept(seen, &past))
-		return PH_PASS;
+		return false;
 	view_addresses(attempt, sk, pointer);
 	view_asked(&attempt->flow, &past, mask_elsewhere(&past, &attempt->flow));
 	view_route(attempt, sk);
-	return verdict(seen, attempt);
+	return true;
+}
+
+/* Whether what is received may have come before the present peer, and to a port that was bound by name. */
+static __always_inline bool is_served(const struct ph_flow *flow, struct sock *sk,
+				      enum sock_pointer pointer)
+{
+	return flow->udp && flow->remote_port && named_parts(sk, pointer) & NAMED_PORT;
+}
+
+/* Both questions of what serves. */
+static __always_inline bool may_plainly_serve(const struct glance *seen, const struct ph_flow *flow)
+{
+	struct ph_flow serving = *flow;
+
+	serving.question = PH_ASK_LISTEN;
+	return is_plainly_allowed(seen, flow) && is_plainly_allowed(seen, &serving);
 }
 
 /*
- * The same of what is received. What lies in the queue of a datagram socket may have come before its
- * present peer: where the port was bound by name, it is one that has to be served.
+ * Of what a socket is used for as it is. What lies in the queue of a datagram socket may have come before
+ * its present peer: a port that was bound by name has to be one that may be served.
  */
-static __always_inline int verdict_on_receipt(const struct glance *seen, struct attempt *attempt,
-					      struct sock *sk, enum sock_pointer pointer,
-					      struct msghdr *msg)
+static __always_inline int verdict_on_use(const struct glance *seen, struct attempt *attempt,
+					  struct sock *sk, enum sock_pointer pointer, bool receives,
+					  struct msghdr *msg)
 {
-	int r = verdict_on_use(seen, attempt, sk, pointer, msg);
+	bool served = receives && is_served(&attempt->flow, sk, pointer);
 
-	if (r || !attempt->flow.udp || !attempt->flow.remote_port ||
-	    !(named_parts(sk, pointer) & NAMED_PORT))
-		return r;
+	if (served ? may_plainly_serve(seen, &attempt->flow) :
+		     is_plainly_allowed(seen, &attempt->flow))
+		return PH_PASS;
+	if (!view_use(seen, attempt, sk, pointer, msg))
+		return PH_PASS;
+	if (judge_glance(seen, attempt))
+		return PH_DENY;
+	if (!served)
+		return PH_PASS;
 	attempt->flow.question = PH_ASK_LISTEN;
-	return verdict_on_use(seen, attempt, sk, pointer, msg);
+	return verdict(seen, attempt);
 }
 
 /*
@@ -345,7 +366,7 @@ int BPF_PROG(ph_accept, struct socket *sock, struct socket *new_sock)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_ACCEPT, sk, SOCK_TYPED);
 	attempt.flow.question = PH_ASK_LISTEN;
-	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED, NULL);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED, false, NULL);
 }
 
 static const struct ph_sock_past no_past;
@@ -409,7 +430,7 @@ int BPF_PROG(ph_recvmsg, struct socket *sock)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
-	return verdict_on_receipt(&seen, &attempt, sk, SOCK_TYPED, LATE_ARGUMENT(1));
+	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED, true, LATE_ARGUMENT(1));
 }
 
 /* Who is confined sets no route: where it leads, the call that uses it could not tell in time. */
@@ -452,7 +473,7 @@ int BPF_PROG(ph_getsockopt, struct socket *sock, int level, int name)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE, sk, SOCK_TYPED);
 	ask_about_use(&attempt, sk, SOCK_TYPED);
-	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED, NULL);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_TYPED, false, NULL);
 }
 
 /* SCTP binds and connects by socket options. Larger numbers come from peers, in anybody's context. */
@@ -482,7 +503,7 @@ int BPF_PROG(ph_receive_fd, struct file *file)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_RECEIVE_FD, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
-	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE, NULL);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE, false, NULL);
 }
 
 /*
@@ -500,7 +521,5 @@ int BPF_PROG(ph_splice, struct file *file, int mask)
 		return PH_PASS;
 	view_socket(&attempt, PH_DOOR_SPLICE, sk, SOCK_OF_FILE);
 	ask_about_use(&attempt, sk, SOCK_OF_FILE);
-	if (mask & FILE_READ)
-		return verdict_on_receipt(&seen, &attempt, sk, SOCK_OF_FILE, NULL);
-	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE, NULL);
+	return verdict_on_use(&seen, &attempt, sk, SOCK_OF_FILE, mask & FILE_READ, NULL);
 }
