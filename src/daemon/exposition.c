@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/attached.h"
 #include "kernel/counters.h"
 #include "kernel/cover.h"
 #include "kernel/generation.h"
@@ -184,11 +185,16 @@ static void write_counters(FILE *to, const struct ph_counters *counters, const s
 
 static void write_errors(FILE *to, const struct ph_kernel *kernel)
 {
+	struct ph_missed missed;
+
+	attached_missed(kernel, &missed);
 	head(to, "porthold_kernel_errors_total", "counter",
 	     "Internal errors of the programs in the kernel; see porthold(8).");
 	for (unsigned i = 0; i < PH_HEALTH_ERRORS; i++)
 		(void)fprintf(to, "porthold_kernel_errors_total{kind=\"%s\"} %" PRIu64 "\n",
 			      health_name(i), health_read(kernel, i));
+	(void)fprintf(to, "porthold_kernel_errors_total{kind=\"label_missed\"} %" PRIu64 "\n",
+		      missed.labels);
 	head(to, "porthold_rewritten_sockets_total", "counter",
 	     "Sockets that reach another peer than they asked for: a load balancer.");
 	(void)fprintf(to, "porthold_rewritten_sockets_total %" PRIu64 "\n",

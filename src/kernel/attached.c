@@ -260,6 +260,28 @@ int attached_check(const struct ph_kernel *kernel, const struct ph_state *state,
 	return 0;
 }
 
+static int add_missed(const struct ph_kernel *kernel, const struct ph_attached_name *key,
+		      void *with)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+	struct ph_attached recorded;
+	cleanup_close int fd = -1;
+
+	if (bpf_map_lookup_elem(record_fd(kernel), key, &recorded))
+		return 0;
+	fd = bpf_prog_get_fd_by_id(recorded.program);
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
+		count_missed(with, &info);
+	return 0;
+}
+
+void attached_missed(const struct ph_kernel *kernel, struct ph_missed *ret)
+{
+	*ret = (struct ph_missed){};
+	(void)walk(kernel, add_missed, ret);
+}
+
 /* --- What the kernel says, without the pins */
 
 bool attached_is_run(void)

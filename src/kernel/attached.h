@@ -39,6 +39,9 @@ struct ph_missed {
 int attached_check(const struct ph_kernel *kernel, const struct ph_state *state, char *ret,
 		   size_t size, struct ph_missed *ret_missed);
 
+/* The same of all that is on record, whether or not it is as it was; what cannot be read adds nothing. */
+void attached_missed(const struct ph_kernel *kernel, struct ph_missed *ret);
+
 /* Whether the kernel runs the LSM programs that are attached: kernel.ftrace_enabled stops all of them. */
 bool attached_is_run(void);
 
