@@ -65,13 +65,13 @@ int apply_lock(struct ph_fault *f)
 
 /* --- What */
 
-int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
+int policies_compile(const struct ph_policy_set *set, struct ph_image *ret, const char **ret_none,
 		     struct ph_problems *problems, struct ph_fault *f)
 {
 	cleanup_(policy_set_donep) struct ph_policy_set resolved = {};
 	cleanup_free struct ph_cidr *owned = NULL;
 	struct ph_cidrs resolvers = {};
-	int r = resolvers_read(PH_RESOLV_CONF, &resolvers, NULL);
+	int r = resolvers_read(PH_RESOLV_CONF, &resolvers, ret_none);
 
 	owned = resolvers.v;
 	if (r)
@@ -604,7 +604,7 @@ static int check_fit(const struct ph_policy_set *set, const struct ph_apply_opti
 		     struct ph_image *image, struct ph_applied *applied,
 		     struct ph_problems *problems, struct ph_fault *f)
 {
-	int r = policies_compile(set, image, problems, f);
+	int r = policies_compile(set, image, &applied->no_resolvers, problems, f);
 	bool unfit = r == -EINVAL;
 
 	if (!r && !options->force) {

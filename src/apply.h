@@ -71,6 +71,8 @@ struct ph_applied {
 	size_t holders; /* of these, those who could get around it: see kernel/powers.h */
 	struct ph_holder holder[PH_HOLDERS_SHOWN]; /* the first of them */
 	size_t missing; /* policies whose program is not there */
+	const char *
+		no_resolvers; /* why PH_RESOLV_CONF named none when dns was looked up; NULL: it did */
 };
 
 /*
@@ -107,10 +109,10 @@ bool apply_would_lose(const struct ph_lost *lost, struct ph_fault *f);
 bool apply_in_force(void);
 
 /*
- * What the set becomes in the kernel, the canary's policy included. 0; -EINVAL with problems;
- * another -errno; each with the fault.
+ * What the set becomes in the kernel, the canary's policy included. *ret_none (may be NULL) as by
+ * resolvers_read(). 0; -EINVAL with problems; another -errno; each with the fault.
  */
-int policies_compile(const struct ph_policy_set *set, struct ph_image *ret,
+int policies_compile(const struct ph_policy_set *set, struct ph_image *ret, const char **ret_none,
 		     struct ph_problems *problems, struct ph_fault *f);
 
 #endif

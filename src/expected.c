@@ -42,7 +42,7 @@ static int take_if_in_force(struct ph_policy_set *set, const struct ph_header *h
 {
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	cleanup_(image_donep) struct ph_image image = {};
-	int r = policies_compile(set, &image, &ignored, f);
+	int r = policies_compile(set, &image, NULL, &ignored, f);
 
 	if (r)
 		return r;

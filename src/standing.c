@@ -23,7 +23,7 @@ static enum ph_standing_state compare(const struct ph_policy_set *set, struct ph
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	struct ph_fault f = {};
 
-	if (policies_compile(set, &standing->image, &ignored, &f))
+	if (policies_compile(set, &standing->image, NULL, &ignored, &f))
 		return PH_STANDING_UNKNOWN;
 	return standing->image.header.hash == standing->header.hash ? PH_STANDING_IN_FORCE :
 								      PH_STANDING_OTHER;

@@ -75,10 +75,8 @@ int find_remarks(const struct ph_policy_set *set, const struct ph_policy_set *kn
 	/* Also of policies that are the same: what the word in them means is not. */
 	if (!r)
 		r = resolvers_warn(set, PH_RESOLV_CONF, none, ret);
-	if (!r)
-		r = paths_warn_of_others(PH_ETC_POLICIES, ret);
-	if (!r)
-		r = paths_warn_of_others(PH_RUN_POLICIES, ret);
+	for (size_t i = 0; !r && i < PH_DIRECTORIES; i++)
+		r = paths_warn_of_others(ph_directories[i], ret);
 	if (!r)
 		r = name_origins(edits, ret);
 	return r ? r : presence;

@@ -119,10 +119,11 @@ static void warn_of_programs(const struct ph_policy_set *set, struct ph_problems
 }
 
 /* What apply would say as well, but for what may come yet. */
-static void warn_of_unfit(const struct ph_policy_set *set, struct ph_problems *problems)
+static void warn_of_unfit(const struct ph_policy_set *set, const struct ph_applied *applied,
+			  struct ph_problems *problems)
 {
 	warn_of_programs(set, problems);
-	(void)resolvers_warn_here(set, problems);
+	(void)resolvers_warn(set, PH_RESOLV_CONF, applied->no_resolvers, problems);
 	for (size_t i = 0; i < PH_DIRECTORIES; i++)
 		(void)paths_warn_of_others(ph_directories[i], problems);
 }
@@ -154,7 +155,7 @@ static int apply_files(const struct ph_reload_order *order, struct ph_reload_rep
 		return fall_back(order, report, f);
 	apply_keep(problems, &applied, f);
 	if (outcome_in_force(applied.outcome))
-		warn_of_unfit(&set, problems);
+		warn_of_unfit(&set, &applied, problems);
 	report->outcome = applied.outcome;
 	return r || applied.outcome == PH_DONE ? r : -EIO;
 }
