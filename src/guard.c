@@ -7,6 +7,7 @@
 
 #include "kernel/generation.h"
 #include "kernel/processes.h"
+#include "kernel/programs.h"
 #include "policy/name.h"
 #include "subject.h"
 #include "util/cleanup.h"
@@ -79,22 +80,44 @@ static int find_wards(struct wards *wards)
 
 static int refuse(const struct ph_policy *policy, const char *what, struct ph_fault *f)
 {
+	const char *exe = policy->match.exe;
+
 	return fault(
 		f, -EPERM, PH_EXIT_REFUSED,
-		"policy %s would confine %s: that can lock you out. Nothing was changed. "
+		"policy %s would confine %s%s%s: that can lock you out. Nothing was changed. "
 		"Choose another match, or limit it to a cgroup: cgroup: in a file, --in-cgroup "
 		"with allow",
-		policy->name, what);
+		policy->name, what, exe ? ", whose program is what lies at " : "", exe ? exe : "");
 }
 
+static bool is_in_force(const struct ph_kernel *kernel, const struct ph_policy *policy)
+{
+	return kernel && generation_enforces(kernel, policy_id(policy));
+}
+
+/* What lies at the path of a program may have become another since: that is no word of the administrator's. */
+static bool holds_already(const struct ph_kernel *kernel, const struct ph_policy *policy,
+			  const struct ward *ward)
+{
+	const struct ph_image_program program = policy_program(policy);
+	struct ph_header current;
+	char own[64];
+
+	if (!is_in_force(kernel, policy) || generation_current(kernel, &current))
+		return false;
+	(void)snprintf(own, sizeof(own), "/proc/%d/exe", (int)ward->subject.pid);
+	return !policy->match.exe || programs_bring(kernel, &program, current.slot, own) == 1;
+}
+
+/* `kernel` NULL: nothing is in force. */
 static int check_policy(const struct ph_policy *policy, const struct wards *wards,
-			struct ph_fault *f)
+			const struct ph_kernel *kernel, struct ph_fault *f)
 {
 	const char *name = match_guarded(&policy->match);
 
 	if (policy->mode != PH_POLICY_ENFORCE)
 		return 0;
-	if (name)
+	if (name && !is_in_force(kernel, policy))
 		return refuse(policy, name, f);
 	for (size_t i = 0; i < wards->n; i++) {
 		const struct ward *ward = &wards->v[i];
@@ -104,7 +127,7 @@ static int check_policy(const struct ph_policy *policy, const struct wards *ward
 		if (fit < 0)
 			return fault(f, fit, PH_EXIT_IMPOSSIBLE, "out of memory");
 		/* A program that even root cannot see is not taken for the one of the policy. */
-		if (fit == PH_FIT_YES)
+		if (fit == PH_FIT_YES && !holds_already(kernel, policy, ward))
 			return refuse(policy, ward->what, f);
 	}
 	return 0;
@@ -119,12 +142,7 @@ int guard_check(const struct ph_policy_set *set, struct ph_fault *f)
 
 	if (r)
 		return fault(f, r, PH_EXIT_IMPOSSIBLE, "cannot read /proc: %s", strerror(-r));
-	for (size_t i = 0; i < set->n; i++) {
-		const struct ph_policy *policy = &set->policies[i];
-
-		r = check_policy(policy, &wards, f);
-		if (r && !(in_force && generation_enforces(&kernel, policy_id(policy))))
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; !r && i < set->n; i++)
+		r = check_policy(&set->policies[i], &wards, in_force ? &kernel : NULL, f);
+	return r;
 }

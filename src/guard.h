@@ -4,7 +4,8 @@
 /*
  * The lock-out guard: a policy that would confine the first process, the shell one sits in, the way
  * into the machine, or porthold itself is refused; not one that does so already: a trial that was
- * confirmed must not stand in the way of every later change.
+ * confirmed must not stand in the way of every later change. One by a program is judged anew each time,
+ * as others than whoever wrote the policy may decide what lies at its path.
  */
 #include "policy/policy.h"
 #include "util/fault.h"

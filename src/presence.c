@@ -16,6 +16,7 @@
 #include "policy/text.h"
 #include "subject.h"
 #include "util/cleanup.h"
+#include "util/writers.h"
 
 #define SCRIPT_LINE 256 /* what the kernel reads of it */
 #define NEAREST_MAX 50
@@ -340,18 +341,18 @@ static int note_script(struct look *look, const struct ph_policy *policy,
 		    quote_bare(script->runs ? &runs : &interpreter).text);
 }
 
-/* Whether root alone says what lies there: the file and the folder it is in. */
-static bool is_roots(const char *path, const struct stat *st)
+/* What they put there the policy confines, be it a link to root's shell. */
+static int note_writer(struct look *look, const struct ph_policy *policy,
+		       const struct ph_writer *writer)
 {
-	cleanup_free char *real = realpath(path, NULL);
-	char *slash = real ? strrchr(real, '/') : NULL;
-	struct stat folder;
+	char who[sizeof(writer->path) + 64];
 
-	if (!slash)
-		return true;
-	slash[slash == real] = 0;
-	return !stat(real, &folder) && !st->st_uid && !folder.st_uid &&
-	       !((st->st_mode | folder.st_mode) & S_IWOTH);
+	writer_text(writer, who, sizeof(who));
+	return NOTE(look, PH_WARNING, policy,
+		    "let root own it and each directory above it, and nobody else write there",
+		    "policy %s: others than root may put another program in the place of %s, or a "
+		    "link to root's shell, and so say whom the policy confines: %s",
+		    policy->name, policy->match.exe, who);
 }
 
 /* Where links lead is looked up when policies are applied. */
@@ -374,6 +375,7 @@ static int look_at_file(struct look *look, const struct ph_policy *policy, const
 {
 	const char *exe = policy->match.exe;
 	cleanup_(script_donep) struct ph_script script;
+	struct ph_writer writer;
 
 	script_read(exe, &script);
 	if (script.interpreter)
@@ -384,13 +386,24 @@ static int look_at_file(struct look *look, const struct ph_policy *policy, const
 			    exe);
 	if (look->programs_alone)
 		return 0;
-	if (is_roots(exe, st))
-		return look_at_links(look, policy);
-	return NOTE(look, PH_WARNING, policy,
-		    "let root own the file and its folder, and nobody else write there",
-		    "policy %s: others than root may put another program in the place of %s, and "
-		    "so say whom the policy confines",
-		    policy->name, exe);
+	return writers_find(exe, &writer) ? note_writer(look, policy, &writer) :
+					    look_at_links(look, policy);
+}
+
+/* Who may not look cannot tell. */
+static int look_at_nothing(struct look *look, const struct ph_policy *policy, int error)
+{
+	struct ph_writer writer;
+	int r;
+
+	if (error == EACCES)
+		return 0;
+	r = NOTE(look, PH_WARNING, policy, "check the path",
+		 "policy %s: %s: %s; it is held once it comes to that path", policy->name,
+		 policy->match.exe, strerror(error));
+	if (r || look->programs_alone || !writers_find(policy->match.exe, &writer))
+		return r;
+	return note_writer(look, policy, &writer);
 }
 
 static int look_at_exe(struct look *look, const struct ph_policy *policy)
@@ -399,12 +412,7 @@ static int look_at_exe(struct look *look, const struct ph_policy *policy)
 	struct stat st;
 
 	if (stat(exe, &st))
-		/* Who may not look cannot tell. */
-		return errno == EACCES ?
-			       0 :
-			       NOTE(look, PH_WARNING, policy, "check the path",
-				    "policy %s: %s: %s; it is held once it comes to that path",
-				    policy->name, exe, strerror(errno));
+		return look_at_nothing(look, policy, errno);
 	if (S_ISDIR(st.st_mode))
 		return NOTE(look, PH_ERROR, policy,
 			    "name the program in it; or match unit:, cgroup: or uid:",
@@ -592,6 +600,23 @@ int presence_check(const struct ph_policy_set *set, const struct ph_policy_set *
 	if (r)
 		return r;
 	return problems->n_errors > n_errors ? -EINVAL : 0;
+}
+
+int presence_check_writers(const struct ph_policy_set *set, const struct ph_policy_set *known,
+			   struct ph_problems *problems)
+{
+	struct look look = { .problems = problems };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < set->n; i++) {
+		const struct ph_policy *policy = &set->policies[i];
+		struct ph_writer writer;
+
+		if (policy->match.exe && !is_known(known, policy) &&
+		    writers_find(policy->match.exe, &writer))
+			r = note_writer(&look, policy, &writer);
+	}
+	return r;
 }
 
 int presence_check_programs(const struct ph_policy_set *set, struct ph_problems *problems)

@@ -23,6 +23,10 @@
 int presence_check(const struct ph_policy_set *set, const struct ph_policy_set *known,
 		   struct ph_problems *problems);
 
+/* Of those that are not the same in `known`, whose program others than root may replace. 0 or -ENOMEM. */
+int presence_check_writers(const struct ph_policy_set *set, const struct ph_policy_set *known,
+			   struct ph_problems *problems);
+
 /* Of policies in force: whose program is none. Errors: nothing is held by it. 0 or -ENOMEM. */
 int presence_check_programs(const struct ph_policy_set *set, struct ph_problems *problems);
 

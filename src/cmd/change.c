@@ -10,6 +10,7 @@
 #include "policy/mark.h"
 #include "policy/parse.h"
 #include "policy/print.h"
+#include "presence.h"
 #include "service.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -282,7 +283,7 @@ static int say_besides(const struct ph_policy_set *set, const struct ph_edits *e
 	if (!said->changes)
 		return out_of_memory();
 	changes_leave_out(said->changes, edits);
-	return PH_EXIT_OK;
+	return presence_check_writers(set, &before, &said->remarks) ? out_of_memory() : PH_EXIT_OK;
 }
 
 /* Of files that people wrote, and want replaced. */

@@ -7,6 +7,7 @@
 #include "canary.h"
 #include "daemon/say.h"
 #include "expected.h"
+#include "guard.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
 #include "kernel/programs.h"
@@ -21,10 +22,11 @@ DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
  * Upgrades put other files in the place of programs, and other links: of these nobody tells the kernel
  * but we. What runs already by a link that led elsewhere is confined from here on.
  */
-static void tell_programs(const struct ph_image *image)
+static void tell_programs(const struct ph_policy_set *set, const struct ph_image *image)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 	struct ph_header header;
+	struct ph_fault f = {};
 	uint64_t policy;
 	size_t missing;
 	int moved;
@@ -32,6 +34,10 @@ static void tell_programs(const struct ph_image *image)
 	if (!image->n_programs || kernel_open(&kernel, &(struct ph_fault){}) ||
 	    generation_current(&kernel, &header) || header.hash != image->header.hash)
 		return;
+	if (guard_check(set, &f)) {
+		say(LOG_WARNING, "the programs at their paths are not looked at: %s", f.text);
+		return;
+	}
 	moved = programs_moved(&kernel, image, header.slot, &policy);
 	/* A failure is seen by status, which asks the same. */
 	if (programs_tell(&kernel, image, header.slot, &missing) || moved <= 0)
@@ -61,7 +67,7 @@ static enum ph_health_result examine(char *failed, size_t size)
 
 	find_expected(&expected);
 	if (expected.known)
-		tell_programs(&expected.image);
+		tell_programs(&expected.set, &expected.image);
 	canary_run(expected.known ? &expected.image : NULL, &canary);
 	canary_text(&canary, failed, size);
 	if (canary.news.labels)

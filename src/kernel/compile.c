@@ -131,6 +131,15 @@ static int list_policies(const struct ph_policy_set *set, struct ph_problems *pr
 	return answer;
 }
 
+struct ph_image_program policy_program(const struct ph_policy *policy)
+{
+	return (struct ph_image_program){
+		.exe = policy->match.exe,
+		.name = name_trait(policy->match.comm),
+		.id = policy_id(policy),
+	};
+}
+
 static char *take_string(char **space, const char *text)
 {
 	char *copy = *space;
@@ -174,12 +183,10 @@ static int make_sources(struct ph_image *image, const struct ph_policy_set *set)
 			.file = file ? copy : NULL,
 			.line = policy->line,
 		};
-		if (policy->match.exe)
-			image->programs[image->n_programs++] = (struct ph_image_program){
-				.exe = take_string(&space, policy->match.exe),
-				.name = name_trait(policy->match.comm),
-				.id = policy_id(policy),
-			};
+		if (!policy->match.exe)
+			continue;
+		image->programs[image->n_programs] = policy_program(policy);
+		image->programs[image->n_programs++].exe = take_string(&space, policy->match.exe);
 	}
 	if (set->n)
 		qsort(image->sources, set->n, sizeof(*image->sources), compare_ids);

@@ -81,6 +81,9 @@ void image_done(struct ph_image *image);
 int image_compile(const struct ph_policy_set *set, struct ph_image *ret,
 		  struct ph_problems *problems);
 
+/* The program that the policy names, if it names one; borrowed from it. */
+struct ph_image_program policy_program(const struct ph_policy *policy);
+
 /*
  * A hash of the policy's name and match, never 0: neither can change under the same id. The
  * canary's, whose match never changes, is PH_CANARY_ID.

@@ -308,6 +308,16 @@ static bool is_brought(int table, const struct ph_image_program *program,
 	       brings(table, &by_path);
 }
 
+int programs_bring(const struct ph_kernel *kernel, const struct ph_image_program *program,
+		   __u32 slot, const char *path)
+{
+	cleanup_close int table = kernel_table(kernel, PH_MAP_FILES, slot);
+	struct ph_told_file file;
+	int r = table < 0 ? table : ask_of_path(path, &file);
+
+	return r ? r : is_brought(table, program, &file);
+}
+
 int programs_of_path(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
 		     const char *path, uint64_t **ret, size_t *ret_n)
 {

@@ -25,6 +25,13 @@ int programs_of_path(const struct ph_kernel *kernel, const struct ph_image *imag
 		     const char *path, uint64_t **ret, size_t *ret_n);
 
 /*
+ * Whether the kernel has the program at the path bring the policy of this one, as the table in this slot
+ * says: 1, 0; -ENOENT: no file is there; other -errno.
+ */
+int programs_bring(const struct ph_kernel *kernel, const struct ph_image_program *program,
+		   __u32 slot, const char *path);
+
+/*
  * How many programs are named by links that lead elsewhere by now than the table in this slot says:
  * what they lead to is not held. *ret_policy gets the first policy of them. The number, or -errno.
  */

@@ -13,6 +13,7 @@
 #include "policy/parse.h"
 #include "policy/store.h"
 #include "util/cleanup.h"
+#include "util/writers.h"
 
 DEFINE_CLEANUP_DONE(struct ph_paths, paths_done);
 
@@ -34,7 +35,7 @@ bool path_is_ours(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) || (!st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH)));
+	return stat(path, &st) || writers_of(&st) == PH_WRITERS_NONE;
 }
 
 int path_check_owner(const char *path, struct ph_problems *problems)
