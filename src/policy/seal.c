@@ -8,10 +8,11 @@
 
 #include "policy/text.h"
 
+#define SEAL_WORDS "\n# kept by porthold: "
+
 static void write_seal(const char *text, char ret[PH_SEAL_SIZE + 1])
 {
-	(void)snprintf(ret, PH_SEAL_SIZE + 1, "\n# kept by porthold: %016" PRIx64 "\n",
-		       text_hash(text));
+	(void)snprintf(ret, PH_SEAL_SIZE + 1, SEAL_WORDS "%016" PRIx64 "\n", text_hash(text));
 }
 
 int seal_text(const char *text, char **ret, size_t *ret_len)
@@ -23,6 +24,11 @@ int seal_text(const char *text, char **ret, size_t *ret_len)
 	n = asprintf(ret, "%s%s", text, seal);
 	*ret_len = n < 0 ? 0 : (size_t)n;
 	return n < 0 ? -ENOMEM : 0;
+}
+
+bool seal_is_near(const char *text)
+{
+	return strstr(text, SEAL_WORDS);
 }
 
 int seal_open(char *text, size_t *len)

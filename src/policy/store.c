@@ -164,6 +164,18 @@ static bool has_error(const struct ph_problems *problems, const char *path)
 	return false;
 }
 
+/* Whether a copy may be one of a build that wrote no seals: until this one has sealed them all. */
+static bool is_older(const char *text, size_t length)
+{
+	return access(PH_SEALED, F_OK) && errno == ENOENT && strlen(text) == length &&
+	       !seal_is_near(text);
+}
+
+static int read_copy(const char *kept, char **ret, size_t *ret_len)
+{
+	return file_read(kept, PH_FILE_SIZE_MAX + PH_SEAL_SIZE, ret, ret_len);
+}
+
 /* The copy of the file, without its seal. 0; -ENOENT; -EINVAL: it is not what was kept; other -errno. */
 static int read_kept(const char *path, char **ret, size_t *ret_len)
 {
@@ -171,8 +183,8 @@ static int read_kept(const char *path, char **ret, size_t *ret_len)
 	int r = kept_path(path, &kept);
 
 	if (!r)
-		r = file_read(kept, PH_FILE_SIZE_MAX + PH_SEAL_SIZE, &text, ret_len);
-	if (!r)
+		r = read_copy(kept, &text, ret_len);
+	if (!r && !is_older(text, *ret_len))
 		r = seal_open(text, ret_len);
 	if (!r)
 		*ret = TAKE_PTR(text);
@@ -534,6 +546,50 @@ static int write_copy(const char *kept, const char *text)
 	return r ? r : file_write_atomic(kept, sealed, length, 0600);
 }
 
+/* Its time is what tells whether the file was written since. */
+static int seal_older(const char *kept)
+{
+	cleanup_free char *text = NULL;
+	struct timespec times[2];
+	struct stat st;
+	size_t length;
+	int r = lstat(kept, &st) ? -errno : 0;
+
+	if (r || !S_ISREG(st.st_mode))
+		return r;
+	r = read_copy(kept, &text, &length);
+	if (r || !is_older(text, length))
+		return r == -EFBIG ? 0 : r;
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	r = write_copy(kept, text);
+	return r || !utimensat(AT_FDCWD, kept, times, 0) ? r : -errno;
+}
+
+/* Before anything else is kept: a copy of a file that is bad now stays as it is. */
+static int seal_all_older(void)
+{
+	cleanup_closedir DIR *dir = NULL;
+	int r = 0, one;
+
+	if (!access(PH_SEALED, F_OK))
+		return 0;
+	dir = opendir(PH_GOOD_POLICIES);
+	if (!dir)
+		return -errno;
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		cleanup_free char *kept = NULL;
+
+		if (!is_policy_file(entry->d_name))
+			continue;
+		one = asprintf(&kept, "%s/%s", PH_GOOD_POLICIES, entry->d_name) < 0 ?
+			      -ENOMEM :
+			      seal_older(kept);
+		r = r ? r : one;
+	}
+	return r ? r : file_write_atomic(PH_SEALED, "", 0, 0600);
+}
+
 /* What is kept already is not written again: most files do not change. */
 static int keep_file(const char *path)
 {
@@ -652,6 +708,7 @@ int store_keep(const struct ph_problems *problems)
 {
 	int r = mkdir_parents(PH_GOOD_POLICIES, 0700), one;
 
+	r = r ? r : seal_all_older();
 	for (size_t i = 0; i < PH_DIRECTORIES; i++) {
 		if (!is_sure(ph_directories[i]))
 			continue;

@@ -19,6 +19,8 @@ extern const char *const ph_directories[PH_DIRECTORIES];
 /* Where the files are kept as they were when they were last put in force, each with a seal (policy/seal.h). */
 #define PH_STATE_DIR "/var/lib/porthold"
 #define PH_GOOD_POLICIES PH_STATE_DIR "/good"
+#define PH_SEALED \
+	PH_STATE_DIR "/sealed" /* there once all of them have one: older builds gave none */
 
 /* Files on their way into the directories (policy/pending.h). */
 #define PH_PENDING PH_RUN_DIR "/pending"
