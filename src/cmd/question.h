@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PH_QUESTION_H
+#define PH_QUESTION_H
+/* What explain is asked: of whom, by which policies, and which of them hold it. */
+#include "answer.h"
+#include "kernel/cover.h"
+#include "standing.h"
+#include "subject.h"
+
+/* A policy that matches, or may. */
+struct matching {
+	size_t position; /* in the set */
+	unsigned layer; /* enum ph_layer: each has to grant */
+	char *condition; /* NULL: it does match */
+};
+
+struct question {
+	struct ph_policy_set set;
+	struct ph_bench bench;
+	struct ph_subject subject;
+	struct ph_cover cover;
+	bool outside; /* the process is not covered: no policy holds it */
+	struct matching *matching;
+	size_t n_matching;
+	struct ph_standing standing; /* of the set, unless files were named */
+	uint64_t *brought; /* policies that the kernel has the subject's program bring */
+	size_t n_brought;
+	bool asked; /* it was asked for these */
+	bool labelled; /* it is the kernel that says which they are */
+	bool unasked; /* it may know of layers, and does not tell us */
+};
+
+void question_done(struct question *question);
+
+/* Finds the policies that match, once the rest is there; what has to be said of that is. 0 or -errno. */
+int question_match(struct question *question);
+
+/* The policy of a place among those. */
+static inline const struct ph_policy *question_policy(const struct question *question, size_t i)
+{
+	return &question->set.policies[question->matching[i].position];
+}
+
+#endif
