@@ -141,6 +141,21 @@ static int read_threads(struct ph_subject *subject)
 	return r;
 }
 
+/* A first thread that has ended stays, in that state, as long as others go on. */
+static int read_state(struct ph_subject *subject)
+{
+	cleanup_free char *state = NULL, *threads = NULL;
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)subject->pid);
+	r = read_field(path, "State:\t", &state);
+	if (!r)
+		r = read_field(path, "Threads:", &threads);
+	subject->ended = state && strchr("ZX", *state) && (!threads || atoi(threads) <= 1);
+	return r;
+}
+
 static int read_uid(struct ph_subject *subject)
 {
 	cleanup_free char *field = NULL;
@@ -164,6 +179,8 @@ int subject_of_pid(pid_t pid, struct ph_subject *ret)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	r = read_comm(path, subject.comm);
+	if (!r)
+		r = read_state(&subject);
 	if (!r)
 		r = read_uid(&subject);
 	if (!r)

@@ -24,6 +24,7 @@ struct ph_subject {
 	bool has_uid;
 	uint32_t uid;
 	pid_t pid; /* 0: none */
+	bool ended; /* it is a zombie: no thread of it is left */
 	struct ph_thread *threads; /* those with another name than the leader */
 	size_t n_threads;
 };

@@ -211,7 +211,12 @@ static int pid_subject(const char *text, struct ph_subject *ret)
 	if (r)
 		(void)fprintf(stderr, "porthold explain: process %ld: %s\n", pid,
 			      r == -ENOENT ? "it does not run" : strerror(-r));
-	return r ? PH_EXIT_IMPOSSIBLE : 0;
+	else if (ret->ended)
+		(void)fprintf(stderr,
+			      "porthold explain: process %ld: it has ended, and waits for its "
+			      "parent to take note (a zombie)\n",
+			      pid);
+	return r || ret->ended ? PH_EXIT_IMPOSSIBLE : 0;
 }
 
 static int find_subject(const struct request *request, struct ph_subject *ret)

@@ -32,6 +32,54 @@ static void print_layer(json_int_t layer)
 		(void)printf(", layer %lld: it took that on itself", (long long)layer);
 }
 
+/* What its process has not. False: it is not known to be a layer of its own. */
+static bool print_thread(const json_t *thread)
+{
+	json_int_t layer = json_integer_value(json_object_get(thread, "layer"));
+
+	(void)printf("  thread %lld, %s",
+		     (long long)json_integer_value(json_object_get(thread, "tid")),
+		     text_of(thread, "comm"));
+	if (json_is_true(json_object_get(thread, "overfull"))) {
+		(void)printf(": more policies match it than a thread can have: it is refused "
+			     "everything\n");
+		return false;
+	}
+	(void)printf(", %s: ", layer ? "besides" : "alone");
+	print_policy(thread);
+	print_layer(layer);
+	(void)putchar('\n');
+	return layer;
+}
+
+static void print_threads(const json_t *facts)
+{
+	const json_t *thread;
+	bool layers = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(facts, "threads"), i, thread)
+		layers |= print_thread(thread);
+	if (layers)
+		(void)printf("  (the verdicts are those of the process: what a thread has besides, "
+			     "its own calls need as well)\n");
+}
+
+static void print_basis(const char *basis)
+{
+	static const struct {
+		const char *basis, *what;
+	} words[] = {
+		{ "unasked", "what holds it was not asked of the kernel" },
+		{ "nothing", "nothing is in force" },
+		{ "files", "of what these files say, the kernel holds it to nothing" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(basis, words[i].basis))
+			(void)printf("  (by what it is now; %s)\n", words[i].what);
+}
+
 static void print_subject(const json_t *facts)
 {
 	const json_t *subject = json_object_get(facts, "subject"), *object;
@@ -59,15 +107,8 @@ static void print_subject(const json_t *facts)
 		print_layer(json_integer_value(json_object_get(object, "layer")));
 		(void)putchar('\n');
 	}
-	json_array_foreach(json_object_get(facts, "threads"), i, object) {
-		(void)printf("  thread %lld, %s, alone: ",
-			     (long long)json_integer_value(json_object_get(object, "tid")),
-			     text_of(object, "comm"));
-		print_policy(object);
-		(void)putchar('\n');
-	}
-	if (pid && !json_is_true(json_object_get(facts, "labelled")))
-		(void)printf("  (by what it is now; what holds it was not asked of the kernel)\n");
+	print_threads(facts);
+	print_basis(text_of(facts, "basis"));
 }
 
 static void print_allowed(const json_t *flow)

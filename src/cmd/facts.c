@@ -88,12 +88,44 @@ static json_t *standing_json(const struct ph_standing *standing)
 		       json_boolean(standing->state == PH_STANDING_IN_FORCE);
 }
 
+static json_t *thread_json(pid_t tid, const char *comm)
+{
+	json_t *object = json_object();
+
+	set(object, "tid", json_integer(tid));
+	set(object, "comm", shown(comm));
+	return object;
+}
+
+/* What the kernel holds threads to, and not their process. */
+static json_t *held_threads_json(const struct question *question)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < question->n_threads; i++) {
+		const struct held_thread *held = &question->threads[i];
+		json_t *object = thread_json(held->tid, held->comm);
+
+		if (held->overfull) {
+			set(object, "overfull", json_true());
+		} else {
+			set_policy(object, &question->set.policies[held->position]);
+			set(object, "layer", json_integer(held->layer));
+		}
+		(void)json_array_append_new(list, object);
+	}
+	return list;
+}
+
 /* Threads that policies confine which do not confine their process. */
 static json_t *threads_json(const struct question *question)
 {
 	const struct ph_subject *subject = &question->subject;
-	json_t *list = json_array();
+	json_t *list;
 
+	if (question->basis == BASIS_KERNEL)
+		return held_threads_json(question);
+	list = json_array();
 	for (size_t i = 0; i < subject->n_threads; i++) {
 		for (size_t j = 0; j < question->set.n; j++) {
 			const struct ph_policy *policy = &question->set.policies[j];
@@ -103,9 +135,8 @@ static json_t *threads_json(const struct question *question)
 			if (!*policy->match.comm || subject_fits(subject, subject->threads[i].comm,
 								 policy, &condition) <= PH_FIT_NO)
 				continue;
-			object = policy_json(policy);
-			set(object, "tid", json_integer(subject->threads[i].tid));
-			set(object, "comm", shown(subject->threads[i].comm));
+			object = thread_json(subject->threads[i].tid, subject->threads[i].comm);
+			set_policy(object, policy);
 			(void)json_array_append_new(list, object);
 		}
 	}
@@ -279,6 +310,8 @@ static void set_reason(json_t *object, const struct question *question,
 	if (!verdict->judges)
 		return;
 	set(object, "door", json_string(door_name(verdict->door)));
+	set(object, "code",
+	    json_string(reason_name(allows(verdict) ? PH_REASON_RULE : PH_REASON_NO_RULE)));
 	if (allows(verdict)) {
 		set_policy(object, verdict->allowing);
 		set_rule(object, "rule", verdict->rule);
@@ -310,6 +343,17 @@ static bool set_verdict(json_t *object, const struct question *question,
 	return denies;
 }
 
+/* Whatever the policies grant, and whatever rules are added. */
+static bool set_overfull(json_t *object)
+{
+	set(object, "verdict", json_string("deny"));
+	set(object, "reason",
+	    json_string("more policies match the process than a process can have: it is refused "
+			"everything"));
+	set(object, "code", json_string(reason_name(PH_REASON_OVERFULL)));
+	return true;
+}
+
 /* One flow: 0 with the verdict added, or an error of bench_ask(). */ int
 facts_add_flow(const struct question *question, const struct ph_flow_spec *flow, json_t *list,
 	       bool *denied)
@@ -331,11 +375,19 @@ facts_add_flow(const struct question *question, const struct ph_flow_spec *flow,
 		return -ENOMEM;
 	object = json_object();
 	set(object, "flow", json_string(text));
-	*denied |= set_verdict(object, question, answers, flow);
+	*denied |= question->overfull ? set_overfull(object) :
+					set_verdict(object, question, answers, flow);
 	set(object, "audit", audit_json(question, answers));
 	(void)json_array_append_new(list, object);
 	return 0;
 }
+
+static const char *const bases[] = {
+	[BASIS_UNASKED] = "unasked",
+	[BASIS_NOTHING] = "nothing",
+	[BASIS_FILES] = "files",
+	[BASIS_KERNEL] = "kernel",
+};
 
 json_t *facts_of(const struct question *question, json_t *flows)
 {
@@ -345,7 +397,11 @@ json_t *facts_of(const struct question *question, json_t *flows)
 	set(facts, "policies", matching_json(question));
 	set(facts, "threads", question->outside ? json_array() : threads_json(question));
 	set(facts, "covers_only", question->outside ? shown(question->cover.path) : json_null());
-	set(facts, "labelled", json_boolean(question->labelled));
+	set(facts, "basis",
+	    question->subject.pid && !question->outside ? json_string(bases[question->basis]) :
+							  json_null());
+	set(facts, "labelled", json_boolean(question->basis == BASIS_KERNEL));
+	set(facts, "overfull", json_boolean(question->overfull));
 	set(facts, "in_force", standing_json(&question->standing));
 	(void)json_object_set(facts, "flows", flows);
 	return facts;

@@ -21,6 +21,7 @@ void question_done(struct question *question)
 	subject_done(&question->subject);
 	bench_done(&question->bench);
 	standing_done(&question->standing);
+	free(question->threads);
 	free(question->brought);
 	policy_set_done(&question->set);
 }
@@ -33,25 +34,103 @@ static void add_by_id(struct question *question, uint64_t id, unsigned layer)
 				(struct matching){ .position = i, .layer = layer };
 }
 
-/* What the kernel holds the process to now, if it does and these are the policies in force. */
-static bool find_labelled(struct question *question)
+/* The place in the set of the policy with this id; false: it is none of the set's. */
+static bool find_position(const struct question *question, uint64_t id, size_t *ret)
+{
+	for (size_t i = 0; i < question->set.n; i++) {
+		if (policy_id(&question->set.policies[i]) != id)
+			continue;
+		*ret = i;
+		return true;
+	}
+	return false;
+}
+
+static int add_thread(struct question *question, const struct ph_labelled *label,
+		      const struct held_thread *held)
+{
+	struct held_thread *more =
+		reallocarray(question->threads, question->n_threads + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	question->threads = more;
+	more += question->n_threads++;
+	*more = *held;
+	more->tid = (pid_t)label->pid;
+	(void)snprintf(more->comm, sizeof(more->comm), "%.*s", PH_COMM_MAX,
+		       (const char *)label->comm);
+	return 0;
+}
+
+/* What its process has not; `leader` NULL: that has nothing. */
+static int add_of_thread(struct question *question, const struct ph_labelled *label,
+			 const struct ph_labelled *leader)
+{
+	int r = 0;
+
+	if (label->policies.count > PH_LABEL_MAX && !question->overfull)
+		return add_thread(question, label, &(struct held_thread){ .overfull = true });
+	for (unsigned i = 0; !r && i < PH_LABEL_MAX; i++) {
+		uint64_t id = label->policies.id[i];
+		struct held_thread held = { .layer = ph_layer_at(&label->policies, i) };
+
+		if (id && !(leader && label_holds(leader, id)) &&
+		    find_position(question, id, &held.position))
+			r = add_thread(question, label, &held);
+	}
+	return r;
+}
+
+static int add_threads(struct question *question, const struct ph_labels *labels,
+		       const struct ph_labelled *leader)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < labels->n; i++)
+		if ((pid_t)labels->v[i].tgid == question->subject.pid && &labels->v[i] != leader)
+			r = add_of_thread(question, &labels->v[i], leader);
+	return r;
+}
+
+static const struct ph_labelled *find_leader(const struct question *question,
+					     const struct ph_labels *labels)
+{
+	for (size_t i = 0; i < labels->n; i++)
+		if ((pid_t)labels->v[i].pid == question->subject.pid)
+			return &labels->v[i];
+	return NULL;
+}
+
+/* What the kernel holds the process to; if that is nothing, of what is in force. 0 or -ENOMEM. */
+static int take_labels(struct question *question, const struct ph_labels *labels)
+{
+	const struct ph_labelled *leader = find_leader(question, labels);
+
+	for (unsigned i = 0; leader && i < PH_LABEL_MAX; i++)
+		if (leader->policies.id[i])
+			add_by_id(question, leader->policies.id[i],
+				  ph_layer_at(&leader->policies, i));
+	question->overfull = leader && leader->policies.count > PH_LABEL_MAX;
+	question->basis = question->n_matching || question->overfull ||
+					  question->standing.state == PH_STANDING_IN_FORCE ?
+				  BASIS_KERNEL :
+				  BASIS_FILES;
+	return question->basis == BASIS_KERNEL ? add_threads(question, labels, leader) : 0;
+}
+
+/* The numbers in labels are not those of a pid namespace. */
+static int ask_of_labels(struct question *question)
 {
 	cleanup_(labels_donep) struct ph_labels labels = {};
 	int r = question->subject.pid ? labels_pass(&labels) : -ENOENT;
 
+	if (!r && !labels_know_pid())
+		r = -EXDEV;
 	question->unasked = r && r != -ENOENT;
-	if (r)
-		return false;
-	for (size_t i = 0; i < labels.n; i++) {
-		const struct ph_ids *ids = &labels.v[i].policies;
-
-		if ((pid_t)labels.v[i].pid != question->subject.pid)
-			continue;
-		for (unsigned j = 0; j < PH_LABEL_MAX; j++)
-			if (ids->id[j])
-				add_by_id(question, ids->id[j], ph_layer_at(ids, j));
-	}
-	return question->n_matching;
+	question->basis = question->standing.state == PH_STANDING_NOTHING ? BASIS_NOTHING :
+									    BASIS_UNASKED;
+	return r ? 0 : take_labels(question, &labels);
 }
 
 /* By links and by what was there when it last looked, the kernel may know a program otherwise. */
@@ -108,23 +187,53 @@ static int fits(const struct question *question, const struct ph_policy *policy,
 	return fit;
 }
 
-int question_match(struct question *question)
+/* By what the process is; what only may match is not counted. */
+static int match_by_files(struct question *question)
 {
-	question->matching = calloc(question->set.n + PH_LABEL_MAX, sizeof(*question->matching));
-	if (!question->matching)
-		return -ENOMEM;
-	question->labelled = !question->outside && find_labelled(question);
-	if (question->labelled)
-		return 0;
+	size_t sure = 0;
+
 	ask_of_program(question);
-	for (size_t i = 0; !question->outside && i < question->set.n; i++) {
+	for (size_t i = 0; i < question->set.n; i++) {
+		const struct ph_policy *policy = &question->set.policies[i];
 		struct matching *matching = &question->matching[question->n_matching];
-		int fit = fits(question, &question->set.policies[i], &matching->condition);
+		int fit = fits(question, policy, &matching->condition);
 
 		if (fit < 0)
 			return fit;
 		matching->position = i;
 		question->n_matching += fit != PH_FIT_NO;
+		sure += fit == PH_FIT_YES && policy->mode == PH_POLICY_ENFORCE;
+	}
+	question->overfull = sure > PH_LABEL_MAX;
+	return 0;
+}
+
+/* Of what the kernel holds to nothing: whether that will be otherwise. */
+static int tell_of_programs(struct question *question)
+{
+	ask_of_program(question);
+	for (size_t i = 0; i < question->set.n; i++) {
+		cleanup_free char *condition = NULL;
+
+		if (question->set.policies[i].match.exe &&
+		    fits(question, &question->set.policies[i], &condition) < 0)
+			return -ENOMEM;
 	}
 	return 0;
+}
+
+int question_match(struct question *question)
+{
+	int r = 0;
+
+	question->matching = calloc(question->set.n + PH_LABEL_MAX, sizeof(*question->matching));
+	if (!question->matching)
+		return -ENOMEM;
+	if (question->outside)
+		return 0;
+	r = ask_of_labels(question);
+	if (r || question->n_matching || question->overfull)
+		return r;
+	return question->basis == BASIS_KERNEL ? tell_of_programs(question) :
+						 match_by_files(question);
 }

@@ -14,6 +14,23 @@ struct matching {
 	char *condition; /* NULL: it does match */
 };
 
+/* What a thread has and its process has not. */
+struct held_thread {
+	pid_t tid;
+	char comm[PH_COMM_MAX + 1];
+	size_t position; /* in the set */
+	unsigned layer;
+	bool overfull; /* more than a label holds, and no one policy */
+};
+
+/* What is gone by, of a process. */
+enum basis {
+	BASIS_UNASKED, /* what it is: the kernel could not be asked */
+	BASIS_NOTHING, /* what it is: nothing is in force */
+	BASIS_FILES, /* what it is, and the files say: the kernel holds it to none of that */
+	BASIS_KERNEL, /* what the kernel holds it to, be it nothing */
+};
+
 struct question {
 	struct ph_policy_set set;
 	struct ph_bench bench;
@@ -26,7 +43,10 @@ struct question {
 	uint64_t *brought; /* policies that the kernel has the subject's program bring */
 	size_t n_brought;
 	bool asked; /* it was asked for these */
-	bool labelled; /* it is the kernel that says which they are */
+	enum basis basis;
+	bool overfull; /* more policies match than a label holds: all is refused */
+	struct held_thread *threads; /* by the kernel */
+	size_t n_threads;
 	bool unasked; /* it may know of layers, and does not tell us */
 };
 
