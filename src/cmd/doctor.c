@@ -22,7 +22,7 @@ struct finding {
 };
 
 enum {
-	FINDINGS = 9
+	FINDINGS = 10
 };
 
 struct examination {
@@ -75,6 +75,13 @@ static void examine(const struct ph_features *features, struct examination *ret)
 		  may ? "a kernel with CONFIG_BPF_LSM" : root_can_try },
 		{ "BPF LSM is active", answer(*features->lsm_list, features->lsm_active),
 		  ret->lsm_remedy },
+		{ "BPF LSM programs are always run",
+		  answer(features->btf && features->entry_known, features->lsm_always),
+		  features->entry_known ?
+			  "kernel 6.2 or newer; unless this one is booted with preempt=none or "
+			  "preempt=voluntary, a call passes where another task is preempted in the "
+			  "program, and the canary sees it" :
+			  "a kernel whose BTF tells; the canary sees it where one was not" },
 		{ "tracing programs load", answer(may, features->tracing_programs),
 		  may ? "a kernel with CONFIG_BPF_EVENTS and CONFIG_FUNCTION_TRACER" :
 			root_can_try },

@@ -101,6 +101,28 @@ static unsigned arguments_of(const struct btf *btf, const char *function)
 	return btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, id)->type));
 }
 
+static bool has_member(const struct btf *btf, const char *structure, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, structure, BTF_KIND_STRUCT);
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	for (unsigned i = 0; type && i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), name))
+			return true;
+	return false;
+}
+
+/* BTF that names no function which cannot be traced leaves out these, too. */
+void features_of_entry(const struct btf *btf, struct ph_features *ret)
+{
+	bool skips = has_member(btf, "bpf_prog_info", "recursion_misses");
+	int enter = btf__find_by_name_kind(btf, "__bpf_prog_enter", BTF_KIND_FUNC);
+
+	ret->entry_known = !skips || enter > 0;
+	ret->lsm_always = !skips ||
+			  btf__find_by_name_kind(btf, "__bpf_prog_enter_recur", BTF_KIND_FUNC) > 0;
+}
+
 static void probe_typed(struct ph_features *features)
 {
 	cleanup_(btf__freep) struct btf *btf = btf__load_vmlinux_btf();
@@ -131,6 +153,7 @@ static void probe_typed(struct ph_features *features)
 			      0;
 	features->setattr_map = arguments_of(btf, "bpf_lsm_inode_setattr") == SETATTR_WITH_MAP;
 	features->socket_from_file = features->lsm_task_btf;
+	features_of_entry(btf, features);
 }
 
 /* Whole words: "bpf" is not in "mybpf". */

@@ -28,6 +28,8 @@ struct ph_features {
 	bool sysctl_programs; /* programs for the settings below /proc/sys may read the caller */
 	bool setattr_map; /* the hook for a file's attributes is handed a map of ids first */
 	bool splice_sends; /* sendfile and splice reach socket_sendmsg */
+	bool entry_known; /* how the kernel enters programs can be seen */
+	bool lsm_always; /* it runs those of LSM hooks also where another task is preempted in one */
 	char lockdown[32]; /* the kernel's lockdown, in its own word; empty: none */
 	char lsm_list[256]; /* as the kernel tells it; empty: it cannot be read */
 	char cgroup_root[256]; /* where the cgroup2 hierarchy is mounted; empty: nowhere */
@@ -38,6 +40,16 @@ struct ph_features {
  * want of memory and the like.
  */
 int features_probe(struct ph_features *ret, struct ph_fault *f);
+
+struct btf;
+
+/*
+ * How programs are entered: entry_known and lsm_always. From Linux 5.12 on a program is not run for a task
+ * that comes to it while another one is preempted in it (ca06f55b9002), until LSM programs were exempted
+ * from that (271de525e1d7, in 6.2 and the stable kernels of some before), by another function for those
+ * that are not.
+ */
+void features_of_entry(const struct btf *btf, struct ph_features *ret);
 
 /* The mount point of the cgroup2 hierarchy, hybrid hierarchies too; 0 or -ENOENT. */
 int cgroup_root_find(char *ret, unsigned size);
