@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernel/generation.h"
@@ -37,7 +38,25 @@ DEFINE_CLEANUP_DONE(struct wards, wards_done);
 
 /* --- Whom to guard */
 
-/* What the process is to whoever asks; "": nothing. */
+/* Whether it executes what /etc/shells lists. */
+static bool is_shell(pid_t pid)
+{
+	char own[64];
+	struct stat program, listed;
+	bool ret = false;
+
+	(void)snprintf(own, sizeof(own), "/proc/%d/exe", (int)pid);
+	if (stat(own, &program))
+		return false;
+	setusershell();
+	for (const char *path; !ret && (path = getusershell());)
+		ret = !stat(path, &listed) && listed.st_dev == program.st_dev &&
+		      listed.st_ino == program.st_ino;
+	endusershell();
+	return ret;
+}
+
+/* What the process is to whoever asks, or to somebody at a terminal, for a daemon asks as well; "": nothing. */
 static void describe(const struct ph_processes *processes, const struct ph_process *process,
 		     char *ret, size_t size)
 {
@@ -50,6 +69,8 @@ static void describe(const struct ph_processes *processes, const struct ph_proce
 		(void)snprintf(ret, size, "%s", whose);
 	else if (process_descends(processes, getpid(), process->pid))
 		(void)snprintf(ret, size, "process %d, an ancestor of this command", process->pid);
+	else if (process->leads_terminal && is_shell(process->pid))
+		(void)snprintf(ret, size, "process %d, the shell of a terminal", process->pid);
 }
 
 static int find_wards(struct wards *wards)

@@ -13,11 +13,12 @@ void processes_done(struct ph_processes *processes)
 	*processes = (struct ph_processes){};
 }
 
-/* "PID (comm) S PPID …": comm may hold anything, so its end is the last parenthesis. */
+/* "PID (comm) S PPID PGRP SESSION TTY …": comm may hold anything, so its end is the last parenthesis. */
 static bool read_process(const char *pid, struct ph_process *ret)
 {
 	char path[64], line[512], *open, *close;
 	cleanup_fclose FILE *file = NULL;
+	int session, terminal;
 	size_t n;
 
 	(void)snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
@@ -28,11 +29,13 @@ static bool read_process(const char *pid, struct ph_process *ret)
 	line[n] = 0;
 	open = strchr(line, '(');
 	close = strrchr(line, ')');
-	if (!open || !close || sscanf(close + 1, " %*c %d", &ret->parent) != 1)
+	if (!open || !close ||
+	    sscanf(close + 1, " %*c %d %*d %d %d", &ret->parent, &session, &terminal) != 3)
 		return false;
 	*close = 0;
 	(void)snprintf(ret->comm, sizeof(ret->comm), "%.*s", PH_COMM_MAX, open + 1);
 	ret->pid = atoi(pid);
+	ret->leads_terminal = session == ret->pid && terminal;
 	return true;
 }
 

@@ -15,6 +15,7 @@ struct ph_process {
 	pid_t pid;
 	pid_t parent;
 	char comm[PH_COMM_MAX + 1];
+	bool leads_terminal; /* the leader of a session that has a terminal */
 };
 
 struct ph_processes {

@@ -225,6 +225,7 @@ static int check_interpreter(struct check *check, const struct ph_policy *policy
 static int check_name(struct check *check, const struct ph_policy *policy)
 {
 	const struct ph_match *match = &policy->match;
+	const char *guarded = match_guarded(match);
 
 	if (!strcmp(policy->name, PH_TEST_NAME))
 		return WARN_POLICY(
@@ -237,12 +238,12 @@ static int check_name(struct check *check, const struct ph_policy *policy)
 				   "policy %s: %s is the name of a thread of the kernel, which no "
 				   "policy confines",
 				   policy->name, match->comm);
-	if (policy->mode == PH_POLICY_ENFORCE && match_guarded(match))
+	if (policy->mode == PH_POLICY_ENFORCE && guarded)
 		return WARN_POLICY(
-			check, policy, "take another name, or add a cgroup to the match",
-			"policy %s: apply refuses to confine %s, but with --force: that can "
-			"lock you out of the machine",
-			policy->name, match->comm);
+			check, policy, "match something else, or a part of the machine alone",
+			"policy %s: apply refuses to confine %s, but with --force --confirm: that "
+			"can lock you out of the machine",
+			policy->name, guarded);
 	return check_interpreter(check, policy);
 }
 

@@ -409,11 +409,33 @@ const char *comm_guarded(const char *comm)
 	return NULL;
 }
 
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The place of a service that comm_guarded() knows; by its unit or by its cgroup. */
+static const char *place_guarded(const char *place)
+{
+	static const char *const of_ssh[] = { "ssh.service", "sshd.service" };
+
+	for (size_t i = 0; i < sizeof(of_ssh) / sizeof(of_ssh[0]); i++)
+		if (!strcmp(base_of(place), of_ssh[i]))
+			return comm_guarded("sshd");
+	return NULL;
+}
+
 const char *match_guarded(const struct ph_match *match)
 {
-	if (match->exe || match->cgroup || match->unit || match->has_uid)
+	if (match->has_uid)
 		return NULL;
-	return comm_guarded(match->comm);
+	if (!match->cgroup && !match->unit)
+		return comm_guarded(match->exe ? base_of(match->exe) : match->comm);
+	if (match->exe || *match->comm)
+		return NULL;
+	return place_guarded(match->unit ? match->unit : match->cgroup);
 }
 
 int uid_parse(const char *text, size_t len, uint32_t *ret, struct ph_text_error *error)

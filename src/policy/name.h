@@ -18,7 +18,10 @@ int unit_check(const char *text, size_t len, struct ph_text_error *error);
  */
 const char *comm_guarded(const char *comm);
 
-/* The same of what matches by name alone: in a part of the machine, a name may be somebody else's. */
+/*
+ * The same of a match: by a name or the name of a program alone, for in a part of the machine it may be
+ * somebody else's; and by the unit or the cgroup of such a service.
+ */
 const char *match_guarded(const struct ph_match *match);
 
 /* Whether the first len bytes of the name are on the list, with or without what ends it of the tail. */
