@@ -286,11 +286,15 @@ static int prepare(const struct request *request, struct question *question)
 		    r == -EINVAL ? "" : strerror(-r));
 	return report_failure(&problems, &f);
 }
-/* Whether the programs in force do not see the process; *ret: what they see. */
-static bool is_outside(const struct ph_subject *subject, struct ph_cover *ret)
+
+/* What the programs in force see, and whether the process is outside of it. */
+static void look_at_cover(struct question *question)
 {
-	cover_recorded(ret);
-	return subject->pid && *ret->path && !cover_has_process(ret, subject->pid);
+	const struct ph_cover *cover = &question->cover;
+	pid_t pid = question->subject.pid;
+
+	cover_recorded(&question->cover);
+	question->outside = pid && *cover->path && !cover_has_process(cover, pid);
 }
 
 /* All flows of the text, which commas part; usage errors before anything is judged. */
@@ -355,7 +359,8 @@ static int explain(const struct request *request, char **words)
 
 	if (!r)
 		r = prepare(request, &question);
-	question.outside = !request->n_paths && is_outside(&question.subject, &question.cover);
+	if (!request->n_paths)
+		look_at_cover(&question);
 	if (!r && (!text || question_match(&question)))
 		r = no_memory("explain");
 	return r ? r : answer(&question, text, request->json);

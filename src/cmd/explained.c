@@ -92,7 +92,7 @@ static void print_subject(const json_t *facts)
 	(void)printf("%s", text_of(subject, "comm"));
 	if (*text_of(subject, "exe"))
 		(void)printf(" (%s)", text_of(subject, "exe"));
-	if (*text_of(facts, "covers_only"))
+	if (json_is_true(json_object_get(facts, "outside")))
 		(void)printf(": it is outside of the cgroup %s, and nothing else is covered\n",
 			     text_of(facts, "covers_only"));
 	else
@@ -107,6 +107,9 @@ static void print_subject(const json_t *facts)
 		print_layer(json_integer_value(json_object_get(object, "layer")));
 		(void)putchar('\n');
 	}
+	if (!pid && json_array_size(policies) && *text_of(facts, "covers_only"))
+		(void)printf("  of processes in the cgroup %s alone: nothing else is covered\n",
+			     text_of(facts, "covers_only"));
 	print_threads(facts);
 	print_basis(text_of(facts, "basis"));
 }

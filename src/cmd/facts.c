@@ -396,7 +396,10 @@ json_t *facts_of(const struct question *question, json_t *flows)
 	set(facts, "subject", subject_json(&question->subject));
 	set(facts, "policies", matching_json(question));
 	set(facts, "threads", question->outside ? json_array() : threads_json(question));
-	set(facts, "covers_only", question->outside ? shown(question->cover.path) : json_null());
+	set(facts, "outside", json_boolean(question->outside));
+	set(facts, "covers_only",
+	    !question->cover.whole && *question->cover.path ? shown(question->cover.path) :
+							      json_null());
 	set(facts, "basis",
 	    question->subject.pid && !question->outside ? json_string(bases[question->basis]) :
 							  json_null());

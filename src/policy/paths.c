@@ -125,14 +125,21 @@ static int append(struct ph_paths *paths, char *path)
 	return 0;
 }
 
-static int add_entry(struct ph_paths *paths, const char *directory, const char *name)
+/* Without the slashes at its end. */
+static size_t bare_length(const char *directory)
 {
 	size_t length = strlen(directory);
-	char *path;
 
 	while (length > 1 && directory[length - 1] == '/')
 		length--;
-	if (asprintf(&path, "%.*s/%s", (int)length, directory, name) < 0)
+	return length;
+}
+
+static int add_entry(struct ph_paths *paths, const char *directory, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%.*s/%s", (int)bare_length(directory), directory, name) < 0)
 		return -ENOMEM;
 	return append(paths, path);
 }
@@ -140,6 +147,17 @@ static int add_entry(struct ph_paths *paths, const char *directory, const char *
 static int filter(const struct dirent *entry)
 {
 	return is_policy_file(entry->d_name);
+}
+
+/* One of porthold's own directories, which may be empty. */
+static bool is_own(const char *path)
+{
+	size_t length = bare_length(path);
+
+	for (size_t i = 0; i < PH_DIRECTORIES; i++)
+		if (strlen(ph_directories[i]) == length && !memcmp(path, ph_directories[i], length))
+			return true;
+	return false;
 }
 
 static int add_directory(struct ph_paths *paths, const char *path, struct ph_problems *problems)
@@ -151,7 +169,7 @@ static int add_directory(struct ph_paths *paths, const char *path, struct ph_pro
 		return -ENOMEM;
 	if (n < 0)
 		return problems_refuse(problems, path, "check its permissions", strerror(errno));
-	if (!n)
+	if (!n && !is_own(path))
 		r = problems_refuse(problems, path, "name a directory of policy files",
 				    "there is no *.yaml in this directory");
 	for (int i = 0; i < n; i++) {
