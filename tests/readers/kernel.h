@@ -30,6 +30,7 @@ static struct task_struct task = {
 	.group_leader = &task,
 	.signal = &signal_of_task,
 	.cred = &cred_of_task,
+	.real_cred = &cred_of_task,
 	.cgroups = &cgroups_of_task,
 };
 

@@ -102,7 +102,7 @@ struct task_struct {
 	__u32 pid;
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
-	struct cred *cred;
+	struct cred *cred, *real_cred;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
 };
