@@ -38,15 +38,16 @@ DEFINE_CLEANUP_DONE(struct wards, wards_done);
 
 /* --- Whom to guard */
 
-/* Whether it executes what /etc/shells lists. */
-static bool is_shell(pid_t pid)
+/* Whether root executes what /etc/shells lists. Anybody else could stand in the way of policies with theirs. */
+static bool is_shell_of_root(pid_t pid)
 {
-	char own[64];
-	struct stat program, listed;
+	char process[64], executes[64];
+	struct stat owner, program, listed;
 	bool ret = false;
 
-	(void)snprintf(own, sizeof(own), "/proc/%d/exe", (int)pid);
-	if (stat(own, &program))
+	(void)snprintf(process, sizeof(process), "/proc/%d", (int)pid);
+	(void)snprintf(executes, sizeof(executes), "/proc/%d/exe", (int)pid);
+	if (stat(process, &owner) || owner.st_uid || stat(executes, &program))
 		return false;
 	setusershell();
 	for (const char *path; !ret && (path = getusershell());)
@@ -56,7 +57,7 @@ static bool is_shell(pid_t pid)
 	return ret;
 }
 
-/* What the process is to whoever asks, or to somebody at a terminal, for a daemon asks as well; "": nothing. */
+/* What the process is to whoever asks, or to root at a terminal while the daemon does; "": nothing. */
 static void describe(const struct ph_processes *processes, const struct ph_process *process,
 		     char *ret, size_t size)
 {
@@ -69,8 +70,8 @@ static void describe(const struct ph_processes *processes, const struct ph_proce
 		(void)snprintf(ret, size, "%s", whose);
 	else if (process_descends(processes, getpid(), process->pid))
 		(void)snprintf(ret, size, "process %d, an ancestor of this command", process->pid);
-	else if (process->leads_terminal && is_shell(process->pid))
-		(void)snprintf(ret, size, "process %d, the shell of a terminal", process->pid);
+	else if (process->leads_terminal && is_shell_of_root(process->pid))
+		(void)snprintf(ret, size, "process %d, root's shell at a terminal", process->pid);
 }
 
 static int find_wards(struct wards *wards)

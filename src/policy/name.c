@@ -416,7 +416,21 @@ static const char *base_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* The place of a service that comm_guarded() knows; by its unit or by its cgroup. */
+/* Of an SSH server where systems have theirs: elsewhere, programs are called so that are nobody's way in. */
+static const char *program_guarded(const char *path)
+{
+	static const char *const folders[] = { "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/sbin/",
+					       "/usr/bin/" };
+
+	if (strncmp(base_of(path), "sshd", strlen("sshd")))
+		return NULL;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (!strncmp(path, folders[i], strlen(folders[i])))
+			return comm_guarded(base_of(path));
+	return NULL;
+}
+
+/* By the unit or by the cgroup. */
 static const char *place_guarded(const char *place)
 {
 	static const char *const of_ssh[] = { "ssh.service", "sshd.service" };
@@ -432,7 +446,7 @@ const char *match_guarded(const struct ph_match *match)
 	if (match->has_uid)
 		return NULL;
 	if (!match->cgroup && !match->unit)
-		return comm_guarded(match->exe ? base_of(match->exe) : match->comm);
+		return match->exe ? program_guarded(match->exe) : comm_guarded(match->comm);
 	if (match->exe || *match->comm)
 		return NULL;
 	return place_guarded(match->unit ? match->unit : match->cgroup);

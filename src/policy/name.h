@@ -19,8 +19,8 @@ int unit_check(const char *text, size_t len, struct ph_text_error *error);
 const char *comm_guarded(const char *comm);
 
 /*
- * The same of a match: by a name or the name of a program alone, for in a part of the machine it may be
- * somebody else's; and by the unit or the cgroup of such a service.
+ * The same of a match: by a name or the system's program alone, for in a part of the machine a name may be
+ * somebody else's; and by the unit or the cgroup of the SSH server.
  */
 const char *match_guarded(const struct ph_match *match);
 
