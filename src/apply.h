@@ -61,7 +61,6 @@ struct ph_applied {
 	bool changed; /* a new generation was made */
 	bool in_force; /* some policy is */
 	bool trial; /* somebody has to confirm it */
-	bool shut_in; /* it confines this process as well: the canary could not look */
 	enum ph_backend backend;
 	uint64_t generation;
 	uint64_t open; /* doors, bits of ph_promises */

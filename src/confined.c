@@ -10,10 +10,8 @@
 #include "policy/store.h"
 #include "policy/text.h"
 #include "subject.h"
-#include "trial.h"
 #include "util/cleanup.h"
 
-DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 DEFINE_CLEANUP_DONE(struct ph_processes, processes_done);
@@ -45,18 +43,16 @@ static int refuse(const char *holder, struct ph_fault *f)
 		     holder);
 }
 
-/* The policy of the files, or on trial, that holds this process, or an ancestor from which it comes; "": none is found. */
+/* The policy of the files that holds this process, or an ancestor from which it comes; "": none is found. */
 static void name_holder(char *ret, size_t size)
 {
 	cleanup_(processes_donep) struct ph_processes processes = {};
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
-	cleanup_(edits_donep) struct ph_edits edits = {};
 	const struct ph_policy *policy = NULL;
 
 	*ret = 0;
-	if (processes_read(&processes) || trial_edits(&edits) ||
-	    store_load_good(&edits, &set, &ignored))
+	if (processes_read(&processes) || store_load_good(NULL, &set, &ignored))
 		return;
 	for (size_t i = 0; i < processes.n && !policy; i++) {
 		const struct ph_process *process = &processes.v[i];

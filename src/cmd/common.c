@@ -229,10 +229,5 @@ void print_applied(const struct ph_applied *applied)
 		(void)printf(
 			"--accept-degraded changed nothing: it is for the lsm backend, and with "
 			"cgroup all of these are accepted.\n");
-	if (applied->shut_in)
-		(void)printf(
-			"This command is confined by it as well: the canary could not look, and "
-			"whatever comes now, confirm and stop too, has to come from a process "
-			"that none holds.\n");
 	print_holders(applied);
 }
