@@ -31,13 +31,12 @@ static void take_file(struct ph_subject *subject, const struct stat *st)
 
 int subject_of_exe(const char *exe, struct ph_subject *ret)
 {
-	const char *slash = strrchr(exe, '/');
 	struct ph_subject subject = { .exe = strdup(exe) };
 	struct stat st;
 
 	if (!subject.exe)
 		return -ENOMEM;
-	(void)snprintf(subject.comm, sizeof(subject.comm), "%s", slash ? slash + 1 : exe);
+	(void)snprintf(subject.comm, sizeof(subject.comm), "%s", basename(exe));
 	if (stat(exe, &st))
 		subject.exe_error = errno;
 	else if (!S_ISREG(st.st_mode))

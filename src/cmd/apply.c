@@ -118,13 +118,6 @@ static int parse_arguments(int argc, char **argv, struct request *request)
 
 /* --- Files */
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* Whether the file lies in the directory that it would be copied to, or overrules it from there. */
 static bool lies_there(const char *path, const char *directory)
 {
@@ -178,7 +171,7 @@ static int add_file(const struct request *request, const char *path, struct ph_e
 		    struct ph_problems *problems)
 {
 	const char *directory = request->lasting.permanent ? PH_ETC_POLICIES : PH_RUN_POLICIES;
-	const char *name = base_name(path);
+	const char *name = basename(path);
 	cleanup_free char *target = NULL;
 	const struct ph_edit *other;
 	int r;
@@ -240,8 +233,7 @@ static int collect(const struct request *request, struct ph_edits *edits,
 static const char *origin_of(const struct ph_edits *edits, const struct ph_edit *edit)
 {
 	for (size_t i = 0; !edit->origin && i < edits->n; i++)
-		if (edits->v[i].origin &&
-		    !strcmp(base_name(edits->v[i].path), base_name(edit->path)))
+		if (edits->v[i].origin && !strcmp(basename(edits->v[i].path), basename(edit->path)))
 			return edits->v[i].origin;
 	return edit->origin;
 }

@@ -326,6 +326,7 @@ static int explain_flows(const struct question *question, char *text, json_t *li
 		return usage_error("explain", "expected FLOW, such as connect tcp 10.0.0.1:22");
 	return r ? PH_EXIT_IMPOSSIBLE : 0;
 }
+
 /* --- The verb */
 
 static void print_facts(const json_t *facts, bool json)

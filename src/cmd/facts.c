@@ -354,9 +354,8 @@ static bool set_overfull(json_t *object)
 	return true;
 }
 
-/* One flow: 0 with the verdict added, or an error of bench_ask(). */ int
-facts_add_flow(const struct question *question, const struct ph_flow_spec *flow, json_t *list,
-	       bool *denied)
+int facts_add_flow(const struct question *question, const struct ph_flow_spec *flow, json_t *list,
+		   bool *denied)
 {
 	cleanup_free struct ph_answer *answers = calloc(question->n_matching + 1, sizeof(*answers));
 	cleanup_free char *text = NULL;

@@ -26,14 +26,6 @@ void question_done(struct question *question)
 	policy_set_done(&question->set);
 }
 
-static void add_by_id(struct question *question, uint64_t id, unsigned layer)
-{
-	for (size_t i = 0; i < question->set.n; i++)
-		if (policy_id(&question->set.policies[i]) == id)
-			question->matching[question->n_matching++] =
-				(struct matching){ .position = i, .layer = layer };
-}
-
 /* The place in the set of the policy with this id; false: it is none of the set's. */
 static bool find_position(const struct question *question, uint64_t id, size_t *ret)
 {
@@ -44,6 +36,14 @@ static bool find_position(const struct question *question, uint64_t id, size_t *
 		return true;
 	}
 	return false;
+}
+
+static void add_by_id(struct question *question, uint64_t id, unsigned layer)
+{
+	struct matching matching = { .layer = layer };
+
+	if (find_position(question, id, &matching.position))
+		question->matching[question->n_matching++] = matching;
 }
 
 static int add_thread(struct question *question, const struct ph_labelled *label,

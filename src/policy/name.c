@@ -409,24 +409,17 @@ const char *comm_guarded(const char *comm)
 	return NULL;
 }
 
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* Of an SSH server where systems have theirs: elsewhere, programs are called so that are nobody's way in. */
 static const char *program_guarded(const char *path)
 {
 	static const char *const folders[] = { "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/sbin/",
 					       "/usr/bin/" };
 
-	if (strncmp(base_of(path), "sshd", strlen("sshd")))
+	if (strncmp(basename(path), "sshd", strlen("sshd")))
 		return NULL;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (!strncmp(path, folders[i], strlen(folders[i])))
-			return comm_guarded(base_of(path));
+			return comm_guarded(basename(path));
 	return NULL;
 }
 
@@ -436,7 +429,7 @@ static const char *place_guarded(const char *place)
 	static const char *const of_ssh[] = { "ssh.service", "sshd.service" };
 
 	for (size_t i = 0; i < sizeof(of_ssh) / sizeof(of_ssh[0]); i++)
-		if (!strcmp(base_of(place), of_ssh[i]))
+		if (!strcmp(basename(place), of_ssh[i]))
 			return comm_guarded("sshd");
 	return NULL;
 }

@@ -47,6 +47,27 @@ int path_check_owner(const char *path, struct ph_problems *problems)
 			       "others than root may write here, and so say whom policies confine");
 }
 
+/* Without the slashes at its end. */
+static size_t bare_length(const char *directory)
+{
+	size_t length = strlen(directory);
+
+	while (length > 1 && directory[length - 1] == '/')
+		length--;
+	return length;
+}
+
+/* One of porthold's own directories. */
+static bool is_own(const char *path)
+{
+	size_t length = bare_length(path);
+
+	for (size_t i = 0; i < PH_DIRECTORIES; i++)
+		if (strlen(ph_directories[i]) == length && !memcmp(path, ph_directories[i], length))
+			return true;
+	return false;
+}
+
 int path_check_place(const char *path, struct ph_problems *problems)
 {
 	cleanup_free char *copy = strdup(path), *real = NULL;
@@ -55,10 +76,7 @@ int path_check_place(const char *path, struct ph_problems *problems)
 		return -ENOMEM;
 	/* A link in there counts, whatever it leads to. */
 	real = realpath(path_is_directory(path) ? path : dirname(copy), NULL);
-	for (size_t i = 0; real && i < PH_DIRECTORIES; i++)
-		if (!strcmp(real, ph_directories[i]))
-			return path_check_owner(path, problems);
-	return 0;
+	return real && is_own(real) ? path_check_owner(path, problems) : 0;
 }
 
 /* web.yml, web.YAML: whoever wrote it takes it for a policy. */
@@ -125,16 +143,6 @@ static int append(struct ph_paths *paths, char *path)
 	return 0;
 }
 
-/* Without the slashes at its end. */
-static size_t bare_length(const char *directory)
-{
-	size_t length = strlen(directory);
-
-	while (length > 1 && directory[length - 1] == '/')
-		length--;
-	return length;
-}
-
 static int add_entry(struct ph_paths *paths, const char *directory, const char *name)
 {
 	char *path;
@@ -149,17 +157,6 @@ static int filter(const struct dirent *entry)
 	return is_policy_file(entry->d_name);
 }
 
-/* One of porthold's own directories, which may be empty. */
-static bool is_own(const char *path)
-{
-	size_t length = bare_length(path);
-
-	for (size_t i = 0; i < PH_DIRECTORIES; i++)
-		if (strlen(ph_directories[i]) == length && !memcmp(path, ph_directories[i], length))
-			return true;
-	return false;
-}
-
 static int add_directory(struct ph_paths *paths, const char *path, struct ph_problems *problems)
 {
 	struct dirent **entries = NULL;
@@ -169,6 +166,7 @@ static int add_directory(struct ph_paths *paths, const char *path, struct ph_pro
 		return -ENOMEM;
 	if (n < 0)
 		return problems_refuse(problems, path, "check its permissions", strerror(errno));
+	/* Ours may be empty: installing makes them so. */
 	if (!n && !is_own(path))
 		r = problems_refuse(problems, path, "name a directory of policy files",
 				    "there is no *.yaml in this directory");

@@ -27,9 +27,7 @@
 
 const char *probe_name(const struct probe_env *env)
 {
-	const char *slash = strrchr(env->as, '/');
-
-	return slash ? slash + 1 : env->as;
+	return basename(env->as);
 }
 
 static void keep(int fd)
