@@ -70,12 +70,26 @@ static void name_holder(char *ret, size_t size)
 	}
 }
 
+/* Asking again from here does not help. */
+static int refuse_powerless(struct ph_fault *f)
+{
+	return fault(f, -EPERM, PH_EXIT_IMPOSSIBLE,
+		     "this process is root without the machine's CAP_SYS_ADMIN, which porthold run "
+		     "takes from what it starts, and a container from what is in it. Nothing was "
+		     "changed, and what is in force cannot be seen from here: ask from a shell of "
+		     "root's outside of it");
+}
+
 int confined_check(struct ph_fault *f)
 {
 	struct ph_state state;
 	char holder[600];
+	int r = state_peek(&state);
 
-	if (state_peek(&state) != -EPERM || !powers_reach_bpf())
+	/* Some kernels let it see a part, and the pins could even be removed. */
+	if (!powers_reach_bpf())
+		return geteuid() || r == -ENOENT ? 0 : refuse_powerless(f);
+	if (r != -EPERM)
 		return 0;
 	name_holder(holder, sizeof(holder));
 	return refuse(holder, f);

@@ -2,14 +2,15 @@
 #ifndef PH_CONFINED_H
 #define PH_CONFINED_H
 /*
- * Whether it is porthold's own guard that keeps this process away: whom a policy holds reaches neither
- * the maps nor the files of it, and would see a bare EPERM.
+ * Why the kernel keeps this process away from what is in force, where that is a bare EPERM: a policy
+ * holds it, and porthold's own guard keeps maps and files from it; or it is root without the powers of
+ * root, as in porthold run or in a container.
  */
 #include "util/fault.h"
 
 /*
- * 0, or -EPERM with the fault: the maps are kept from this process, though its capabilities would do. The
- * policy is named if it matches the process or an ancestor, by what these are called and run now.
+ * 0, or -EPERM with the fault: something is in force, or may be, and is kept from this process of
+ * root. The policy is named if it matches the process or an ancestor, by what these are called and run now.
  */
 int confined_check(struct ph_fault *f);
 

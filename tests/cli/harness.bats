@@ -120,7 +120,7 @@ run_suite() { # TEXT...
 	printf '#!/bin/sh\nexit 0\n' | tee copy/tools/build copy/tools/setup >copy/tests/host/other
 	{ echo '#!/bin/sh'; printf '%s\n' "$@"; } >copy/tests/host/cgroup
 	chmod 755 copy/tools/* copy/tests/host/*
-	for name in apply kept attach meaning canary explain; do
+	for name in apply kept told attach meaning canary explain; do
 		cp copy/tests/host/other "copy/tests/host/$name"
 	done
 	run_test host
