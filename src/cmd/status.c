@@ -474,9 +474,10 @@ static void print_trial(const json_t *trial)
 	if (!json_is_object(trial))
 		return;
 	if (json_is_true(json_object_get(trial, "over")))
-		(void)printf("nobody confirmed generation %lld: what was in force before is so "
-			     "again\n",
-			     (long long)json_integer_value(json_object_get(trial, "generation")));
+		(void)printf("nobody confirmed generation %lld: %s\n",
+			     (long long)json_integer_value(json_object_get(trial, "generation")),
+			     fallback ? "what was in force before is so again" :
+					"nothing is in force, as before");
 	else if (fallback)
 		(void)printf("on trial: in %lld s generation %lld comes back; porthold confirm\n",
 			     (long long)left, (long long)fallback);
@@ -729,6 +730,7 @@ static void print_nothing(const json_t *object)
 	else
 		(void)printf("%sNo policy is in force.\n",
 			     json_is_true(json_object_get(object, "degraded")) ? "DEGRADED: " : "");
+	print_trial(json_object_get(object, "trial"));
 	if (json_integer_value(json_object_get(object, "bad_files")))
 		print_files(object);
 	else

@@ -343,13 +343,16 @@ enum which {
 
 static int find_header(const struct ph_front *front, enum which which, struct ph_header *ret)
 {
+	struct ph_header header;
 	int r;
 
 	if (which == NAMED_FALLBACK)
 		return front_header(front, &front->fallback, ret);
-	r = front_header(front, &front->current, ret);
-	if (!r && which == IN_FORCE && ret->deadline && boot_now() >= ret->deadline)
+	r = front_header(front, &front->current, &header);
+	if (!r && which == IN_FORCE && header.deadline && boot_now() >= header.deadline)
 		return front_header(front, &front->fallback, ret);
+	if (!r)
+		*ret = header;
 	return r;
 }
 
