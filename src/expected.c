@@ -31,7 +31,8 @@ static int load_files(struct ph_policy_set *ret, struct ph_expected *expected)
 
 	if (!r)
 		r = store_load_best(&edits, ret, &expected->problems, &expected->lost);
-	expected->bad_files = expected->problems.n_errors;
+	/* That no copy is kept of a bad file is no second fault of it. */
+	expected->bad_files = expected->problems.n_errors - expected->lost.n;
 	expected->waiting = edits.n;
 	return r;
 }
