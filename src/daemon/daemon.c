@@ -35,6 +35,8 @@
 #define SETTLE (100 * MSEC) /* after the last change of several */
 #define SETTLE_MAX SECOND /* after the first */
 #define BUSY_PAUSE (2 * SECOND)
+#define LOCKED_LIMIT \
+	(60 * PH_SECOND) /* for which who asked for a reload waits for another porthold */
 #define RETRY_PAUSE (30 * SECOND)
 #define ACCURACY (10 * MSEC)
 #define HEALTH_PAUSE (60 * SECOND)
@@ -444,7 +446,9 @@ static void on_applied(void *user, const char *answer, size_t length)
 		return;
 	}
 	take_report(d, &report, text);
-	tell_outcome(d, report.status, said);
+	/* Another porthold, or the canary each minute, is done in a moment: the next attempt is the answer. */
+	if (!report.locked || boot_now() >= d->asked + LOCKED_LIMIT)
+		tell_outcome(d, report.status, said);
 	if (d->stopping)
 		(void)sd_event_exit(d->event, end_status(d));
 	else if (TAKE_(d->wanted, false))

@@ -9,6 +9,7 @@
 #include "policy/resolve.h"
 #include "policy/store.h"
 #include "presence.h"
+#include "trial.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_lost, lost_done);
@@ -174,6 +175,7 @@ void reload(const void *argument, FILE *answer)
 	if (r) {
 		report.status = f.status;
 		report.busy = r == -EBUSY;
+		report.locked = report.busy && !trial_look(&(struct ph_fault){});
 		report.in_force |= something_in_force(&report.generation);
 	}
 	(void)fwrite(&report, sizeof(report), 1, answer);

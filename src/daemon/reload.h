@@ -21,6 +21,7 @@ struct ph_reload_report {
 	enum ph_exit status;
 	enum ph_apply_outcome outcome;
 	bool busy; /* somebody else is at work: the same may succeed soon */
+	bool locked; /* busy: another porthold is at work, and nothing is on trial */
 	bool elsewhere; /* the files are not those that the first process sees */
 	bool bad_files; /* some files, or all, count in their last good form, or not at all */
 	size_t lost; /* files of which nothing counts, at start */
