@@ -329,6 +329,8 @@ static int make_generation(const struct ph_kernel *kernel, struct ph_image *imag
 	int r;
 
 	keep_early(image, options, cover, &kept);
+	for (size_t i = 0; options->force && i < image->n_programs; i++)
+		image->programs[i].withheld = false;
 	if (options->confirm)
 		image->header.deadline = boot_now() + options->confirm * PH_SECOND;
 	r = generation_install(kernel, image, f);
@@ -601,14 +603,17 @@ static int check_matches(const struct ph_image *image, const struct ph_features 
 
 /* What is wrong with the policies themselves. */
 static int check_fit(const struct ph_policy_set *set, const struct ph_apply_options *options,
-		     struct ph_image *image, struct ph_applied *applied,
-		     struct ph_problems *problems, struct ph_fault *f)
+		     const struct ph_edits *edits, struct ph_image *image,
+		     struct ph_applied *applied, struct ph_problems *problems, struct ph_fault *f)
 {
+	enum ph_guard guard = options->force ? PH_GUARD_FORCED :
+			      options->spare ? PH_GUARD_PATHS :
+					       PH_GUARD_NEWS;
 	int r = policies_compile(set, image, &applied->no_resolvers, problems, f);
 	bool unfit = r == -EINVAL;
 
-	if (!r && !options->force) {
-		r = guard_check(set, f);
+	if (!r) {
+		r = guard_check(set, guard, edits, image, problems, f);
 		unfit = r == -EPERM;
 	}
 	if (unfit)
@@ -626,7 +631,7 @@ static int put_set_in_force(const struct ph_policy_set *set, struct ph_image *im
 	struct ph_features features;
 	cleanup_close int cgroup = -1;
 	uint64_t accepted = 0;
-	int r = check_fit(set, options, image, applied, problems, f);
+	int r = check_fit(set, options, edits, image, applied, problems, f);
 
 	if (!r && !options->dry_run)
 		r = bpffs_ready(f);

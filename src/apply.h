@@ -36,6 +36,7 @@ struct ph_apply_options {
 	enum ph_existing existing;
 	unsigned confirm; /* s: on trial for so long; 0: for good */
 	bool force; /* also what may lock somebody out; only on trial */
+	bool spare; /* of policies that no edit brings: what lies at the path of an exe is no reason to refuse */
 	bool replace; /* also files that people have written */
 	bool dry_run; /* whatever can be refused is; nothing is changed */
 	struct ph_sockets *refused; /* gets the open sockets that are refused; NULL: nobody asks */

@@ -6,11 +6,13 @@
 
 #include "apply.h"
 #include "guard.h"
+#include "kernel/generation.h"
 #include "trial.h"
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_edits, edits_done);
 DEFINE_CLEANUP_DONE(struct ph_expected, expected_done);
+DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 DEFINE_CLEANUP_DONE(struct ph_policy_set, policy_set_done);
 DEFINE_CLEANUP_DONE(struct ph_image, image_done);
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
@@ -68,11 +70,56 @@ static int take_kept(const struct ph_header *header, struct ph_expected *expecte
 	return r == -ENOMEM ? r : 0;
 }
 
+/* More of them are no few that the guard had to leave out. */
+#define LEFT_OUT_MAX 64
+
+/* The policies of the set that confine and are not in force; 0 also where there are too many. */
+static size_t find_left_out(const struct ph_kernel *kernel, const struct ph_policy_set *set,
+			    const char *ret[LEFT_OUT_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct ph_policy *policy = &set->policies[i];
+
+		if (policy->mode != PH_POLICY_ENFORCE ||
+		    generation_enforces(kernel, policy_id(policy)))
+			continue;
+		if (n == LEFT_OUT_MAX)
+			return 0;
+		ret[n++] = policy->name;
+	}
+	return n;
+}
+
+/* The set without what the guard had to leave out at boot, if that is what is in force. As take_if_in_force(). */
+static int take_admitted(struct ph_policy_set *set, const struct ph_header *header,
+			 struct ph_expected *expected)
+{
+	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	const char *names[LEFT_OUT_MAX];
+	size_t n;
+	int r;
+
+	if (kernel_open(&kernel, &(struct ph_fault){}))
+		return 0;
+	n = find_left_out(&kernel, set, names);
+	if (!n)
+		return 0;
+	for (size_t i = n; i-- > 0;)
+		(void)policy_set_remove(set, names[i]);
+	r = take_if_in_force(set, header, expected, &(struct ph_fault){});
+	expected->left_out = r == 1 ? n : 0;
+	return r < 0 ? r : 0;
+}
+
 /* Of files that are not what is in force: whether they could be. */
 static int judge_files(const struct ph_policy_set *set, int compiled, struct ph_expected *expected,
 		       struct ph_fault *f)
 {
-	int r = compiled < 0 ? compiled : guard_check(set, f);
+	int r = compiled < 0 ?
+			compiled :
+			guard_check(set, PH_GUARD_PATHS, &(struct ph_edits){}, NULL, NULL, f);
 
 	if (r && r != -EINVAL && r != -EPERM)
 		return r;
@@ -115,6 +162,8 @@ int expected_find(const struct ph_header *header, struct ph_expected *ret, struc
 		r = judge_files(&set, r, &expected, f);
 		if (!r)
 			r = take_kept(header, &expected);
+		if (!r && header && !expected.known)
+			r = take_admitted(&set, header, &expected);
 		if (!r && !expected.known) {
 			expected.set = set;
 			set = (struct ph_policy_set){};

@@ -5,6 +5,7 @@
 
 #include "cmd/change.h"
 #include "cmd/lookout.h"
+#include "guard.h"
 #include "meeting.h"
 #include "policy/check.h"
 #include "policy/mark.h"
@@ -84,26 +85,44 @@ static struct ph_problems untold(const struct ph_problems *problems, size_t told
 	return rest;
 }
 
+/* What the guard had to leave out is told, however it ends. */
+static void print_since(const struct ph_problems *problems, size_t before)
+{
+	const struct ph_problems rest = untold(problems, before);
+	cleanup_free char *text = NULL;
+
+	if (rest.n && !problems_format(&rest, &text))
+		(void)fputs(text, stderr);
+}
+
 /*
  * What the set says, and the files after the edits. What is in force is kept as the last good set,
  * whatever the canary says of it; what is on trial is not in force yet, should it come to that.
  */
-static int put_in_force(const struct ph_policy_set *set, const struct ph_edits *edits,
-			const struct ph_apply_options *options, struct ph_applied *ret,
-			struct ph_problems *problems)
+static int put_in_force(struct ph_policy_set *set, const struct ph_edits *edits,
+			enum ph_bad_files bad, const struct ph_apply_options *given,
+			struct ph_applied *ret, struct ph_problems *problems)
 {
 	size_t told = problems->n_errors ? problems->n : 0; /* by load() */
+	size_t before = problems->n;
+	struct ph_apply_options options = *given;
 	struct ph_problems rest;
 	struct ph_fault f = {};
 	int r = lookout_spare(edits);
 
 	if (r)
 		return r;
-	r = apply_policies(set, options, edits, ret, problems, &f);
-	if (!options->dry_run)
+	options.spare = bad == PH_BAD_FILES_WARN;
+	if (options.spare && !options.force && guard_leave_out(set, edits, problems, &f))
+		return report_failure(NULL, &f);
+	r = apply_policies(set, &options, edits, ret, problems, &f);
+	if (!options.dry_run)
 		apply_keep(problems, ret, &f);
 	rest = untold(problems, told);
-	return r || ret->outcome != PH_DONE ? report_failure(&rest, &f) : PH_EXIT_OK;
+	if (r || ret->outcome != PH_DONE)
+		return report_failure(&rest, &f);
+	print_since(problems, before);
+	return PH_EXIT_OK;
 }
 
 void said_done(struct ph_said *said)
@@ -168,7 +187,7 @@ int apply_edits(const struct ph_edits *edits, enum ph_bad_files bad,
 	if (r)
 		return r;
 	cover_recorded(&covered);
-	r = put_in_force(&set, edits, options, &applied, &problems);
+	r = put_in_force(&set, edits, bad, options, &applied, &problems);
 	*ret = applied;
 	if (!r && said)
 		changes_cover(said->changes, &covered, &applied.cover);
@@ -335,7 +354,7 @@ int replace_files(struct ph_edits *edits, struct ph_policy *policy,
 	if (!r && said)
 		r = say_besides(&set, edits, said);
 	if (!r)
-		r = put_in_force(&set, edits, options, ret, &problems);
+		r = put_in_force(&set, edits, PH_BAD_FILES_WARN, options, ret, &problems);
 	if (!r && policy && said)
 		(void)meeting_check_of(&set, name, &said->remarks);
 	return r;

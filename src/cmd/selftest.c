@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "guard.h"
 #include "kernel/generation.h"
 #include "policy/print.h"
 #include "policy/store.h"
@@ -185,6 +186,9 @@ static int put_in_force(struct selftest *test, struct ph_policy *policy, struct 
 		if (policy_format(policy, &edits.v[0].text) || policy_set_add(&set, policy))
 			return fault(f, -ENOMEM, PH_EXIT_IMPOSSIBLE, "out of memory");
 	}
+	r = guard_leave_out(&set, &edits, &problems, f);
+	if (r)
+		return r;
 	return apply_policies(&set, &test->apply, &edits, &test->applied, &problems, f);
 }
 

@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/lookout.h"
 #include "expected.h"
+#include "guard.h"
 #include "kernel/attached.h"
 #include "kernel/counters.h"
 #include "kernel/generation.h"
@@ -25,6 +26,8 @@
 #include "sources.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
 enum {
 	LINK_ROUNDS = 20, /* for which nothing has changed */
@@ -54,6 +57,7 @@ struct facts {
 	uint64_t moved_policy; /* of one of them */
 	struct ph_problems ignored; /* files in the policy directories that do not count */
 	struct ph_problems programs; /* that policies in force name, and that are none */
+	size_t withheld; /* others of these, that the guard keeps from being held */
 	int out_of_reach; /* programs that are attached, and whose pins nobody sees */
 };
 
@@ -323,7 +327,9 @@ static json_t *degraded_json(const struct facts *facts, uint64_t open, const jso
 		{ health_errors(&facts->kernel), "errors in the kernel" },
 		{ facts->canary.news.labels, "labels may have been missed" },
 		{ facts->moved > 0, "the link of an exe was moved" },
-		{ facts->programs.n_errors, "an exe is no program" },
+		{ facts->programs.n_errors > facts->withheld, "an exe is no program" },
+		{ facts->withheld, "an exe leads to a guarded program" },
+		{ facts->expected.left_out, "policies are left out" },
 	};
 	json_t *list = json_array();
 
@@ -836,6 +842,32 @@ static int count(struct facts *facts, struct ph_fault *f)
 	return 0;
 }
 
+/* What the programs of policies in force are by now. */
+static int look_at_programs(struct facts *facts, struct ph_fault *f)
+{
+	cleanup_(problems_donep) struct ph_problems withheld = {};
+	struct ph_expected *expected = &facts->expected;
+	struct ph_image *image = expected->known ? &expected->image : NULL;
+	int r = 0;
+
+	if (image && image->n_programs)
+		r = guard_check(&expected->set, PH_GUARD_FORCED, &(struct ph_edits){}, image,
+				&withheld, f);
+	if (r)
+		return r;
+	facts->withheld = withheld.n;
+	for (size_t i = 0; !r && i < withheld.n; i++) {
+		withheld.v[i].severity = PH_ERROR;
+		r = problems_add(&facts->programs, &withheld.v[i]);
+	}
+	if (image && image->n_programs)
+		facts->moved = programs_moved(&facts->kernel, image, facts->header.slot,
+					      &facts->moved_policy);
+	if (!r)
+		r = presence_check_programs(&expected->set, &facts->programs);
+	return r ? fault(f, r, PH_EXIT_IMPOSSIBLE, "%s", strerror(-r)) : 0;
+}
+
 /* *ret_nothing: nothing is in force. */
 static int gather(struct facts *facts, bool check, bool *ret_nothing, struct ph_fault *f)
 {
@@ -860,11 +892,8 @@ static int gather(struct facts *facts, bool check, bool *ret_nothing, struct ph_
 		canary_run(image, &facts->canary);
 	else
 		canary_look(image, &facts->canary);
-	if (image && image->n_programs)
-		facts->moved = programs_moved(&facts->kernel, image, facts->header.slot,
-					      &facts->moved_policy);
-	r = presence_check_programs(&facts->expected.set, &facts->programs);
-	return r ? fault(f, r, PH_EXIT_IMPOSSIBLE, "%s", strerror(-r)) : count(facts, f);
+	r = look_at_programs(facts, f);
+	return r ? r : count(facts, f);
 }
 
 /* Of an apply that is at work the same could be said. */

@@ -17,14 +17,16 @@
 DEFINE_CLEANUP_DONE(struct ph_expected, expected_done);
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 DEFINE_CLEANUP_DONE(struct ph_labels, labels_done);
+DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
 
 /*
  * Upgrades put other files in the place of programs, and other links: of these nobody tells the kernel
  * but we. What runs already by a link that led elsewhere is confined from here on.
  */
-static void tell_programs(const struct ph_policy_set *set, const struct ph_image *image)
+static void tell_programs(const struct ph_policy_set *set, struct ph_image *image)
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
+	cleanup_(problems_donep) struct ph_problems withheld = {};
 	struct ph_header header;
 	struct ph_fault f = {};
 	uint64_t policy;
@@ -34,10 +36,12 @@ static void tell_programs(const struct ph_policy_set *set, const struct ph_image
 	if (!image->n_programs || kernel_open(&kernel, &(struct ph_fault){}) ||
 	    generation_current(&kernel, &header) || header.hash != image->header.hash)
 		return;
-	if (guard_check(set, &f)) {
+	if (guard_check(set, PH_GUARD_FORCED, &(struct ph_edits){}, image, &withheld, &f)) {
 		say(LOG_WARNING, "the programs at their paths are not looked at: %s", f.text);
 		return;
 	}
+	for (size_t i = 0; i < withheld.n; i++)
+		say(LOG_WARNING, "%s", withheld.v[i].message);
 	moved = programs_moved(&kernel, image, header.slot, &policy);
 	/* A failure is seen by status, which asks the same. */
 	if (programs_tell(&kernel, image, header.slot, &missing) || moved <= 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "guard.h"
 #include "kernel/generation.h"
 #include "policy/paths.h"
 #include "policy/resolve.h"
@@ -69,6 +70,7 @@ static int apply_set(const struct ph_reload_order *order, const struct ph_policy
 		.backend = order->settings->backend,
 		.attach = order->settings->attach,
 		.accept = order->settings->accept,
+		.spare = true,
 	};
 	int r = apply_policies(set, &options, &(struct ph_edits){}, ret, problems, f);
 
@@ -80,29 +82,49 @@ static int apply_set(const struct ph_reload_order *order, const struct ph_policy
 	return r;
 }
 
-/* At boot there is nothing that could stay in force: what was last in force is, so far as it may. */
-static int fall_back(const struct ph_reload_order *order, struct ph_reload_report *report,
-		     struct ph_fault *f)
+/* What was last in force. 0, or -errno with *ret_unfit; nothing may come of it. */
+static int apply_last(const struct ph_reload_order *order, struct ph_reload_report *report,
+		      bool *ret_unfit, struct ph_fault *f)
 {
 	cleanup_(problems_donep) struct ph_problems ignored = {};
 	cleanup_(policy_set_donep) struct ph_policy_set set = {};
 	cleanup_(lost_donep) struct ph_lost lost = {};
-	struct ph_fault refusal = *f;
 	struct ph_applied applied = {};
-	int r;
+	int r = store_load_last(&set, &lost);
 
-	*f = (struct ph_fault){};
-	r = store_load_last(&set, &lost);
 	report->lost = lost.n;
 	if (!r)
 		r = apply_set(order, &set, report, &applied, &ignored, f);
+	*ret_unfit = applied.outcome == PH_UNFIT;
+	return r;
+}
+
+/* At boot there is nothing that could stay in force: what was last in force is; else what may be of the files. */
+static int fall_back(const struct ph_reload_order *order, struct ph_policy_set *set,
+		     struct ph_reload_report *report, struct ph_problems *problems,
+		     struct ph_fault *f)
+{
+	const char *what = "what they said last is in force";
+	struct ph_fault refusal = *f;
+	struct ph_applied applied = {};
+	bool unfit;
+	int r;
+
+	*f = (struct ph_fault){};
+	r = apply_last(order, report, &unfit, f);
 	report->bad_files = true;
-	if (r && applied.outcome != PH_UNFIT)
+	if (unfit || (!r && !report->in_force)) {
+		*f = (struct ph_fault){};
+		what = "their other policies are in force";
+		r = guard_leave_out(set, &(struct ph_edits){}, problems, f);
+		if (!r)
+			r = apply_set(order, set, report, &applied, problems, f);
+		unfit = applied.outcome == PH_UNFIT;
+	}
+	if (r && !unfit)
 		return r;
-	return fault(f, 0, PH_EXIT_OK, "%s\n%s", refusal.text,
-		     report->in_force ?
-			     "until the files are mended, what they said last is in force" :
-			     "until the files are mended, nothing is in force");
+	return fault(f, 0, PH_EXIT_OK, "%s\nuntil the files are mended, %s", refusal.text,
+		     report->in_force ? what : "nothing is in force");
 }
 
 /* What apply refuses when it is asked to: the files are there already, and their other policies no worse for it. */
@@ -153,7 +175,7 @@ static int apply_files(const struct ph_reload_order *order, struct ph_reload_rep
 	report->bad_files = problems->n_errors;
 	r = apply_set(order, &set, report, &applied, problems, f);
 	if (applied.outcome == PH_UNFIT && order->first && !something_in_force(&report->generation))
-		return fall_back(order, report, f);
+		return fall_back(order, &set, report, problems, f);
 	apply_keep(problems, &applied, f);
 	if (outcome_in_force(applied.outcome))
 		warn_of_unfit(&set, &applied, problems);

@@ -47,6 +47,7 @@ struct ph_image_program {
 	const char *exe;
 	struct ph_trait name;
 	uint64_t id;
+	bool withheld; /* what lies at its path is not told: see guard.h */
 };
 
 struct ph_image {

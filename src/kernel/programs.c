@@ -79,7 +79,7 @@ static int tell_some(const struct files_bpf *bpf, const struct ph_image_program 
 	int r;
 
 	for (size_t i = 0; i < n; i++)
-		fds[i] = open(programs[i].exe, O_PATH | O_CLOEXEC);
+		fds[i] = programs[i].withheld ? -1 : open(programs[i].exe, O_PATH | O_CLOEXEC);
 	r = files_ask(bpf, answers, sizeof(answers) / sizeof(*answers), &n_answers);
 	for (size_t i = 0; i < n; i++) {
 		const struct ph_told_file *answer = NULL;
