@@ -7,6 +7,7 @@
 #include "apply.h"
 #include "guard.h"
 #include "kernel/generation.h"
+#include "policy/check.h"
 #include "trial.h"
 #include "util/cleanup.h"
 
@@ -22,6 +23,7 @@ void expected_done(struct ph_expected *expected)
 	policy_set_done(&expected->set);
 	image_done(&expected->image);
 	problems_done(&expected->problems);
+	problems_done(&expected->left_out);
 	lost_done(&expected->lost);
 }
 
@@ -73,44 +75,47 @@ static int take_kept(const struct ph_header *header, struct ph_expected *expecte
 /* More of them are no few that the guard had to leave out. */
 #define LEFT_OUT_MAX 64
 
-/* The policies of the set that confine and are not in force; 0 also where there are too many. */
-static size_t find_left_out(const struct ph_kernel *kernel, const struct ph_policy_set *set,
-			    const char *ret[LEFT_OUT_MAX])
+/* Takes the policies out of the set that confine and are not in force, up to so many. */
+static int part_left_out(const struct ph_kernel *kernel, struct ph_policy_set *set,
+			 struct ph_problems *ret)
 {
-	size_t n = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < set->n; i++) {
+	for (size_t i = set->n; !r && i-- > 0 && ret->n < LEFT_OUT_MAX;) {
 		const struct ph_policy *policy = &set->policies[i];
 
 		if (policy->mode != PH_POLICY_ENFORCE ||
 		    generation_enforces(kernel, policy_id(policy)))
 			continue;
-		if (n == LEFT_OUT_MAX)
-			return 0;
-		ret[n++] = policy->name;
+		r = problems_note(ret, PH_ERROR, policy->file ?: "", policy->line, policy->column,
+				  "porthold apply says what is in its way",
+				  "policy %s is NOT ENFORCED: it was refused, and left out",
+				  policy->name);
+		(void)policy_set_remove(set, policy->name);
 	}
-	return n;
+	problems_sort(ret, 0);
+	return r;
 }
 
-/* The set without what the guard had to leave out at boot, if that is what is in force. As take_if_in_force(). */
+/* The set without what was left out at boot, or since, if that is what is in force. 0 or -errno. */
 static int take_admitted(struct ph_policy_set *set, const struct ph_header *header,
 			 struct ph_expected *expected)
 {
+	cleanup_(problems_donep) struct ph_problems left_out = {};
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
-	const char *names[LEFT_OUT_MAX];
-	size_t n;
 	int r;
 
 	if (kernel_open(&kernel, &(struct ph_fault){}))
 		return 0;
-	n = find_left_out(&kernel, set, names);
-	if (!n)
-		return 0;
-	for (size_t i = n; i-- > 0;)
-		(void)policy_set_remove(set, names[i]);
+	r = part_left_out(&kernel, set, &left_out);
+	if (r || !left_out.n)
+		return r;
 	r = take_if_in_force(set, header, expected, &(struct ph_fault){});
-	expected->left_out = r == 1 ? n : 0;
-	return r < 0 ? r : 0;
+	if (r == 1) {
+		expected->left_out = left_out;
+		left_out = (struct ph_problems){};
+	}
+	return r == -ENOMEM ? r : 0;
 }
 
 /* Of files that are not what is in force: whether they could be. */

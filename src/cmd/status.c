@@ -267,11 +267,12 @@ static json_t *files_json(const struct facts *facts)
 {
 	const struct ph_expected *expected = &facts->expected;
 
-	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:b}", "state",
+	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:b}", "state",
 			 files_words[expected->files], "why", expected->why, "waiting",
 			 (json_int_t)expected->waiting, "lost", lost_json(&expected->lost, false),
 			 "unreadable", lost_json(&expected->lost, true), "ignored",
-			 problems_json(&facts->ignored), "kept", expected->kept);
+			 problems_json(&facts->ignored), "left_out",
+			 problems_json(&expected->left_out), "kept", expected->kept);
 }
 
 /* The name of a policy whose exe leads elsewhere now; NULL: there is none. */
@@ -329,7 +330,7 @@ static json_t *degraded_json(const struct facts *facts, uint64_t open, const jso
 		{ facts->moved > 0, "the link of an exe was moved" },
 		{ facts->programs.n_errors > facts->withheld, "an exe is no program" },
 		{ facts->withheld, "an exe leads to a guarded program" },
-		{ facts->expected.left_out, "policies are left out" },
+		{ facts->expected.left_out.n, "policies are left out" },
 	};
 	json_t *list = json_array();
 
@@ -538,6 +539,7 @@ static void print_files(const json_t *object)
 			(long long)n, n == 1 ? "" : "s");
 	print_lost(files);
 	print_ignored(json_object_get(files, "ignored"));
+	print_ignored(json_object_get(files, "left_out"));
 	if (waiting && !json_is_object(json_object_get(object, "trial")))
 		(void)printf("%lld policy file%s of what is in force wait%s for %s place; porthold "
 			     "apply\n",
