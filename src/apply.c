@@ -9,6 +9,7 @@
 
 #include "backend.h"
 #include "canary.h"
+#include "confined.h"
 #include "guard.h"
 #include "kernel/attached.h"
 #include "kernel/bpffs.h"
@@ -328,6 +329,12 @@ static int make_generation(const struct ph_kernel *kernel, struct ph_image *imag
 	cleanup_(sockets_donep) struct ph_sockets kept = {};
 	int r;
 
+	/* Whom a policy shuts in that was forced can neither look afterwards nor say that it could not. */
+	r = options->force ? canary_forget() : 0;
+	if (r)
+		return fault(f, r, PH_EXIT_IMPOSSIBLE,
+			     "cannot forget what the canary found: %s; nothing was changed",
+			     strerror(-r));
 	keep_early(image, options, cover, &kept);
 	for (size_t i = 0; options->force && i < image->n_programs; i++)
 		image->programs[i].withheld = false;
@@ -463,14 +470,34 @@ static int release(const struct ph_edits *edits, struct ph_applied *applied, str
 	return 0;
 }
 
+/* Whatever else failed comes of this. */
+static void note_shut_in(struct ph_applied *applied, struct ph_fault *f)
+{
+	applied->outcome = PH_UNFINISHED;
+	(void)fault(f, -EPERM, PH_EXIT_IMPOSSIBLE,
+		    "the policies are in force%s, and confine this command, too: it cannot look "
+		    "whether they hold, nor see to what runs already. From a process that none of "
+		    "them holds porthold status --check looks, and porthold %s",
+		    applied->trial ? " on trial" : "",
+		    applied->trial ? "confirm makes it stay" : "apply does the rest");
+}
+
 /* What was put in force stays there, whatever the canary says: some of it may hold. */
 static void verify(const struct ph_image *image, struct ph_applied *applied, struct ph_fault *f)
 {
-	struct ph_canary canary;
+	struct ph_canary canary = {};
+	bool shut_in = confined_now();
 	char failed[512];
 
-	canary_run(image, &canary);
-	if (canary_ok(&canary))
+	if (!shut_in) {
+		canary_run(image, &canary);
+		shut_in = !canary_ok(&canary) && confined_now();
+		if (shut_in)
+			(void)canary_forget();
+	}
+	if (shut_in)
+		note_shut_in(applied, f);
+	if (shut_in || canary_ok(&canary))
 		return;
 	canary_text(&canary, failed, sizeof(failed));
 	applied->outcome = PH_ILL;

@@ -80,16 +80,22 @@ static int refuse_powerless(struct ph_fault *f)
 		     "root's outside of it");
 }
 
+bool confined_now(void)
+{
+	struct ph_state state;
+
+	return state_peek(&state) == -EPERM && powers_reach_bpf();
+}
+
 int confined_check(struct ph_fault *f)
 {
 	struct ph_state state;
 	char holder[600];
-	int r = state_peek(&state);
 
 	/* Some kernels let it see a part, and the pins could even be removed. */
 	if (!powers_reach_bpf())
-		return geteuid() || r == -ENOENT ? 0 : refuse_powerless(f);
-	if (r != -EPERM)
+		return geteuid() || state_peek(&state) == -ENOENT ? 0 : refuse_powerless(f);
+	if (!confined_now())
 		return 0;
 	name_holder(holder, sizeof(holder));
 	return refuse(holder, f);

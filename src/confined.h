@@ -6,6 +6,8 @@
  * holds it, and porthold's own guard keeps maps and files from it; or it is root without the powers of
  * root, as in porthold run or in a container.
  */
+#include <stdbool.h>
+
 #include "util/fault.h"
 
 /*
@@ -13,5 +15,8 @@
  * root. The policy is named if it matches the process or an ancestor, by what these are called and run now.
  */
 int confined_check(struct ph_fault *f);
+
+/* Whether a policy holds this process by now, and so keeps from it what is in force. */
+bool confined_now(void);
 
 #endif

@@ -375,6 +375,16 @@ static int print_json(const struct request *request, const struct ph_applied *ap
 	return r;
 }
 
+static void print_trial(const struct request *request, const struct ph_applied *applied)
+{
+	if (applied->trial)
+		(void)printf("On trial for %u s: porthold confirm makes it stay; else what was in "
+			     "force before comes back.\n",
+			     request->apply.confirm);
+	else if (request->apply.confirm)
+		(void)printf("Nothing has to be confirmed.\n");
+}
+
 static void print_text(const struct request *request, const struct ph_applied *applied,
 		       const json_t *changes)
 {
@@ -386,12 +396,7 @@ static void print_text(const struct request *request, const struct ph_applied *a
 		return;
 	}
 	print_applied(applied);
-	if (applied->trial)
-		(void)printf("On trial for %u s: porthold confirm makes it stay; else what was in "
-			     "force before comes back.\n",
-			     request->apply.confirm);
-	else if (request->apply.confirm)
-		(void)printf("Nothing has to be confirmed.\n");
+	print_trial(request, applied);
 }
 
 static int apply_files(struct request *request, struct ph_edits *edits, struct ph_applied *ret,
@@ -402,6 +407,9 @@ static int apply_files(struct request *request, struct ph_edits *edits, struct p
 
 	request->apply.refused = &refused;
 	r = apply_edits(edits, PH_BAD_FILES_BLOCK, &request->apply, ret, said);
+	/* The trial goes on, whatever came after it began. */
+	if (r && ret->trial && !request->json)
+		print_trial(request, ret);
 	if (r)
 		return r;
 	if (request->json) {
