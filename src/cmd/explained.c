@@ -41,8 +41,7 @@ static bool print_thread(const json_t *thread)
 		     (long long)json_integer_value(json_object_get(thread, "tid")),
 		     text_of(thread, "comm"));
 	if (json_is_true(json_object_get(thread, "overfull"))) {
-		(void)printf(": more policies match it than a thread can have: it is refused "
-			     "everything\n");
+		(void)printf(": " PH_OVERFULL_MEANING ": it is refused everything\n");
 		return false;
 	}
 	(void)printf(", %s: ", layer ? "besides" : "alone");

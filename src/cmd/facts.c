@@ -347,9 +347,7 @@ static bool set_verdict(json_t *object, const struct question *question,
 static bool set_overfull(json_t *object)
 {
 	set(object, "verdict", json_string("deny"));
-	set(object, "reason",
-	    json_string("more policies match the process than a process can have: it is refused "
-			"everything"));
+	set(object, "reason", json_string(PH_OVERFULL_MEANING ": it is refused everything"));
 	set(object, "code", json_string(reason_name(PH_REASON_OVERFULL)));
 	return true;
 }

@@ -44,7 +44,7 @@ struct question {
 	size_t n_brought;
 	bool asked; /* it was asked for these */
 	enum basis basis;
-	bool overfull; /* more policies match than a label holds: all is refused */
+	bool overfull; /* PH_OVERFULL_MEANING: all is refused */
 	struct held_thread *threads; /* by the kernel */
 	size_t n_threads;
 	bool unasked; /* it may know of layers, and does not tell us */

@@ -5,6 +5,7 @@
 
 #include "answer.h"
 #include "kernel/decide.h"
+#include "kernel/doors.h"
 
 /* From here on the kernel chooses ports of clients, if it is left as it is. */
 #define CLIENT_PORTS 32768
@@ -95,7 +96,7 @@ static bool socket_rule(const struct ph_event *event, struct ph_flow_spec *ret)
 static const char *beyond_rules(const struct ph_event *event)
 {
 	if (event->reason == PH_REASON_OVERFULL)
-		return "more policies match the process than a process can have";
+		return PH_OVERFULL_MEANING;
 	switch (event->door) {
 	case PH_DOOR_TUN:
 	case PH_DOOR_BPF:

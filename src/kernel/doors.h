@@ -45,4 +45,9 @@ const char *backend_name(enum ph_backend backend);
 const char *door_name(unsigned door);
 const char *reason_name(unsigned reason);
 
+/* Of PH_REASON_OVERFULL: the label is filled up for either, and the kernel does not tell which. */
+#define PH_OVERFULL_MEANING                                                                     \
+	"more policies match it than a process can have (eight), or it could not be found out " \
+	"what confines it"
+
 #endif

@@ -179,6 +179,7 @@ static void test_no_rule(void **state)
 	event.remote_port = 80;
 	event.reason = PH_REASON_OVERFULL;
 	check_no_rule(&event, "more policies match");
+	check_no_rule(&event, "not be found out what confines it");
 }
 
 /* --- The rule, by the decision itself */
