@@ -112,28 +112,38 @@ static const char *heading(enum ph_existing existing, enum ph_backend backend)
 	return "Open sockets that are refused from now on:";
 }
 
-/* Those that an earlier generation keeps, or the others; nothing, if there are none. */
-static void print_some(const struct ph_sockets *sockets, bool exempt, enum ph_existing existing,
-		       enum ph_backend backend)
+/* Those that an earlier generation keeps, or the others; nothing, if there are none. How many there were. */
+static size_t print_some(const struct ph_sockets *sockets, bool exempt, enum ph_existing existing,
+			 enum ph_backend backend)
 {
-	bool first = true;
+	size_t n = 0;
 
 	for (size_t i = 0; i < sockets->n; i++) {
 		if (sockets->v[i].exempt != exempt)
 			continue;
-		if (first)
+		if (!n++)
 			(void)printf("%s\n", heading(existing, backend));
-		first = false;
 		print_socket(&sockets->v[i]);
 		print_outcome(&sockets->v[i], existing);
 	}
+	return n;
+}
+
+/* What is there for it to take stays there, and the kernel says so each time. */
+static void print_spinning(void)
+{
+	(void)printf("A server that asks for them over and over may use up a processor: start it "
+		     "anew, or end them with porthold apply --existing kill.\n");
 }
 
 int print_refused(const struct ph_sockets *sockets, enum ph_existing existing,
 		  enum ph_backend backend)
 {
-	print_some(sockets, false, existing, backend);
-	print_some(sockets, true, PH_EXISTING_KEEP, backend);
+	size_t n = print_some(sockets, false, existing, backend);
+
+	if (n && existing == PH_EXISTING_REPORT && backend == PH_BACKEND_LSM)
+		print_spinning();
+	(void)print_some(sockets, true, PH_EXISTING_KEEP, backend);
 	if (sockets->unseen)
 		(void)printf("%zu open sockets cannot be looked at (is kernel.yama.ptrace_scope "
 			     "3?); they are judged at each use.\n",
