@@ -155,6 +155,7 @@ static int show_folded(struct view *view)
 {
 	int r = 0;
 
+	folds_merge_unseen(&view->folds);
 	for (struct ph_fold *fold = view->folds.oldest; !r && fold; fold = fold->newer)
 		if (!record_is_own(&fold->record))
 			r = print_record(view, &fold->record);

@@ -31,6 +31,20 @@ bool folds_full(const struct ph_folds *folds)
 	return folds->n >= folds->max;
 }
 
+/* A number that may be left to the kernel, or a v4 address on a v6 socket, makes no other protocol. */
+static void set_protocol(const struct ph_event *event, struct ph_fold_key *key)
+{
+	unsigned kind = event_socket_kind(event);
+
+	if (kind & (PH_SOCKET_TCP | PH_SOCKET_UDP)) {
+		key->type = kind;
+		return;
+	}
+	key->family = event->family;
+	key->type = event->type;
+	key->protocol = event->protocol;
+}
+
 /* Padding is zero: keys are compared as bytes. */
 static void make_key(const struct ph_event *event, struct ph_fold_key *ret)
 {
@@ -45,9 +59,7 @@ static void make_key(const struct ph_event *event, struct ph_fold_key *ret)
 	key->local = event_is_local(event);
 	key->end = key->local ? event->local : event->remote;
 	key->port = key->local ? event->local_port : event->remote_port;
-	key->family = event->family;
-	key->type = event->type;
-	key->protocol = event->protocol;
+	set_protocol(event, key);
 	key->door = event->door;
 	key->kind = event->kind;
 	key->reason = event->reason;
@@ -131,13 +143,53 @@ void fold_restart(struct ph_fold *fold)
 	fold->record.count = 0;
 }
 
-void folds_remove(struct ph_folds *folds, struct ph_fold *fold)
+static void unlink_bucket(struct ph_folds *folds, struct ph_fold *fold)
 {
 	struct ph_fold **at = bucket_of(folds, &fold->key);
 
 	while (*at != fold)
 		at = &(*at)->chain;
 	*at = fold->chain;
+}
+
+/* The later one takes in what is counted in the earlier. */
+static void absorb(struct ph_folds *folds, struct ph_fold *fold, struct ph_fold *earlier)
+{
+	fold->record.count += earlier->record.count;
+	if (earlier->record.event.time < fold->record.event.time) {
+		fold->record.event = earlier->record.event;
+		fold->number = earlier->number;
+	}
+	folds_remove(folds, earlier);
+}
+
+void folds_merge_unseen(struct ph_folds *folds)
+{
+	for (struct ph_fold *fold = folds->oldest, *next; fold; fold = next) {
+		struct ph_fold_key key = fold->key;
+		struct ph_fold *earlier, **bucket;
+
+		next = fold->newer;
+		if (fold->record.exe)
+			continue;
+		key.exe_inode = 0;
+		key.exe_device = 0;
+		earlier = find(folds, &key);
+		if (earlier == fold)
+			continue;
+		if (earlier)
+			absorb(folds, fold, earlier);
+		unlink_bucket(folds, fold);
+		fold->key = key;
+		bucket = bucket_of(folds, &key);
+		fold->chain = *bucket;
+		*bucket = fold;
+	}
+}
+
+void folds_remove(struct ph_folds *folds, struct ph_fold *fold)
+{
+	unlink_bucket(folds, fold);
 	unlink_age(folds, fold);
 	folds->n--;
 	record_done(&fold->record);

@@ -2,8 +2,8 @@
 #ifndef PH_FOLD_H
 #define PH_FOLD_H
 /*
- * Denials that say the same, as one. The same are: policy, door, kind, reason, protocol, what was
- * asked (the local or the remote end, whichever it was about), process name, leader's name,
+ * Denials that say the same, as one. The same are: policy, door, kind, reason, protocol (TCP and UDP
+ * are one each, whatever the socket), what was asked (the local or the remote end, whichever it was about), process name, leader's name,
  * program, uid. The table is bounded: the kind that was seen last the longest ago makes room.
  */
 #include <stdbool.h>
@@ -60,6 +60,12 @@ int folds_add(struct ph_folds *folds, const struct ph_event *event, struct ph_lo
 
 /* What was counted has been told; the next event begins anew. */
 void fold_restart(struct ph_fold *fold);
+
+/*
+ * Those become one, in the place of the last, of which all is the same but a program whose path is not
+ * known: nothing that is told would tell them apart. For a table that is to be told as it is.
+ */
+void folds_merge_unseen(struct ph_folds *folds);
 
 /* Takes it out of the table and frees it. */
 void folds_remove(struct ph_folds *folds, struct ph_fold *fold);

@@ -511,12 +511,43 @@ static void test_fold_parts(void **state)
 	PARTS(leader[0], 'x');
 	PARTS(remote_port, 1);
 	PARTS(remote.word[0], 1);
-	PARTS(family, AF_INET6);
-	PARTS(protocol, IPPROTO_TCP);
 #undef PARTS
-	assert_int_equal(folds.n, 15);
+	assert_int_equal(folds.n, 13);
+	/* What is one protocol in all that is told is one. */
+	other = event;
+	other.protocol = IPPROTO_TCP;
+	fold_in(&folds, other, number++, 0);
+	other.family = AF_INET6;
+	fold_in(&folds, other, number++, 0);
+	assert_int_equal(folds.n, 13);
 	fold_in(&folds, event, number, 0);
 	assert_int_equal(folds.newest->record.last, 1000 + number);
+}
+
+/* Of programs whose paths nobody knows nothing tells one from another. */
+static void test_fold_unseen(void **state)
+{
+	struct ph_event event = event_of(PH_DOOR_CONNECT, PH_ASK_CONNECT, SOCK_STREAM);
+	cleanup_(folds_donep) struct ph_folds folds = {};
+	struct ph_fold *seen;
+
+	assert_int_equal(folds_init(&folds, 16), 0);
+	for (uint64_t i = 0; i < 3; i++) {
+		event.exe_inode = 100 + i;
+		fold_in(&folds, event, i, 1);
+	}
+	event.exe_inode = 200;
+	seen = fold_in(&folds, event, 3, 1);
+	seen->record.exe = strdup("/usr/bin/known");
+	event.uid++;
+	fold_in(&folds, event, 4, 1);
+	folds_merge_unseen(&folds);
+	assert_int_equal(folds.n, 3);
+	assert_int_equal(folds.oldest->record.count, 3);
+	assert_int_equal(folds.oldest->record.event.time, 1000);
+	assert_int_equal(folds.oldest->record.last, 1002);
+	assert_ptr_equal(folds.oldest->newer, seen);
+	assert_int_equal(folds.newest->record.count, 1);
 }
 
 /* The table stays as small as it may be, whatever comes; the kind not seen for longest goes. */
@@ -663,6 +694,7 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_fold_counts),
 		cmocka_unit_test(test_fold_parts),
+		cmocka_unit_test(test_fold_unseen),
 		cmocka_unit_test(test_fold_bound),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_when),
