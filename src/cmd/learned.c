@@ -74,7 +74,9 @@ static int print_policy(const struct ph_learned *learned, const struct ph_lesson
 	print_doubts(learned, "# ");
 	for (size_t i = 0; i < lesson->n_remarks; i++)
 		(void)printf("# %s\n", lesson->remarks[i]);
-	(void)fputs(text, stdout);
+	/* A policy of nothing refuses all: that is nobody's to say but who means it. */
+	if (learned->seen->calls)
+		(void)fputs(text, stdout);
 	return 0;
 }
 
@@ -224,6 +226,20 @@ static int complain(int error)
 	return PH_EXIT_IMPOSSIBLE;
 }
 
+static int report_nothing(const struct ph_learned *learned)
+{
+	(void)fprintf(stderr,
+		      "porthold learn: nothing was seen%s; does it run, and under this name? See "
+		      "porthold status\n",
+		      learned->compare ? "" : ", so no policy is given");
+	if (!learned->compare && *learned->subject->match.comm)
+		(void)fprintf(stderr,
+			      "porthold learn: if it shall use nothing on the network: porthold "
+			      "allow none %s\n",
+			      learned->subject->name);
+	return PH_EXIT_NO;
+}
+
 int learned_print(const struct ph_learned *learned)
 {
 	struct ph_terms terms = { .addresses = learned->addresses,
@@ -243,9 +259,5 @@ int learned_print(const struct ph_learned *learned)
 		r = report_lesson(learned, sights, n, &terms);
 	if (r)
 		return complain(r);
-	if (learned->seen->calls)
-		return PH_EXIT_OK;
-	(void)fprintf(stderr, "porthold learn: nothing was seen; does it run, and under this "
-			      "name? See porthold status\n");
-	return PH_EXIT_NO;
+	return learned->seen->calls ? PH_EXIT_OK : report_nothing(learned);
 }
