@@ -84,6 +84,10 @@ static int parse_range(struct ph_scanner *scanner, const struct ph_word *word, s
 	struct ph_range range;
 	int r;
 
+	if (lo.len == 0 && word_is_number(&hi) && word_number(&hi, 1) == 1) {
+		text_wrong(scanner, word->offset, "%s is not a port", quote(word).text);
+		return text_right(scanner, "write a port from 1 to 65535, or any for all of them");
+	}
 	if (lo.len == 0 && word_is_number(&hi)) {
 		text_wrong(scanner, word->offset, "the range %s has no first port",
 			   quote(word).text);

@@ -174,10 +174,29 @@ bool proto_parse(const struct ph_word *word, enum ph_proto *ret)
 	return true;
 }
 
+/* tcp/80, tcp:80, 80/tcp: as others write it. */
+static bool is_joined(const struct ph_word *word, enum ph_proto *ret, struct ph_word *ret_ports)
+{
+	struct ph_word first = *word, second = *word;
+	size_t n = 0;
+
+	while (n < word->len && !strchr("/:=", word->text[n]))
+		n++;
+	if (n == word->len)
+		return false;
+	first.len = n;
+	second.text += n + 1;
+	second.len -= n + 1;
+	*ret_ports = proto_parse(&first, ret) ? second : first;
+	return ret_ports->len && (proto_parse(&first, ret) || proto_parse(&second, ret));
+}
+
 static int wrong_proto(struct ph_scanner *scanner, const struct ph_word *word, const char *before)
 {
 	static const char *const protos[] = { "tcp", "udp", NULL };
 	const char *nearest = word_nearest(word, protos);
+	struct ph_word ports;
+	enum ph_proto proto;
 
 	if (word->len == 0)
 		text_wrong(scanner, word->offset, "the protocol is missing after %s", before);
@@ -186,6 +205,9 @@ static int wrong_proto(struct ph_scanner *scanner, const struct ph_word *word, c
 	if (word_is(word, "connect") || word_is(word, "bind"))
 		return text_right(scanner,
 				  "leave both out: without connect or bind, both are meant");
+	if (is_joined(word, &proto, &ports))
+		return text_right(scanner, "write %s %s %s", before, proto_name(proto),
+				  quote_bare(&ports).text);
 	if (nearest)
 		return text_right(scanner, "did you mean %s?", nearest);
 	if (word_is_number(word))
@@ -257,12 +279,17 @@ static int wrong_start(struct ph_scanner *scanner, const struct ph_word *word)
 					      "socket",	 "dns",	 "loopback", NULL };
 	const char *nearest = word_nearest(word, starts);
 	enum ph_rule_socket kind;
+	struct ph_word ports;
+	enum ph_proto proto;
 
 	if (word->len == 0) {
 		text_wrong(scanner, word->offset, "the rule is empty");
 		return text_right(scanner, "write a rule such as tcp 4040");
 	}
 	text_wrong(scanner, word->offset, "%s does not begin a rule", quote(word).text);
+	if (is_joined(word, &proto, &ports))
+		return text_right(scanner, "write %s %s", proto_name(proto),
+				  quote_bare(&ports).text);
 	if (word->text[0] >= '0' && word->text[0] <= '9')
 		return text_right(
 			scanner,
