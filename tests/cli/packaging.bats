@@ -126,6 +126,13 @@ zsh_calls() { # FUNCTION ARGUMENT...
 	[[ $(zsh_calls _porthold_specs porthold allow) == *":(auto best lsm cgroup)"* ]]
 }
 
+@test "completions offer the doors" {
+	[[ $(bash_offers porthold selftest --door "" | sort | xargs) == *"bpf children connect"* ]]
+	[[ $(bash_offers porthold selftest --door spl) == splice-read ]]
+	[[ $(fish_offers "porthold selftest --door spl") == splice-read ]]
+	[[ $(zsh_calls _porthold_specs porthold selftest) == *":(connect bind "*" splice-read "* ]]
+}
+
 @test "completions offer files to check" {
 	cd "$BATS_TEST_TMPDIR" || return
 	touch policy.yaml

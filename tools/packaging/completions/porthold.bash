@@ -27,12 +27,18 @@ _porthold_processes() {
 	ps --deselect --ppid 2 -p 2 -o comm= 2>/dev/null | sort -u
 }
 
+# What selftest names to whoever asks for a door that is none.
+_porthold_doors() { # PORTHOLD
+	"$1" selftest --door '?' 2>&1 | sed -n 's/.*; one of: //p' | tr ' ' '\n'
+}
+
 # The words that may stand for a placeholder; nothing where they are the user's to choose.
-_porthold_values() { # PLACEHOLDER
+_porthold_values() { # PLACEHOLDER PORTHOLD
 	case $1 in
 	*'|'*) echo "${1//|/$'\n'}" ;;
 	NAME) _porthold_processes ;;
 	POLICY) _porthold_policies ;;
+	DOOR) _porthold_doors "$2" ;;
 	PID) ps -eo pid= 2>/dev/null ;;
 	esac
 }
@@ -85,7 +91,7 @@ _porthold() {
 	if [[ $placeholder == PATH || $placeholder == FILE ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
 	elif [[ -n $placeholder ]]; then
-		_porthold_offer "$typed" < <(_porthold_values "$placeholder")
+		_porthold_offer "$typed" < <(_porthold_values "$placeholder" "$program")
 	elif [[ $typed == -* ]]; then
 		_porthold_offer "$typed" < <(_porthold_options "$program" "$verb" | sed 's/ .*//')
 	elif [[ $verb == check || $verb == apply ]]; then

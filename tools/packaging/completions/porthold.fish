@@ -37,6 +37,12 @@ function __porthold_processes
     ps --deselect --ppid 2 -p 2 -o comm= 2>/dev/null | sort -u
 end
 
+# What selftest names to whoever asks for a door that is none.
+function __porthold_doors
+    set -l program (__porthold_program)
+    $program selftest --door '?' 2>&1 | string replace -rf '.*; one of: ' '' | string split ' '
+end
+
 function __porthold_values --argument-names placeholder
     switch $placeholder
         case '*|*'
@@ -45,6 +51,8 @@ function __porthold_values --argument-names placeholder
             __porthold_processes
         case POLICY
             __porthold_policies
+        case DOOR
+            __porthold_doors
         case PID
             ps -eo pid= 2>/dev/null | string trim
         case PATH FILE
