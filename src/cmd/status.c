@@ -10,6 +10,7 @@
 #include "canary.h"
 #include "cmd/cmd.h"
 #include "cmd/lookout.h"
+#include "daemon/single.h"
 #include "expected.h"
 #include "guard.h"
 #include "kernel/attached.h"
@@ -909,15 +910,29 @@ static bool is_doubtful(const struct facts *facts, bool nothing)
 	       (!nothing && !canary_ok(&facts->canary));
 }
 
+/* The daemon loads its programs for a while when it starts. */
+static int wait_for_others(struct ph_fault *f)
+{
+	int lock = apply_lock_only(f);
+	pid_t daemon = lock == -EBUSY ? single_pid() : 0;
+
+	if (daemon)
+		return fault(f, -EBUSY, PH_EXIT_IMPOSSIBLE,
+			     "loading: the daemon, process %d, or another porthold is putting "
+			     "policies in force; ask again in a moment",
+			     (int)daemon);
+	return lock;
+}
+
 /* With nothing in between, if need be. */
 static int gather_surely(struct facts *facts, bool check, bool *ret_nothing, struct ph_fault *f)
 {
-	cleanup_close int lock = check ? apply_lock_only(f) : -1;
+	cleanup_close int lock = check ? wait_for_others(f) : -1;
 	int r = check && lock < 0 ? lock : gather(facts, check, ret_nothing, f);
 
 	if (check || (!r && !is_doubtful(facts, *ret_nothing)))
 		return r;
-	lock = apply_lock_only(f);
+	lock = wait_for_others(f);
 	if (lock < 0)
 		return lock;
 	facts_done(facts);
