@@ -141,32 +141,23 @@ static int read_threads(struct ph_subject *subject)
 }
 
 /* A first thread that has ended stays, in that state, as long as others go on. */
-static int read_state(struct ph_subject *subject)
+static int read_status(struct ph_subject *subject)
 {
-	cleanup_free char *state = NULL, *threads = NULL;
-	char path[64];
-	int r;
+	char path[64], line[256], state = 0;
+	cleanup_fclose FILE *file = NULL;
+	int threads = 0;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)subject->pid);
-	r = read_field(path, "State:\t", &state);
-	if (!r)
-		r = read_field(path, "Threads:", &threads);
-	subject->ended = state && strchr("ZX", *state) && (!threads || atoi(threads) <= 1);
-	return r;
-}
-
-static int read_uid(struct ph_subject *subject)
-{
-	cleanup_free char *field = NULL;
-	char path[64];
-	int r;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)subject->pid);
-	r = read_field(path, "Uid:", &field);
-	if (r || !field)
-		return r;
-	subject->uid = strtoul(field, NULL, 10);
-	subject->has_uid = true;
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		(void)sscanf(line, "State: %c", &state);
+		(void)sscanf(line, "Threads: %d", &threads);
+		if (sscanf(line, "Uid: %u", &subject->uid) == 1)
+			subject->has_uid = true;
+	}
+	subject->ended = state && strchr("ZX", state) && threads <= 1;
 	return 0;
 }
 
@@ -179,9 +170,7 @@ int subject_of_pid(pid_t pid, struct ph_subject *ret)
 	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	r = read_comm(path, subject.comm);
 	if (!r)
-		r = read_state(&subject);
-	if (!r)
-		r = read_uid(&subject);
+		r = read_status(&subject);
 	if (!r)
 		r = read_exe(&subject);
 	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
