@@ -25,7 +25,8 @@ struct ph_expected {
 	size_t bad_files; /* errors in them */
 	struct ph_lost lost;
 	size_t waiting; /* files of what is in force that are not in their place yet */
-	struct ph_problems left_out; /* policies of the files that were kept out of what is in force */
+	struct ph_problems
+		left_out; /* policies of the files that were kept out of what is in force */
 	bool kept; /* a copy of what is in force is there for the next boot */
 };
 
