@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard.h"
 #include "kernel/decide.h"
 #include "kernel/labels.h"
 #include "kernel/programs.h"
@@ -145,6 +146,8 @@ static void ask_of_program(struct question *question)
 	if (standing->state != PH_STANDING_IN_FORCE || !standing->image.n_programs ||
 	    !subject->exe || subject->exe_error)
 		return;
+	(void)guard_check(&question->set, PH_GUARD_FORCED, &(struct ph_edits){}, &standing->image,
+			  NULL, &(struct ph_fault){});
 	question->asked = !programs_of_path(&standing->kernel, &standing->image,
 					    standing->header.slot,
 					    subject->pid ? own : subject->exe, &question->brought,
@@ -159,13 +162,23 @@ static bool is_brought(const struct question *question, const struct ph_policy *
 	return false;
 }
 
-static void tell_unheld(const struct ph_policy *policy)
+static bool is_withheld(const struct ph_image *image, const struct ph_policy *policy)
+{
+	for (size_t i = 0; i < image->n_programs; i++)
+		if (image->programs[i].id == policy_id(policy) && image->programs[i].withheld)
+			return true;
+	return false;
+}
+
+static void tell_unheld(const struct question *question, const struct ph_policy *policy)
 {
 	(void)fprintf(
 		stderr,
-		"porthold explain: policy %s names %s, which is this file by now; that is held "
-		"after porthold apply\n",
-		policy->name, policy->match.exe);
+		"porthold explain: policy %s names %s, which is this file by now; that is %s\n",
+		policy->name, policy->match.exe,
+		is_withheld(&question->standing.image, policy) ?
+			"not held, as it can lock you out: see porthold status" :
+			"held after porthold apply");
 }
 
 /* subject_fits(), of the program by what the kernel knows of it, if it was asked. */
@@ -183,7 +196,7 @@ static int fits(const struct question *question, const struct ph_policy *policy,
 	as_known.match.exe = is_brought(question, policy) ? subject->exe : nowhere;
 	fit = by_files < 0 ? by_files : subject_fits(subject, subject->comm, &as_known, ret_if);
 	if (by_files != PH_FIT_NO && fit == PH_FIT_NO)
-		tell_unheld(policy);
+		tell_unheld(question, policy);
 	return fit;
 }
 
