@@ -228,12 +228,20 @@ PH_SUBPROGRAM int grants_no_more(struct task_struct *target, ph_tables slot)
 	return is_narrower(target, &who.policies, slot);
 }
 
+/* NULL: it has none, or one that tells of acts alone. */
+static __always_inline struct ph_label *confining_label_of(struct task_struct *task)
+{
+	struct ph_label *label = label_of(task);
+
+	return label && label->policies.count ? label : NULL;
+}
+
 /* Whether the target has the caller's label, uid and cgroup. */
 PH_SUBPROGRAM int is_like_caller(struct task_struct *target, ph_tables slot)
 {
 	struct task_struct *task = current_task();
-	struct ph_label *label = label_of(TASK_READ(task, group_leader));
-	struct ph_label *other = label_of(target->group_leader);
+	struct ph_label *label = confining_label_of(TASK_READ(task, group_leader));
+	struct ph_label *other = confining_label_of(target->group_leader);
 
 	if (!label != !other ||
 	    (label && other && !are_held_alike(&label->policies, &other->policies)))

@@ -10,6 +10,19 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+enum {
+	TASK_NEW = 0x800, /* a state */
+};
+
+struct task_struct___state {
+	unsigned __state;
+} __attribute__((preserve_access_index));
+
+/* Of older kernels. */
+struct task_struct___long_state {
+	long state;
+} __attribute__((preserve_access_index));
+
 /*
  * What a task has. A thread that executes has the old leader's pid by now, and under that the mirror has
  * what came upon the leader after its label was taken over, as by a move.
@@ -136,13 +149,6 @@ PH_SUBPROGRAM int inherit(struct task_struct *parent, struct task_struct *child,
 	return mirror_label(child->pid, &fresh);
 }
 
-static __always_inline bool is_made_elsewhere(struct task_struct *parent, struct task_struct *child,
-					      const struct ph_header *header)
-{
-	return asks_for(header, PH_FEATURE_CGROUP) && child->tgid != parent->tgid &&
-	       cgroup_of(child) != cgroup_of(parent);
-}
-
 static __always_inline bool has_what_to_inherit(struct task_struct *parent,
 						struct task_struct *child)
 {
@@ -157,13 +163,15 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 {
 	const struct ph_header *header = current_header();
-	bool elsewhere;
+	bool inherits, elsewhere;
 
 	unmirror(child->pid);
 	if (!header)
 		return 0;
-	elsewhere = is_made_elsewhere(parent, child, header);
-	if (!(elsewhere || has_what_to_inherit(parent, child)) || !take_turn(child))
+	inherits = has_what_to_inherit(parent, child);
+	elsewhere = (inherits || asks_for(header, PH_FEATURE_CGROUP | PH_FEATURE_UID)) &&
+		    cgroup_of(child) != cgroup_of(parent);
+	if (!(elsewhere || inherits) || !take_turn(child))
 		return 0;
 	inherit(parent, child, header);
 	if (elsewhere)
@@ -223,24 +231,71 @@ int BPF_PROG(ph_exit, struct task_struct *task)
 	return 0;
 }
 
+/* Until it has run for the first time: it gets the cgroup that it is made in. */
+static __always_inline bool is_being_made(struct task_struct *task)
+{
+	if (bpf_core_field_exists(struct task_struct___state, __state))
+		return BPF_CORE_READ((struct task_struct___state *)task, __state) & TASK_NEW;
+	return BPF_CORE_READ((struct task_struct___long_state *)task, state) & TASK_NEW;
+}
+
+/* Where the task goes; NULL: it stays in its cgroup, or nobody asks. */
+static __always_inline struct cgroup *find_goal(struct task_struct *task, struct css_set *to)
+{
+	struct cgroup *goal = BPF_CORE_READ(to, dfl_cgrp);
+
+	return cgroup_of(task) == goal || is_being_made(task) ? NULL : goal;
+}
+
+/* Of whom somebody moves that nothing confines, only labels change, where these ask for a cgroup. */
+static __always_inline bool is_as_before(struct task_struct *task, const struct ph_header *header,
+					 __u32 act)
+{
+	return act == ACT_MOVED && !(asks_for(header, PH_FEATURE_CGROUP) && any_label_of(task));
+}
+
 /*
  * Before a task gets another cgroup: the tracepoint comes after it, when nobody knows any more where it
- * was. On kernels that do not let this function be traced, leaving by its own act is an open door.
+ * was. This is called for each thread, as threads may be in cgroups of their own. On kernels that do not
+ * let this function be traced, leaving by its own act is an open door.
  */
-SEC("fentry/cgroup_attach_task")
-int BPF_PROG(ph_move, struct cgroup *to, struct task_struct *task)
+SEC("fentry/cgroup_move_task")
+int BPF_PROG(ph_move, struct task_struct *task, struct css_set *to)
 {
 	const struct ph_header *header = current_header();
+	struct cgroup *goal;
 	__u32 act;
 
-	if (!header || !asks_for(header, PH_FEATURE_CGROUP) || !is_cgroup2(to) ||
-	    cgroup_of(task) == to)
+	goal = header ? find_goal(task, to) : NULL;
+	if (!goal)
 		return 0;
 	act = act_of_mover(header);
-	if ((act == ACT_MOVED && !label_to_renew(task)) || !take_turn(task))
+	if (is_as_before(task, header, act) || !take_turn(task))
 		return 0;
-	go_from(task, task, BPF_CORE_READ(to, self.cgroup), header, act);
+	go_from(task, task, goal, header, act);
 	end_turn(task);
+	return 0;
+}
+
+/*
+ * A first thread that has ended stays in its cgroup, and nobody moves it. Its label speaks for the process all
+ * the same, and goes with the others.
+ */
+SEC("fentry/cgroup_move_task")
+int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
+{
+	struct task_struct *leader = TASK_READ(task, group_leader);
+	const struct ph_header *header = current_header();
+	struct cgroup *goal;
+
+	if (!header || leader == task || !(TASK_READ(leader, flags) & TASK_EXITING) ||
+	    !any_label_of(leader))
+		return 0;
+	goal = find_goal(task, to);
+	if (!goal || !take_turn(leader))
+		return 0;
+	go_from(leader, task, goal, header, act_of_mover(header));
+	end_turn(leader);
 	return 0;
 }
 
@@ -297,6 +352,16 @@ int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 	return 0;
 }
 
+/* Whether its process, its uid or its cgroup may confine a task that its label does not. */
+static __always_inline bool is_held_otherwise(struct task_struct *task,
+					      const struct ph_header *header)
+{
+	struct ph_label *label = any_label_of(TASK_READ(task, group_leader));
+
+	return asks_for(header, PH_FEATURE_BY_UID | PH_FEATURE_BY_CGROUP) ||
+	       (label && label->policies.count);
+}
+
 /*
  * What a task's name or program brings now, and did not before, it has through no act of its own, unless
  * it took these while it was confined.
@@ -310,7 +375,7 @@ PH_SUBPROGRAM int label_running(struct task_struct *task, const struct ph_header
 	clear_ids(&fresh.policies, header->generation);
 	if (label)
 		keep_known(&fresh, label, header, 0);
-	if (!asks_for(header, PH_FEATURE_BY_UID | PH_FEATURE_BY_CGROUP) && !fresh.policies.count)
+	if (!fresh.policies.count && !is_held_otherwise(task, header))
 		fresh.own = 0; /* nothing confines it, so nothing was its act */
 	fresh.layer = fresh.own & PH_OWN_NAME ? PH_LAYER_NEW : PH_LAYER_BASE;
 	read_name(&name, task);

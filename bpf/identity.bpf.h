@@ -559,11 +559,15 @@ static __always_inline bool asks_for(const struct ph_header *header, __u32 featu
 	return (header->features | (next ? next->features : 0)) & feature;
 }
 
-/* Stores the label that was made anew of `old`, or of none. Nonzero: it could not be stored. */
+/*
+ * Stores the label that was made anew of `old`, or of none. Nonzero: it could not be stored. What a task has
+ * taken by an act of its own is kept where only its uid or its cgroup confines it: there may come a policy
+ * for it.
+ */
 static __always_inline int renew_label(struct task_struct *task, const struct ph_label *old,
 				       const struct fresh_label *fresh)
 {
-	if (fresh->policies.count || (old && fresh->own))
+	if (fresh->policies.count || fresh->own)
 		return set_label(task, fresh);
 	if (old)
 		drop_label(task);
@@ -761,8 +765,12 @@ static __always_inline bool glance_at_names(struct glance *seen, struct task_str
 		return true;
 	if (!label)
 		return may_match(slot, leader);
-	if (label->generation == (__u32)generation_of(seen->front))
+	if (label->generation == (__u32)generation_of(seen->front)) {
+		/* It tells of acts alone, and that the names bring nothing. */
+		if (SETTING(ph_has_functions) && !label->policies.count)
+			return false;
 		seen->ids = &label->policies;
+	}
 	return true;
 }
 

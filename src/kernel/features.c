@@ -148,7 +148,7 @@ static void probe_typed(struct ph_features *features)
 		features->tracing_programs =
 			returns(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, rename, 0);
 	features->splice_sends = btf__find_by_name_kind(btf, "splice_to_socket", BTF_KIND_FUNC) > 0;
-	features->cgroup_moves = features->tracing_programs && traces(btf, "cgroup_attach_task");
+	features->cgroup_moves = features->tracing_programs && traces(btf, "cgroup_move_task");
 	features->load_hook = btf__find_by_name_kind(btf, "bpf_lsm_bpf_prog_load", BTF_KIND_FUNC) >
 			      0;
 	features->setattr_map = arguments_of(btf, "bpf_lsm_inode_setattr") == SETATTR_WITH_MAP;

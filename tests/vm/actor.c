@@ -124,12 +124,18 @@ static int write_file(const char *path, const char *text)
 	return r;
 }
 
-static int move_to(const char *cgroup)
+/* The process of that number or, by the other file, the thread alone; "0" is whoever writes. */
+static int move_by(const char *cgroup, const char *file, const char *pid)
 {
 	char path[LINE_LENGTH];
 
-	(void)snprintf(path, sizeof(path), CGROUPS "%s/cgroup.procs", cgroup);
-	return write_file(path, "0");
+	(void)snprintf(path, sizeof(path), CGROUPS "%s/%s", cgroup, file);
+	return write_file(path, pid);
+}
+
+static int move_to(const char *cgroup)
+{
+	return move_by(cgroup, "cgroup.procs", "0");
 }
 
 static int find_own_cgroup(char *ret, size_t size)
@@ -220,9 +226,10 @@ static void go_on(pid_t child)
 	say_errno(outcome(child));
 }
 
-static void fork_into(const char *cgroup)
+static void clone_into(const char *cgroup, uint64_t flags, uint64_t exit_signal)
 {
-	struct clone_args arguments = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
+	struct clone_args arguments = { .flags = flags | CLONE_INTO_CGROUP,
+					.exit_signal = exit_signal };
 	char path[LINE_LENGTH];
 	int fd;
 
@@ -235,6 +242,19 @@ static void fork_into(const char *cgroup)
 	arguments.cgroup = (uint64_t)fd;
 	go_on((pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments)));
 	(void)close(fd);
+}
+
+static void fork_into(const char *cgroup)
+{
+	clone_into(cgroup, 0, SIGCHLD);
+}
+
+/* A thread on the stack of whoever makes it, who stands still until the process ends. */
+static void start_thread_in(const char *cgroup)
+{
+	clone_into(cgroup,
+		   CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
+		   0);
 }
 
 static int live_on_as_child(void *unused)
@@ -363,6 +383,10 @@ static int do_act(char **words)
 		return end_leader();
 	if (!strcmp(act, "move"))
 		return move_to(words[1]);
+	if (!strcmp(act, "move-thread"))
+		return move_by(words[1], "cgroup.threads", "0");
+	if (!strcmp(act, "move-process"))
+		return move_by(words[1], "cgroup.procs", words[2]);
 	if (!strcmp(act, "down"))
 		return move_down(words[1]);
 	if (!strcmp(act, "uids"))
@@ -388,6 +412,8 @@ static void act_and_answer(char **words)
 		start_thread();
 	else if (!strcmp(act, "into"))
 		fork_into(words[1]);
+	else if (!strcmp(act, "thread-into"))
+		start_thread_in(words[1]);
 	else if (!strcmp(act, "exec"))
 		execute(words[1]);
 	else if (!strcmp(act, "ports"))

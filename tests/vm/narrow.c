@@ -63,6 +63,7 @@ struct run {
 	pid_t group;
 	unsigned owner; /* of its user namespace */
 	bool privileged, vforked, failed;
+	bool headless; /* the first thread has ended, and another goes on alone */
 	unsigned downs;
 	uint8_t before, leader_before;
 	bool let_go; /* by this act it may have got more than it had */
@@ -285,7 +286,7 @@ static bool act_execute(struct run *run)
 	if (!act(run, "exec %s/%s/%s", run->settings->folder, program_names[program], name))
 		return false;
 	world_execute(&run->world, program, name);
-	run->vforked = false;
+	run->vforked = run->headless = false;
 	run->privileged |= program == PROGRAM_SETUID;
 	return true;
 }
@@ -295,6 +296,7 @@ static bool act_fork(struct run *run)
 	if (!act(run, "fork"))
 		return false;
 	world_fork(&run->world);
+	run->headless = false;
 	return true;
 }
 
@@ -303,6 +305,7 @@ static bool act_vfork(struct run *run)
 	if (!act(run, "vfork"))
 		return false;
 	world_fork(&run->world);
+	run->headless = false;
 	run->vforked = true;
 	return true;
 }
@@ -316,6 +319,16 @@ static bool act_thread(struct run *run)
 	world_start_thread(&run->world);
 	if (first)
 		run->leader_before = run->before;
+	return true;
+}
+
+/* Who goes on is the process, for whoever moves it as well. */
+static bool act_end_leader(struct run *run)
+{
+	if (!act(run, "end-leader"))
+		return false;
+	world_fork(&run->world);
+	run->headless = true;
 	return true;
 }
 
@@ -348,6 +361,7 @@ static bool act_fork_into(struct run *run)
 		return false;
 	world_fork(&run->world);
 	world_move(&run->world, cgroup);
+	run->headless = false;
 	run->downs = 0;
 	return true;
 }
@@ -493,12 +507,12 @@ static bool has_thread(const struct run *run)
 
 static bool is_alone_for_good(const struct run *run)
 {
-	return !run->world.threaded && !run->vforked;
+	return !run->world.threaded && !run->vforked && !run->headless;
 }
 
 static bool may_thread(const struct run *run)
 {
-	return !run->vforked && !run->world.named;
+	return !run->vforked && !run->headless && !run->world.named;
 }
 
 static bool may_change_uid(const struct run *run)
@@ -545,6 +559,7 @@ static struct kind {
 	{ "fork", 2, has_memory_of_its_own, act_fork, NULL, 0, 0 },
 	{ "vfork", 1, is_alone_for_good, act_vfork, NULL, 0, 0 },
 	{ "start a thread", 2, may_thread, act_thread, NULL, 0, 0 },
+	{ "end the first thread", 2, has_thread, act_end_leader, NULL, 0, 0 },
 	{ "fork into a cgroup", 2, has_memory_of_its_own, act_fork_into, "cgroup-move", 0, 0 },
 	{ "move to a cgroup", 4, is_anybody, act_move, "cgroup-move", 0, 0 },
 	{ "make a cgroup, and move there", 3, may_go_down, act_down, NULL, 0, 0 },
