@@ -9,14 +9,6 @@
  */
 #include "turns.bpf.h"
 
-/* The label of a task or, where it has none, that of its process; NULL: neither has one. */
-static __always_inline const struct ph_label *label_to_renew(struct task_struct *task)
-{
-	const struct ph_label *label = any_label_of(task);
-
-	return label ? label : any_label_of(TASK_READ(task, group_leader));
-}
-
 /*
  * Whether the policies of this label that stay with what the calling task executes, or what its cgroup and
  * its uid bring, confine it now. The label may be NULL.
@@ -200,6 +192,27 @@ static __always_inline bool is_of_caller(struct task_struct *task)
 	return TASK_READ(task, tgid) == (__s32)(bpf_get_current_pid_tgid() >> 32);
 }
 
+/* What one label has; the answer is as of settle_fates(), or what it was before. */
+static __always_inline __u32 settle_label(struct who *who, const struct ph_label *had, __u32 act,
+					  __u32 slots, __u32 left)
+{
+	__u32 layer;
+
+	if (!had)
+		return left;
+	who->own |= had->own;
+	layer = settle_fates(who, had, act, slots) & 15;
+	return layer == PH_LAYER_NEW ? left : layer;
+}
+
+/* The label of the process, which confines a thread where that is; NULL: it has none, or goes itself. */
+static __always_inline const struct ph_label *label_of_process(struct task_struct *task, __u32 act)
+{
+	struct task_struct *leader = TASK_READ(task, group_leader);
+
+	return act == ACT_MOVED || leader == task ? NULL : any_label_of(leader);
+}
+
 /* Of a task without a label: whether something confines it, and be it what it does not leave. */
 static __always_inline bool is_held_live(struct who *who)
 {
@@ -219,23 +232,22 @@ static __always_inline bool is_held_live(struct who *who)
 PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from, struct cgroup *to,
 			  const struct ph_header *header, __u32 act)
 {
-	const struct ph_label *had = label_to_renew(task);
-	__u32 left = PH_LAYER_NEW;
+	const struct ph_label *had = any_label_of(task), *of_process = label_of_process(task, act);
 	struct who who;
+	__u32 left;
 
 	if (act == ACT_MOVED && !had)
 		return 0;
 	enter_generation(&who, header);
 	clear_ids(&who.policies, header->generation);
 	look_where(&who, from, to, act);
-	if (had) {
-		who.own = had->own;
-		left = settle_fates(&who, had, act, slots_of(header)) & 15;
-	}
+	left = settle_label(&who, of_process, act, slots_of(header), PH_LAYER_NEW);
+	left = settle_label(&who, had, act, slots_of(header), left);
 	hold_brought(&who, act, left);
 	if (act != ACT_MOVED)
 		who.own |= own_of(act);
-	if (!who.policies.count && !had && !is_held_live(&who) && !is_of_caller(task))
+	if (!who.policies.count && !had && !of_process && !is_held_live(&who) &&
+	    !is_of_caller(task))
 		return 0;
 	who.label.generation = header->generation;
 	return set_label(task, &who.label);
