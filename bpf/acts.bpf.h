@@ -225,6 +225,35 @@ static __always_inline bool is_held_live(struct who *who)
 	return held;
 }
 
+/* The same of a task, in its cgroup and under its uid; asked before anything is changed. */
+PH_SUBPROGRAM int is_held_by_place(struct task_struct *task, const struct ph_header *header)
+{
+	struct who who;
+
+	enter_generation(&who, header);
+	clear_ids(&who.policies, header->generation);
+	look_at(&who, task);
+	return is_held_live(&who);
+}
+
+/*
+ * The generation of a label that is made without a look at the name: the one under which that was last looked
+ * at, or the present one if the name brings nothing. Kernels without such functions would follow too much.
+ */
+static __always_inline __u32 generation_by_name(struct task_struct *task,
+						const struct ph_label *had,
+						const struct ph_header *header)
+{
+	struct ph_trait name;
+
+	if (had)
+		return had->generation;
+	if (!SETTING(ph_has_functions))
+		return 0;
+	read_name(&name, task);
+	return may_bring(header, &name) ? 0 : header->generation;
+}
+
 /*
  * The label of a task that is about to go elsewhere, from the one that it has had, if any: `from` is where
  * it is, be it its parent that is there, and `to` the cgroup where it goes. Nonzero: it could not be stored.
@@ -240,6 +269,7 @@ PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from, st
 		return 0;
 	enter_generation(&who, header);
 	clear_ids(&who.policies, header->generation);
+	who.label.generation = hide(generation_by_name(task, had, header), who.generation);
 	look_where(&who, from, to, act);
 	left = settle_label(&who, of_process, act, slots_of(header), PH_LAYER_NEW);
 	left = settle_label(&who, had, act, slots_of(header), left);
@@ -249,7 +279,6 @@ PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from, st
 	if (!who.policies.count && !had && !of_process && !is_held_live(&who) &&
 	    !is_of_caller(task))
 		return 0;
-	who.label.generation = header->generation;
 	return set_label(task, &who.label);
 }
 

@@ -10,19 +10,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-enum {
-	TASK_NEW = 0x800, /* a state */
-};
-
-struct task_struct___state {
-	unsigned __state;
-} __attribute__((preserve_access_index));
-
-/* Of older kernels. */
-struct task_struct___long_state {
-	long state;
-} __attribute__((preserve_access_index));
-
 /*
  * What a task has. A thread that executes has the old leader's pid by now, and under that the mirror has
  * what came upon the leader after its label was taken over, as by a move.
@@ -231,27 +218,31 @@ int BPF_PROG(ph_exit, struct task_struct *task)
 	return 0;
 }
 
-/* Until it has run for the first time: it gets the cgroup that it is made in. */
-static __always_inline bool is_being_made(struct task_struct *task)
-{
-	if (bpf_core_field_exists(struct task_struct___state, __state))
-		return BPF_CORE_READ((struct task_struct___state *)task, __state) & TASK_NEW;
-	return BPF_CORE_READ((struct task_struct___long_state *)task, state) & TASK_NEW;
-}
-
-/* Where the task goes; NULL: it stays in its cgroup, or nobody asks. */
+/*
+ * Where the task goes; NULL: it stays in its cgroup, or nobody asks. A child gets the cgroup that it is made in
+ * by the same function, but no migration has prepared that.
+ */
 static __always_inline struct cgroup *find_goal(struct task_struct *task, struct css_set *to)
 {
 	struct cgroup *goal = BPF_CORE_READ(to, dfl_cgrp);
+	bool migrates = BPF_CORE_READ(task, cgroups, mg_dst_cset) == to;
 
-	return cgroup_of(task) == goal || is_being_made(task) ? NULL : goal;
+	return cgroup_of(task) == goal || !migrates ? NULL : goal;
 }
 
-/* Of whom somebody moves that nothing confines, only labels change, where these ask for a cgroup. */
-static __always_inline bool is_as_before(struct task_struct *task, const struct ph_header *header,
-					 __u32 act)
+/*
+ * Whether the move changes what confines the task. Of whom somebody moves that nothing confines, only labels
+ * change, where these ask for a cgroup.
+ */
+static __always_inline bool is_move_of_note(struct task_struct *task,
+					    const struct ph_header *header, __u32 act)
 {
-	return act == ACT_MOVED && !(asks_for(header, PH_FEATURE_CGROUP) && any_label_of(task));
+	const struct ph_label *label = any_label_of(task);
+
+	if (act == ACT_MOVED)
+		return label && asks_for(header, PH_FEATURE_CGROUP);
+	return label || any_label_of(TASK_READ(task, group_leader)) || is_of_caller(task) ||
+	       is_held_by_place(task, header);
 }
 
 /*
@@ -270,16 +261,22 @@ int BPF_PROG(ph_move, struct task_struct *task, struct css_set *to)
 	if (!goal)
 		return 0;
 	act = act_of_mover(header);
-	if (is_as_before(task, header, act) || !take_turn(task))
+	if (!is_move_of_note(task, header, act) || !take_turn_at_once(task))
 		return 0;
 	go_from(task, task, goal, header, act);
 	end_turn(task);
 	return 0;
 }
 
+/* Between these, threads are moved one by one as well. */
+static __always_inline bool are_of_one_domain(const struct cgroup *one, const struct cgroup *other)
+{
+	return BPF_CORE_READ(one, dom_cgrp) == BPF_CORE_READ(other, dom_cgrp);
+}
+
 /*
  * A first thread that has ended stays in its cgroup, and nobody moves it. Its label speaks for the process all
- * the same, and goes with the others.
+ * the same, and goes with the others. Where a thread may go alone, those that stay keep what it has.
  */
 SEC("fentry/cgroup_move_task")
 int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
@@ -287,14 +284,19 @@ int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
 	struct task_struct *leader = TASK_READ(task, group_leader);
 	const struct ph_header *header = current_header();
 	struct cgroup *goal;
+	__u32 act;
 
 	if (!header || leader == task || !(TASK_READ(leader, flags) & TASK_EXITING) ||
 	    !any_label_of(leader))
 		return 0;
 	goal = find_goal(task, to);
-	if (!goal || !take_turn(leader))
+	if (!goal)
 		return 0;
-	go_from(leader, task, goal, header, act_of_mover(header));
+	act = act_of_mover(header);
+	if ((act == ACT_MOVED && are_of_one_domain(cgroup_of(task), goal)) ||
+	    !take_turn_at_once(leader))
+		return 0;
+	go_from(leader, task, goal, header, act);
 	end_turn(leader);
 	return 0;
 }
@@ -356,7 +358,8 @@ int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 static __always_inline bool is_held_otherwise(struct task_struct *task,
 					      const struct ph_header *header)
 {
-	struct ph_label *label = any_label_of(TASK_READ(task, group_leader));
+	struct task_struct *leader = TASK_READ(task, group_leader);
+	struct ph_label *label = leader == task ? NULL : any_label_of(leader);
 
 	return asks_for(header, PH_FEATURE_BY_UID | PH_FEATURE_BY_CGROUP) ||
 	       (label && label->policies.count);

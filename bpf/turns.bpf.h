@@ -99,16 +99,29 @@ PH_SUBPROGRAM int heed_note(struct task_struct *task, __u32 pid)
 	return 0;
 }
 
+/* Leaves a note, unless the turn is free by now. False: whoever has it heeds the note. */
+static __always_inline bool leave_note(__u32 pid)
+{
+	enter_turn(pid | TURN_NOTE);
+	count_health(PH_HEALTH_LABEL_FAILED);
+	return try_for_turn(pid);
+}
+
 /* Of an act that cannot be refused. False: another program does what is needed, and so the caller need not. */
 static __always_inline bool take_turn(struct task_struct *task)
 {
 	__u32 pid = TASK_READ(task, pid);
 
-	if (wait_for_turn(pid))
-		return true;
-	enter_turn(pid | TURN_NOTE);
-	count_health(PH_HEALTH_LABEL_FAILED);
-	return try_for_turn(pid);
+	return wait_for_turn(pid) || leave_note(pid);
+}
+
+/* Where interrupts are off: whoever was preempted on this CPU would be waited for in vain. */
+static __always_inline bool take_turn_at_once(struct task_struct *task)
+{
+	__u32 pid = TASK_READ(task, pid);
+
+	return (SETTING(ph_has_functions) ? wait_a_while(pid) : wait_for_turn(pid)) ||
+	       leave_note(pid);
 }
 
 /* It looks for a note when the turn is free: who comes later and finds it so takes it. */
