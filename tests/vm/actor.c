@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -19,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -140,7 +143,7 @@ static int move_to(const char *cgroup)
 
 static int find_own_cgroup(char *ret, size_t size)
 {
-	FILE *file = fopen("/proc/self/cgroup", "re");
+	FILE *file = fopen("/proc/thread-self/cgroup", "re");
 	char line[CGROUP_LENGTH];
 	bool found = false;
 
@@ -256,6 +259,80 @@ static void start_thread_in(const char *cgroup)
 		   CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
 		   0);
 }
+
+/* --- A child that has not run yet */
+
+/* Whoever writes to this page stands still until somebody fills it. */
+static struct {
+	int faults; /* a userfaultfd */
+	size_t size;
+	void *page;
+	pid_t maker;
+	const char *cgroup;
+} stall;
+
+static int open_stall(void)
+{
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+
+	stall.size = (size_t)sysconf(_SC_PAGESIZE);
+	stall.page =
+		mmap(NULL, stall.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stall.faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	range.range = (struct uffdio_range){ (uintptr_t)stall.page, stall.size };
+	if (stall.page == MAP_FAILED || stall.faults < 0 || ioctl(stall.faults, UFFDIO_API, &api) ||
+	    ioctl(stall.faults, UFFDIO_REGISTER, &range))
+		return errno;
+	return 0;
+}
+
+static int move_child_of(pid_t maker, const char *cgroup)
+{
+	char path[64], child[32] = "";
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", maker);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	(void)!read(fd, child, sizeof(child) - 1);
+	(void)close(fd);
+	child[strcspn(child, " ")] = '\0';
+	return *child ? move_by(cgroup, "cgroup.procs", child) : ECHILD;
+}
+
+static void *move_stalled(void *unused)
+{
+	struct uffdio_zeropage fill = { .range = { (uintptr_t)stall.page, stall.size } };
+	struct uffd_msg fault;
+
+	if (read(stall.faults, &fault, sizeof(fault)) == sizeof(fault))
+		(void)move_child_of(stall.maker, stall.cgroup);
+	(void)ioctl(stall.faults, UFFDIO_ZEROPAGE, &fill);
+	return NULL;
+}
+
+/* The child is there, and moved, before it has run for the first time. */
+static void fork_stalled(const char *cgroup)
+{
+	int r = open_stall();
+	pthread_t mover;
+	pid_t child;
+
+	stall.maker = gettid();
+	stall.cgroup = cgroup;
+	if (r || pthread_create(&mover, NULL, move_stalled, NULL)) {
+		say_errno(r ?: EAGAIN);
+		return;
+	}
+	child = (pid_t)syscall(SYS_clone, CLONE_PARENT_SETTID | SIGCHLD, NULL, stall.page, NULL, 0);
+	if (child)
+		(void)pthread_join(mover, NULL);
+	go_on(child);
+}
+
+/* --- And others that go on */
 
 static int live_on_as_child(void *unused)
 {
@@ -412,6 +489,8 @@ static void act_and_answer(char **words)
 		start_thread();
 	else if (!strcmp(act, "into"))
 		fork_into(words[1]);
+	else if (!strcmp(act, "fork-stalled"))
+		fork_stalled(words[1]);
 	else if (!strcmp(act, "thread-into"))
 		start_thread_in(words[1]);
 	else if (!strcmp(act, "exec"))
