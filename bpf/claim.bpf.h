@@ -49,7 +49,7 @@ static __always_inline bool claim(__u32 address, __u16 port)
 
 	if (!is_claimed(address, port))
 		return false;
-	layer = glance(&seen) ? PH_LAYER_NEW : PH_LAYER_BASE;
+	layer = glance(&seen) && !has_acts_alone(&seen) ? PH_LAYER_NEW : PH_LAYER_BASE;
 	seen.front = front_in_force();
 	task = current_task();
 	leader = TASK_READ(task, group_leader);

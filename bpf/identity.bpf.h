@@ -381,8 +381,6 @@ static __always_inline struct ph_label *stored_label(struct task_struct *task)
 {
 	struct ph_label *label;
 
-	if (!((struct task_struct___storage *)task)->bpf_storage)
-		return NULL;
 	label = bpf_task_storage_get(&ph_labels, task, NULL, 0);
 	if (label)
 		return label;
@@ -697,16 +695,14 @@ static __always_inline bool may_match(ph_tables slot, struct task_struct *task)
 	return in_filter(slot, &name);
 }
 
-/* The ids of thread and process need no look into the task, where that has to be probed for. */
-static __always_inline struct ph_label *glance_at_label(struct task_struct *task, bool leader)
-{
-	__u64 pid_tgid;
-
-	if (SETTING(ph_has_task_storage))
-		return stored_label(task);
-	pid_tgid = bpf_get_current_pid_tgid();
-	return mirrored_label(leader ? pid_tgid >> 32 : pid_tgid);
-}
+/*
+ * The calling task as far as a glance asks for it, read before anything is asked: where a pointer is read by its
+ * type, the verifier looks through all types of the kernel, on each way that leads there.
+ */
+struct caller {
+	struct task_struct *task, *leader;
+	__u64 labelled, leader_labelled; /* 0: there is no label */
+};
 
 static __always_inline struct task_struct *leader_of_current(struct task_struct *task)
 {
@@ -716,6 +712,36 @@ static __always_inline struct task_struct *leader_of_current(struct task_struct 
 		return task->group_leader;
 	pid_tgid = bpf_get_current_pid_tgid();
 	return (__u32)pid_tgid == pid_tgid >> 32 ? task : BPF_CORE_READ(task, group_leader);
+}
+
+static __always_inline __u64 has_storage(struct task_struct *task)
+{
+	__u64 storage = (__u64)((struct task_struct___storage *)task)->bpf_storage;
+
+	asm volatile("" : "+r"(storage)); /* now */
+	return storage;
+}
+
+static __always_inline void look_for_caller(struct caller *caller, struct task_struct *task)
+{
+	caller->task = task;
+	caller->leader = leader_of_current(task);
+	caller->labelled = SETTING(ph_has_task_storage) ? has_storage(task) : 0;
+	caller->leader_labelled = SETTING(ph_has_task_storage) ? has_storage(caller->leader) : 0;
+}
+
+/* The ids of thread and process need no look into the task, where that has to be probed for. */
+static __always_inline struct ph_label *glance_at_label(const struct caller *caller, bool leader)
+{
+	__u64 pid_tgid;
+
+	if (SETTING(ph_has_task_storage)) {
+		if (!(leader ? caller->leader_labelled : caller->labelled))
+			return NULL;
+		return stored_label(leader ? caller->leader : caller->task);
+	}
+	pid_tgid = bpf_get_current_pid_tgid();
+	return mirrored_label(leader ? pid_tgid >> 32 : pid_tgid);
 }
 
 /*
@@ -746,32 +772,32 @@ static __always_inline bool adds_nothing(const struct ph_label *label,
  * Whether a thread's own label or its name may confine it further than its leader is. Kernels without such
  * functions would follow too much of what comes after.
  */
-static __always_inline bool may_add(struct task_struct *task, struct task_struct *leader,
-				    const struct ph_label *of_leader, __u64 front)
+static __always_inline bool may_add(const struct caller *caller, const struct ph_label *of_leader,
+				    __u64 front)
 {
-	const struct ph_label *label = glance_at_label(task, false);
+	const struct ph_label *label = glance_at_label(caller, false);
 	__u64 may = label && !(SETTING(ph_has_functions) && adds_nothing(label, of_leader));
 
-	return hide(may || may_add_by_name(task, leader, slot_of(front)), front);
+	return hide(may || may_add_by_name(caller->task, caller->leader, slot_of(front)), front);
 }
 
-static __always_inline bool glance_at_names(struct glance *seen, struct task_struct *task)
+static __always_inline bool glance_at_names(struct glance *seen, const struct caller *caller)
 {
-	struct task_struct *leader = leader_of_current(task);
-	struct ph_label *label = glance_at_label(leader, true);
-	ph_tables slot = slot_of(seen->front);
+	struct ph_label *label = glance_at_label(caller, true);
 
-	if (task != leader && may_add(task, leader, label, seen->front))
+	if (caller->task != caller->leader && may_add(caller, label, seen->front))
 		return true;
 	if (!label)
-		return may_match(slot, leader);
-	if (label->generation == (__u32)generation_of(seen->front)) {
-		/* It tells of acts alone, and that the names bring nothing. */
-		if (SETTING(ph_has_functions) && !label->policies.count)
-			return false;
+		return may_match(slot_of(seen->front), caller->leader);
+	if (label->generation == (__u32)generation_of(seen->front))
 		seen->ids = &label->policies;
-	}
 	return true;
+}
+
+/* Whether the label tells of acts alone, and that the names bring nothing. */
+static __always_inline bool has_acts_alone(const struct glance *seen)
+{
+	return seen->ids && !seen->ids->count;
 }
 
 /* What confines the calling task, if its uid or its cgroup does and nothing else; NULL: more may. */
@@ -779,9 +805,11 @@ PH_SUBPROGRAM struct ph_ids *brought_alone(__u64 front, struct task_struct *task
 {
 	struct ph_ids *by_uid = NULL, *by_cgroup = NULL;
 	struct glance seen = { .front = front };
+	struct caller caller;
 	__u64 cgroup;
 
-	if (glance_at_names(&seen, task))
+	look_for_caller(&caller, task);
+	if (glance_at_names(&seen, &caller) && !has_acts_alone(&seen))
 		return NULL;
 	if (front & PH_FRONT_UID) {
 		if (namespace_of_caller(task))
@@ -802,14 +830,15 @@ PH_SUBPROGRAM struct ph_ids *brought_alone(__u64 front, struct task_struct *task
 static __always_inline bool glance(struct glance *seen)
 {
 	__u64 front = *(volatile __u64 *)&ph_front.current;
-	struct task_struct *task = current_task();
+	struct caller caller;
 
+	look_for_caller(&caller, current_task());
 	seen->ids = NULL;
 	if (front & PH_FRONT_MIND) {
 		front = front_after(front);
 		seen->front = front;
-		if (may_be_brought_live(front, task)) {
-			seen->ids = brought_alone(front, task);
+		if (may_be_brought_live(front, caller.task)) {
+			seen->ids = brought_alone(front, caller.task);
 			return true;
 		}
 	}
@@ -818,8 +847,8 @@ static __always_inline bool glance(struct glance *seen)
 	seen->front = front;
 	/* Twice the same, so that clang knows in each what the setting is. */
 	if (SETTING(ph_has_task_btf))
-		return glance_at_names(seen, task);
-	return glance_at_names(seen, task);
+		return glance_at_names(seen, &caller);
+	return glance_at_names(seen, &caller);
 }
 
 /* The same of a labelled socket; also false if it is exempt. */
