@@ -157,6 +157,7 @@ enum ph_feature {
 	PH_FEATURE_BY_CGROUP = 1 << 6, /* a cgroup or a unit alone does */
 	PH_FEATURE_EXE = 1 << 7, /* a program does, alone or with a name */
 	PH_FEATURE_NAMED_EXE = 1 << 8, /* with a name */
+	PH_FEATURE_LABELLED = 1 << 9, /* all that ran when it was put in force have their labels */
 };
 
 /* ph_grant.flags */
@@ -353,7 +354,8 @@ enum ph_own {
 
 /*
  * On a task: in task storage, and in the mirror by pid. What stands before the memos stays where it is
- * in every version: a newer one takes it over.
+ * in every version: a newer one takes it over. A number comes round again: an entry of the mirror is of the
+ * thread that was started then.
  */
 struct ph_label {
 	__u32 generation; /* under which it was last matched; its low half */
@@ -361,6 +363,7 @@ struct ph_label {
 	__u16 pad0;
 	struct ph_ids policies;
 	struct ph_memos memos;
+	__u64 born; /* in the mirror: when the thread was started, boot time, ns; 0: not known */
 };
 
 /* What the pass over all tasks writes for each that is confined now. */
@@ -571,7 +574,7 @@ struct ph_state {
 
 _Static_assert(sizeof(struct ph_ports) == 24, "ph_ports");
 _Static_assert(sizeof(struct ph_grant) == 152, "ph_grant");
-_Static_assert(sizeof(struct ph_label) == 160, "ph_label");
+_Static_assert(sizeof(struct ph_label) == 168, "ph_label");
 _Static_assert(sizeof(struct ph_sock_label) == 176, "ph_sock_label");
 _Static_assert(__builtin_offsetof(struct ph_label, policies) == 8 && sizeof(struct ph_ids) == 72,
 	       "every version begins a label with these");

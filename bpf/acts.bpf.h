@@ -254,12 +254,21 @@ static __always_inline __u32 generation_by_name(struct task_struct *task,
 	return may_bring(header, &name) ? 0 : header->generation;
 }
 
+/* Of a task without a label, the name that it has `from` there may have been taken when nobody saw it. */
+static __always_inline bool goes_unseen(const struct ph_label *had, struct task_struct *from,
+					const struct ph_header *header)
+{
+	return !had && may_be_unseen(from, header) && matches_by_name(header->slot, from);
+}
+
 /*
  * The label of a task that is about to go elsewhere, from the one that it has had, if any: `from` is where
- * it is, be it its parent that is there, and `to` the cgroup where it goes. Nonzero: it could not be stored.
+ * it is, be it its parent that is there, and `to` the cgroup where it goes. A task that is being made has no
+ * number yet, and no entry in the mirror. Nonzero: it could not be stored.
  */
-PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from, struct cgroup *to,
-			  const struct ph_header *header, __u32 act)
+static __always_inline int renew_elsewhere(struct task_struct *task, struct task_struct *from,
+					   struct cgroup *to, const struct ph_header *header,
+					   __u32 act, bool has_number)
 {
 	const struct ph_label *had = any_label_of(task), *of_process = label_of_process(task, act);
 	struct who who;
@@ -276,10 +285,18 @@ PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from, st
 	hold_brought(&who, act, left);
 	if (act != ACT_MOVED)
 		who.own |= own_of(act);
+	if (goes_unseen(had, from, header))
+		who.own |= PH_OWN_NAME;
 	if (!who.policies.count && !had && !of_process && !is_held_live(&who) &&
 	    !is_of_caller(task))
 		return 0;
-	return set_label(task, &who.label);
+	return has_number ? set_label(task, &who.label) : store_label(task, &who.label);
+}
+
+PH_SUBPROGRAM int go_from(struct task_struct *task, struct task_struct *from, struct cgroup *to,
+			  const struct ph_header *header, __u32 act)
+{
+	return renew_elsewhere(task, from, to, header, act, true);
 }
 
 #endif

@@ -13,6 +13,8 @@ enum {
 	PTRACE_ATTACH = 0x02, /* PTRACE_MODE_ATTACH: more than reading what /proc tells */
 };
 
+#define CLONE_ELSEWHERE (1ull << 33) /* CLONE_INTO_CGROUP */
+
 /* --- Labels follow tasks */
 
 /* The label of the calling task's process and of its thread; false: it has none. */
@@ -37,9 +39,8 @@ static __always_inline bool collect_labels(struct fresh_label *into, struct task
 	return into->policies.count || into->own;
 }
 
-/* A child without its parent's label must not be. It has no pid yet: the mirror follows later. */
-SEC("lsm/task_alloc")
-int BPF_PROG(ph_task_alloc, struct task_struct *child, unsigned long clone_flags)
+/* Nonzero: it could not be stored. */
+PH_SUBPROGRAM int inherit_label(struct task_struct *child, __u64 clone_flags)
 {
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
 	struct fresh_label label = {};
@@ -47,12 +48,87 @@ int BPF_PROG(ph_task_alloc, struct task_struct *child, unsigned long clone_flags
 	/* A thread is confined by its leader's label as it is, and by its parent thread's. */
 	if (clone_flags & CLONE_SAME_PROCESS) {
 		if (task == leader)
-			return PH_PASS;
+			return 0;
 		leader = task;
 	}
 	if (!collect_labels(&label, task, leader, slot_of(front_in_force())))
+		return 0;
+	return store_label(child, &label);
+}
+
+/*
+ * A child in a cgroup that its confined parent chose, which is not said here and may be its own, is held to what
+ * confines the parent. Nonzero: it cannot be.
+ */
+PH_SUBPROGRAM int hold_elsewhere(struct task_struct *child, const struct ph_header *header)
+{
+	return renew_elsewhere(child, current_task(), NULL, header, ACT_MOVE, false);
+}
+
+/* A child without its parent's label must not be. It has no pid yet: the mirror follows later. */
+SEC("lsm/task_alloc")
+int BPF_PROG(ph_task_alloc, struct task_struct *child, __u64 clone_flags)
+{
+	const struct ph_header *header;
+
+	if (inherit_label(child, clone_flags))
+		return PH_NO_MEMORY;
+	if (!(clone_flags & CLONE_ELSEWHERE))
 		return PH_PASS;
-	return store_label(child, &label) ? PH_NO_MEMORY : PH_PASS;
+	header = current_header();
+	if (header && is_confined(header) && hold_elsewhere(child, header))
+		return PH_NO_MEMORY;
+	return PH_PASS;
+}
+
+/*
+ * What is left in the mirror of a task whose end nobody saw. Its number may be another's by now, who was started
+ * later; and one that could not be made has no end, and its maker's number and start.
+ */
+SEC("lsm/task_free")
+int BPF_PROG(ph_task_free, struct task_struct *task)
+{
+	const struct ph_label *label = mirrored_at(task->pid);
+
+	if (label && label->born && label->born == start_of(task) && task->flags & TASK_EXITING)
+		unmirror(task->pid);
+	return PH_PASS;
+}
+
+/* Whether the task may have a name that its label does not know. */
+static __always_inline bool has_unknown_name(struct task_struct *task, const struct ph_label *label,
+					     const struct ph_header *header)
+{
+	if (label && label->generation == (__u32)header->generation)
+		return false;
+	return has_name_of_its_own(task) && matches_by_name(header->slot, task);
+}
+
+/* A name that is in no label would be gone with what the task executes. Nonzero: it could not be stored. */
+PH_SUBPROGRAM int keep_unseen(struct task_struct *task, const struct ph_header *header)
+{
+	struct fresh_label fresh = { .generation = header->generation };
+	const struct ph_label *label;
+	struct ph_trait name;
+	int failed;
+
+	if (!has_unknown_name(task, label_of(task), header))
+		return 0;
+	if (!wait_for_turn(TASK_READ(task, pid)))
+		return -1;
+	clear_ids(&fresh.policies, header->generation);
+	label = label_of(task);
+	if (label)
+		keep_known(&fresh, label, header, 0);
+	if (header->features & PH_FEATURE_LABELLED)
+		fresh.own |= PH_OWN_NAME;
+	if (fresh.own & PH_OWN_NAME)
+		fresh.layer = PH_LAYER_NEW;
+	read_name(&name, task);
+	add_sticky(&fresh, header, &name);
+	failed = renew_label(task, label, &fresh);
+	end_turn(task);
+	return failed;
 }
 
 /*
@@ -63,9 +139,13 @@ SEC("lsm/bprm_check_security")
 int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 {
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
+	const struct ph_header *header = current_header();
 	struct fresh_label label = {};
 	int failed = 0;
 
+	if (header &&
+	    (keep_unseen(leader, header) || (task != leader && keep_unseen(task, header))))
+		return PH_NO_MEMORY;
 	if (task == leader || !(label_of(leader) || label_of(task)))
 		return PH_PASS;
 	if (!wait_for_turn(TASK_READ(task, pid)))

@@ -22,7 +22,7 @@ static __always_inline void keep_own(struct who *who, struct task_struct *task,
 	if (label)
 		keep_known(&who->label, label, header, 0);
 	if (SETTING(ph_has_task_storage))
-		there = mirrored_label(BPF_CORE_READ(task, pid));
+		there = mirrored_label(task);
 	if (there && label != there)
 		keep_known(&who->label, there, header, 0);
 }
@@ -42,8 +42,10 @@ PH_SUBPROGRAM int rename_to(struct task_struct *task, const struct ph_trait *nam
 	enter_generation(&who, header);
 	clear_ids(&who.policies, header->generation);
 	keep_own(&who, task, label, header);
+	who.label.layer = may_be_unseen(task, header) ? PH_LAYER_NEW : PH_LAYER_BASE;
 	add_sticky(&who.label, header, old);
 	kept = who.policies.count;
+	who.label.layer = PH_LAYER_BASE;
 	if (confined) {
 		who.own |= PH_OWN_NAME;
 		who.label.layer = PH_LAYER_NEW;
@@ -66,8 +68,8 @@ static __always_inline __u32 act_of_mover(const struct ph_header *header)
 
 /*
  * Also the names of others: a write to /proc/PID/comm. The name that goes counts too: the task may have
- * taken it before the policy came. In an exec the new name belongs to the new program, and is looked
- * at with it.
+ * taken it before the policy came, or when nobody saw it. In an exec the new name belongs to the new program,
+ * and is looked at with it.
  */
 SEC("tp_btf/task_rename")
 int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
@@ -125,15 +127,15 @@ PH_SUBPROGRAM int inherit(struct task_struct *parent, struct task_struct *child,
 	if (SETTING(ph_has_task_storage))
 		own = bpf_task_storage_get(&ph_labels, child, NULL, 0);
 	take_label(&fresh, own, header);
-	if (!same_process || !by_leader)
-		take_label(&fresh, label_of(parent), header);
 	if (!same_process && !by_leader)
 		take_label(&fresh, label_of(parent->group_leader), header);
+	if (!same_process || !by_leader)
+		take_label(&fresh, label_of(parent), header);
 	if (!fresh.policies.count && !fresh.own)
 		return 0;
 	if (!own || !are_held_alike(&own->policies, &fresh.policies))
 		store_label(child, &fresh);
-	return mirror_label(child->pid, &fresh);
+	return mirror_label(child, &fresh);
 }
 
 static __always_inline bool has_what_to_inherit(struct task_struct *parent,
@@ -168,14 +170,15 @@ int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 }
 
 /* The label of the process, in the mirror, and that of the thread which takes the leader's place. */
-PH_SUBPROGRAM int take_over(__u32 pid, const struct ph_label *label, const struct ph_header *header)
+PH_SUBPROGRAM int take_over(struct task_struct *task, const struct ph_label *label,
+			    const struct ph_header *header)
 {
 	struct fresh_label fresh = { .generation = header->generation };
 
 	clear_ids(&fresh.policies, header->generation);
-	take_label(&fresh, mirrored_label(pid), header);
+	take_label(&fresh, mirrored_label(task), header);
 	take_label(&fresh, label, header);
-	return mirror_label(pid, &fresh);
+	return mirror_label(task, &fresh);
 }
 
 /*
@@ -192,11 +195,11 @@ int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!header)
 		return 0;
 	if (thread != pid)
-		old = mirrored_label(thread);
-	if (!SETTING(ph_has_task_storage) && is_of_note(task, old ?: mirrored_label(pid), header) &&
-	    take_turn(task)) {
+		old = mirrored_at(thread);
+	if (!SETTING(ph_has_task_storage) &&
+	    is_of_note(task, old ?: mirrored_label(task), header) && take_turn(task)) {
 		if (old)
-			take_over(pid, old, header);
+			take_over(task, old, header);
 		execute(task, BPF_CORE_READ(bprm, file), header);
 		end_turn(task);
 	}
@@ -234,8 +237,8 @@ static __always_inline struct cgroup *find_goal(struct task_struct *task, struct
  * Whether the move changes what confines the task. Of whom somebody moves that nothing confines, only labels
  * change, where these ask for a cgroup.
  */
-static __always_inline bool is_move_of_note(struct task_struct *task,
-					    const struct ph_header *header, __u32 act)
+PH_SUBPROGRAM int is_move_of_note(struct task_struct *task, const struct ph_header *header,
+				  __u32 act)
 {
 	const struct ph_label *label = any_label_of(task);
 
@@ -365,6 +368,22 @@ static __always_inline bool is_held_otherwise(struct task_struct *task,
 	       (label && label->policies.count);
 }
 
+/* What a name brings that is in no label, after all have been labelled, was taken when nobody saw it. */
+static __always_inline void add_live_name(struct fresh_label *fresh, struct task_struct *task,
+					  const struct ph_header *header,
+					  const struct ph_trait *name)
+{
+	bool own = fresh->own & PH_OWN_NAME, unseen = may_be_unseen(task, header);
+	__u32 before = fresh->policies.count;
+
+	fresh->layer = own || unseen ? PH_LAYER_NEW : PH_LAYER_BASE;
+	add_sticky(fresh, header, name);
+	if (fresh->policies.count != before && unseen)
+		fresh->own |= PH_OWN_NAME;
+	if (!own && !asks_for(header, PH_FEATURE_NAMED_EXE))
+		fresh->layer = PH_LAYER_BASE;
+}
+
 /*
  * What a task's name or program brings now, and did not before, it has through no act of its own, unless
  * it took these while it was confined.
@@ -380,9 +399,8 @@ PH_SUBPROGRAM int label_running(struct task_struct *task, const struct ph_header
 		keep_known(&fresh, label, header, 0);
 	if (!fresh.policies.count && !is_held_otherwise(task, header))
 		fresh.own = 0; /* nothing confines it, so nothing was its act */
-	fresh.layer = fresh.own & PH_OWN_NAME ? PH_LAYER_NEW : PH_LAYER_BASE;
 	read_name(&name, task);
-	add_sticky(&fresh, header, &name);
+	add_live_name(&fresh, task, header, &name);
 	add_by_exe(&fresh, header, BPF_CORE_READ(task, mm, exe_file), &name);
 	return renew_label(task, label, &fresh);
 }

@@ -369,11 +369,34 @@ PH_FUNCTION int add_known(struct ph_ids *ids, const struct ph_ids *from, __u32 s
 	return 0;
 }
 
-static __always_inline struct ph_label *mirrored_label(__u32 pid)
+/* Be it that of another thread that had this number before. */
+static __always_inline struct ph_label *mirrored_at(__u32 pid)
 {
 	if (!*(volatile __u8 *)mirror_mark(pid))
 		return NULL;
 	return bpf_map_lookup_elem(&ph_mirror, &pid);
+}
+
+/*
+ * When a task was started, which no two of one number have in common; 0: that is not asked. Kernels that can leave
+ * out the program that sees a thread end, or its successor begin, have what it takes to ask.
+ */
+static __always_inline __u64 start_of(struct task_struct *task)
+{
+	return SETTING(ph_has_task_btf) ? task->start_boottime : 0;
+}
+
+/* Whether an entry of the mirror is of whoever had the number of this task before. */
+static __always_inline bool is_of_another(const struct ph_label *label, struct task_struct *task)
+{
+	return SETTING(ph_has_task_btf) && label->born && label->born != start_of(task);
+}
+
+static __always_inline struct ph_label *mirrored_label(struct task_struct *task)
+{
+	struct ph_label *label = mirrored_at(TASK_READ(task, pid));
+
+	return label && !is_of_another(label, task) ? label : NULL;
 }
 
 /* In task storage; where that has none, or is busy, the mirror knows. */
@@ -384,7 +407,7 @@ static __always_inline struct ph_label *stored_label(struct task_struct *task)
 	label = bpf_task_storage_get(&ph_labels, task, NULL, 0);
 	if (label)
 		return label;
-	label = mirrored_label(TASK_READ(task, pid));
+	label = mirrored_label(task);
 	/* What user space has put there is nowhere else as yet. */
 	if (label && label->generation)
 		count_health(PH_HEALTH_STORAGE_BUSY);
@@ -396,7 +419,7 @@ static __always_inline struct ph_label *label_of(struct task_struct *task)
 {
 	if (SETTING(ph_has_task_storage))
 		return stored_label(task);
-	return mirrored_label(TASK_READ(task, pid));
+	return mirrored_label(task);
 }
 
 /* The same, also of a task that was labelled while the mirror was all there was. */
@@ -404,7 +427,7 @@ static __always_inline struct ph_label *any_label_of(struct task_struct *task)
 {
 	struct ph_label *label = label_of(task);
 
-	return label ? label : mirrored_label(TASK_READ(task, pid));
+	return label ? label : mirrored_label(task);
 }
 
 static const struct ph_label no_label;
@@ -435,21 +458,24 @@ static __always_inline void unmirror(__u32 pid)
 		bpf_map_delete_elem(&ph_mirror, &pid);
 }
 
-static __always_inline int mirror_label(__u32 pid, const struct fresh_label *value)
+/* Whose it is comes last: until then it is of whoever had the number before, if anybody's. */
+static __always_inline int mirror_label(struct task_struct *task, const struct fresh_label *value)
 {
+	__u32 pid = TASK_READ(task, pid);
 	struct ph_label *label;
 
 	*(volatile __u8 *)mirror_mark(pid) = 1;
-	label = mirrored_label(pid);
+	label = mirrored_at(pid);
 	if (!label) {
 		bpf_map_update_elem(&ph_mirror, &pid, &no_label, PH_NOEXIST);
-		label = mirrored_label(pid);
+		label = mirrored_at(pid);
 	}
 	if (!label) {
 		count_health(PH_HEALTH_LABEL_FAILED);
 		return -1;
 	}
 	write_label(label, value);
+	*(volatile __u64 *)&label->born = start_of(task);
 	return 0;
 }
 
@@ -486,11 +512,10 @@ static __always_inline bool has_ended(struct task_struct *task)
  */
 static __always_inline int set_label(struct task_struct *task, const struct fresh_label *value)
 {
-	__u32 pid = TASK_READ(task, pid);
-	int stored = store_label(task, value), mirrored = mirror_label(pid, value);
+	int stored = store_label(task, value), mirrored = mirror_label(task, value);
 
 	if (has_ended(task))
-		unmirror(pid);
+		unmirror(TASK_READ(task, pid));
 	return SETTING(ph_has_task_storage) ? stored : mirrored;
 }
 
@@ -695,6 +720,37 @@ static __always_inline bool may_match(ph_tables slot, struct task_struct *task)
 	return in_filter(slot, &name);
 }
 
+/* Whether it is: the filter lets others through as well. */
+static __always_inline bool matches_by_name(ph_tables slot, struct task_struct *task)
+{
+	struct ph_trait name;
+
+	read_name(&name, task);
+	return in_filter(slot, &name) && find_trait(slot, &name);
+}
+
+/* A thread begins with the name of another of its process: that was no act. */
+static __always_inline bool has_name_of_its_own(struct task_struct *task)
+{
+	struct task_struct *leader = TASK_READ(task, group_leader);
+	struct ph_trait name, of_leader;
+
+	read_name(&name, task);
+	read_name(&of_leader, leader);
+	return (name.word[0] ^ of_leader.word[0]) | (name.word[1] ^ of_leader.word[1]) |
+	       ph_mask_equal(TASK_READ(task, pid), TASK_READ(task, tgid));
+}
+
+/*
+ * Whether the name of a task, unless its label knows what that brings, was taken when nobody saw it. Kernels without
+ * such functions leave out no program.
+ */
+static __always_inline bool may_be_unseen(struct task_struct *task, const struct ph_header *header)
+{
+	return SETTING(ph_has_functions) && header->features & PH_FEATURE_LABELLED &&
+	       has_name_of_its_own(task);
+}
+
 /*
  * The calling task as far as a glance asks for it, read before anything is asked: where a pointer is read by its
  * type, the verifier looks through all types of the kernel, on each way that leads there.
@@ -733,6 +789,8 @@ static __always_inline void look_for_caller(struct caller *caller, struct task_s
 /* The ids of thread and process need no look into the task, where that has to be probed for. */
 static __always_inline struct ph_label *glance_at_label(const struct caller *caller, bool leader)
 {
+	struct task_struct *task;
+	struct ph_label *label;
 	__u64 pid_tgid;
 
 	if (SETTING(ph_has_task_storage)) {
@@ -741,7 +799,9 @@ static __always_inline struct ph_label *glance_at_label(const struct caller *cal
 		return stored_label(leader ? caller->leader : caller->task);
 	}
 	pid_tgid = bpf_get_current_pid_tgid();
-	return mirrored_label(leader ? pid_tgid >> 32 : pid_tgid);
+	label = mirrored_at(leader ? pid_tgid >> 32 : pid_tgid);
+	task = leader ? caller->leader : caller->task;
+	return label && !is_of_another(label, task) ? label : NULL;
 }
 
 /*
@@ -1034,21 +1094,23 @@ PH_SUBPROGRAM int add_by_name(struct who *who, struct task_struct *task, __u32 l
 
 /*
  * What the label of a task and, unless that tells all, its name bring. The name of a thread without a
- * label in a process that has one would have brought the thread a label: it counts as its own act.
+ * label in a process that has one would have brought the thread a label: it counts as its own act. So does
+ * every name that is in no label after all have been labelled: it was taken, and nobody saw it.
  */
 static __always_inline void add_by_task(struct who *who, struct task_struct *task)
 {
 	struct ph_label *label = label_of(task);
-	__u32 layer = layer_if(who->policies.count, PH_LAYER_NEW);
+	__u64 own = who->policies.count;
 
 	if (label) {
 		merge_ids(&who->policies, &label->policies, slot_of_who(who));
 		who->own |= label->own;
 		if (label->generation == who->generation)
 			return;
-		layer = layer_if(label->own & PH_OWN_NAME, PH_LAYER_NEW);
+		own = label->own & PH_OWN_NAME;
 	}
-	add_by_name(who, task, layer);
+	own |= who->features & PH_FEATURE_LABELLED;
+	add_by_name(who, task, layer_if(own, PH_LAYER_NEW));
 }
 
 /*

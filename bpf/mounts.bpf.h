@@ -119,7 +119,7 @@ static __always_inline bool may_have_type(struct mnt_namespace *namespace, const
 	       is_harmless_type(type);
 }
 
-static __always_inline bool may_mount(const struct path *at, const char *type, __u64 flags)
+PH_SUBPROGRAM bool may_mount(const struct path *at, const char *type, __u64 flags)
 {
 	struct mnt_namespace *namespace = mounts_of_caller();
 

@@ -83,7 +83,7 @@ static __always_inline void shut_in(struct task_struct *task)
 	if (!any_label_of(task))
 		set_label(task, &nothing_known);
 	fill_up(label_of(task));
-	fill_up(mirrored_label(TASK_READ(task, pid)));
+	fill_up(mirrored_label(task));
 }
 
 /* What whoever had to go has left. If somebody else has the turn by now, that one looks again after this. */

@@ -126,7 +126,8 @@ static void count_confined(const struct ph_image *image, const struct ph_labels 
 }
 
 /* Twice: a fork can straddle the first pass. */
-static int label_running(const struct ph_image *image, struct ph_applied *applied)
+static int label_running(const struct ph_kernel *kernel, const struct ph_image *image,
+			 struct ph_applied *applied)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		cleanup_(labels_donep) struct ph_labels labels = {};
@@ -137,6 +138,7 @@ static int label_running(const struct ph_image *image, struct ph_applied *applie
 		cover_labels(&applied->cover, &labels);
 		count_confined(image, &labels, applied);
 	}
+	generation_tell_labelled(kernel, true);
 	return 0;
 }
 
@@ -244,15 +246,23 @@ static bool same_cover(const struct ph_state *state, enum ph_backend backend, co
 	return state->backend == backend && !strcmp(state->attach, attach);
 }
 
-/* Whether the programs of this binary are attached as planned, every one of them. */
+/* Whether the programs of this binary are attached as planned, every one of them; and what they have missed. */
 static bool is_attached(const struct ph_kernel *kernel, const struct ph_state *state,
-			enum ph_backend backend, const char *attach)
+			enum ph_backend backend, const char *attach, struct ph_missed *ret_missed)
 {
-	struct ph_missed missed = {};
 	char amiss[128];
 
 	return same_cover(state, backend, attach) && state->code == kernel_code() &&
-	       !attached_check(kernel, state, amiss, sizeof(amiss), &missed);
+	       !attached_check(kernel, state, amiss, sizeof(amiss), ret_missed);
+}
+
+/* A name that was taken unseen must not look like one that the next generation asks for first. */
+static void label_unseen(const struct ph_missed *missed)
+{
+	cleanup_(labels_donep) struct ph_labels labels = {};
+
+	if (missed->labels)
+		(void)labels_pass(&labels);
 }
 
 static int record_state(const struct ph_kernel *kernel, enum ph_backend backend, uint64_t accepted,
@@ -318,7 +328,7 @@ static void finish(const struct ph_kernel *kernel, const struct ph_image *image,
 	     "events cannot name their policies");
 	note(applied, f, tell_surroundings(kernel, image, applied),
 	     "cgroups and programs cannot be listed");
-	note(applied, f, label_running(image, applied),
+	note(applied, f, label_running(kernel, image, applied),
 	     "processes that run already cannot be labelled");
 }
 
@@ -406,6 +416,7 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 {
 	cleanup_(kernel_closep) struct ph_kernel kernel = PH_KERNEL_NULL;
 	bool fresh = !kernel_attached();
+	struct ph_missed missed = {};
 	struct ph_state state = {};
 	int r = kernel_open(&kernel, f);
 
@@ -421,7 +432,7 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 		return fault(f, -EINVAL, PH_EXIT_USAGE,
 			     "--confirm takes back policies, not another backend or cgroup; change "
 			     "that first, with an apply of its own");
-	if (r || fresh || !is_attached(&kernel, &state, plan->backend, applied->attach)) {
+	if (r || fresh || !is_attached(&kernel, &state, plan->backend, applied->attach, &missed)) {
 		kernel_close(&kernel);
 		r = fresh ? forget_labels(f) : 0;
 		if (!r)
@@ -430,7 +441,9 @@ static int enforce(struct ph_image *image, const struct ph_plan *plan, uint64_t 
 			r = kernel_open(&kernel, f);
 		if (r)
 			return r;
+		generation_tell_labelled(&kernel, false);
 	}
+	label_unseen(&missed);
 	r = record_state(&kernel, plan->backend, accepted, applied->attach, f);
 	if (!r)
 		r = put_in_force(&kernel, image, options, edits, applied, f);

@@ -201,9 +201,12 @@ static void check_tables(const struct subject *subject, const struct ph_header *
 		     r > 0 ? "does not hold what the policies say" : strerror(-r));
 }
 
+/* But for what the policies do not say. */
 static bool is_header_of(const struct ph_header *header, const struct ph_image *image)
 {
-	return (header->features & ~PH_FEATURE_KEEP) == (image->header.features & ~PH_FEATURE_KEEP);
+	__u32 differ = header->features ^ image->header.features;
+
+	return !(differ & ~(__u32)(PH_FEATURE_KEEP | PH_FEATURE_LABELLED));
 }
 
 /* The last one that was made, or, when that was on trial and is over, the one before. */

@@ -368,6 +368,21 @@ int generation_current(const struct ph_kernel *kernel, struct ph_header *ret)
 	return read_header(kernel, IN_FORCE, ret);
 }
 
+void generation_tell_labelled(const struct ph_kernel *kernel, bool labelled)
+{
+	cleanup_(front_closep) struct ph_front *front = front_open(kernel);
+	struct ph_header header;
+	__u32 *features;
+
+	if (!front || find_header(front, IN_FORCE, &header))
+		return;
+	features = &front->header[header.slot].features;
+	if (labelled)
+		(void)__atomic_or_fetch(features, PH_FEATURE_LABELLED, __ATOMIC_RELEASE);
+	else
+		(void)__atomic_and_fetch(features, ~PH_FEATURE_LABELLED, __ATOMIC_RELEASE);
+}
+
 bool generation_enforces(const struct ph_kernel *kernel, uint64_t id)
 {
 	cleanup_close int index = -1, grants = -1;

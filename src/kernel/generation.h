@@ -51,6 +51,12 @@ int generation_trial(const struct ph_kernel *kernel, struct ph_header *ret);
 /* What comes into force again when the trial fails: 0, or -ENOENT: nothing. */
 int generation_fallback(const struct ph_kernel *kernel, struct ph_header *ret);
 
+/*
+ * Whether every task that ran when this one was put in force has been labelled since: then a name that no label
+ * has was taken unseen. What cannot be told counts as no.
+ */
+void generation_tell_labelled(const struct ph_kernel *kernel, bool labelled);
+
 /* The generation on trial stays. */
 int generation_keep(const struct ph_kernel *kernel, struct ph_fault *f);
 

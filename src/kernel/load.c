@@ -107,6 +107,7 @@ static void choose_hooks(struct objects *objects, const struct ph_features *feat
 	bpf_program__set_autoload(objects->protect->progs.ph_prog_load, features->load_hook);
 	/* Without task storage the tracing programs keep the labels, in the mirror. */
 	bpf_program__set_autoload(objects->guard->progs.ph_task_alloc, features->task_storage);
+	bpf_program__set_autoload(objects->guard->progs.ph_task_free, features->task_storage);
 	bpf_program__set_autoload(objects->guard->progs.ph_exec_check, features->task_storage);
 	bpf_program__set_autoload(objects->guard->progs.ph_committed, features->task_storage);
 	bpf_program__set_autoload(objects->protect->progs.ph_f_setattr, features->setattr_map);

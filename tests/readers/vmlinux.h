@@ -99,8 +99,9 @@ struct task_struct {
 	void *bpf_storage;
 	char comm[16];
 	__u32 flags;
-	__u32 pid;
+	__u32 pid, tgid;
 	struct task_struct *group_leader;
+	__u64 start_boottime;
 	struct signal_struct *signal;
 	struct cred *cred, *real_cred;
 	struct css_set *cgroups;
