@@ -399,6 +399,15 @@ static __always_inline struct ph_label *mirrored_label(struct task_struct *task)
 	return label && !is_of_another(label, task) ? label : NULL;
 }
 
+/* 0: the task has no storage, and so no label. */
+static __always_inline __u64 has_storage(struct task_struct *task)
+{
+	__u64 storage = (__u64)((struct task_struct___storage *)task)->bpf_storage;
+
+	asm volatile("" : "+r"(storage)); /* where it is said, and once */
+	return storage;
+}
+
 /* In task storage; where that has none, or is busy, the mirror knows. */
 static __always_inline struct ph_label *stored_label(struct task_struct *task)
 {
@@ -418,7 +427,7 @@ static __always_inline struct ph_label *stored_label(struct task_struct *task)
 static __always_inline struct ph_label *label_of(struct task_struct *task)
 {
 	if (SETTING(ph_has_task_storage))
-		return stored_label(task);
+		return has_storage(task) ? stored_label(task) : NULL;
 	return mirrored_label(task);
 }
 
@@ -757,7 +766,7 @@ static __always_inline bool may_be_unseen(struct task_struct *task, const struct
  */
 struct caller {
 	struct task_struct *task, *leader;
-	__u64 labelled, leader_labelled; /* 0: there is no label */
+	__u64 labelled; /* 0: the leader has no label */
 };
 
 static __always_inline struct task_struct *leader_of_current(struct task_struct *task)
@@ -770,37 +779,24 @@ static __always_inline struct task_struct *leader_of_current(struct task_struct 
 	return (__u32)pid_tgid == pid_tgid >> 32 ? task : BPF_CORE_READ(task, group_leader);
 }
 
-static __always_inline __u64 has_storage(struct task_struct *task)
-{
-	__u64 storage = (__u64)((struct task_struct___storage *)task)->bpf_storage;
-
-	asm volatile("" : "+r"(storage)); /* now */
-	return storage;
-}
-
 static __always_inline void look_for_caller(struct caller *caller, struct task_struct *task)
 {
 	caller->task = task;
 	caller->leader = leader_of_current(task);
-	caller->labelled = SETTING(ph_has_task_storage) ? has_storage(task) : 0;
-	caller->leader_labelled = SETTING(ph_has_task_storage) ? has_storage(caller->leader) : 0;
+	caller->labelled = SETTING(ph_has_task_storage) ? has_storage(caller->leader) : 0;
 }
 
 /* The ids of thread and process need no look into the task, where that has to be probed for. */
 static __always_inline struct ph_label *glance_at_label(const struct caller *caller, bool leader)
 {
-	struct task_struct *task;
+	struct task_struct *task = leader ? caller->leader : caller->task;
 	struct ph_label *label;
 	__u64 pid_tgid;
 
-	if (SETTING(ph_has_task_storage)) {
-		if (!(leader ? caller->leader_labelled : caller->labelled))
-			return NULL;
-		return stored_label(leader ? caller->leader : caller->task);
-	}
+	if (SETTING(ph_has_task_storage))
+		return (leader ? caller->labelled : has_storage(task)) ? stored_label(task) : NULL;
 	pid_tgid = bpf_get_current_pid_tgid();
 	label = mirrored_at(leader ? pid_tgid >> 32 : pid_tgid);
-	task = leader ? caller->leader : caller->task;
 	return label && !is_of_another(label, task) ? label : NULL;
 }
 
