@@ -162,7 +162,7 @@ PH_FUNCTION int settle_fates(struct who *who, const struct ph_label *had, __u32 
 		layer = (layer & ~awaited) | (live & awaited);
 		map = carry_id(&who->policies, id, layer, held, map);
 	}
-	mark_overfull(&who->policies, had->policies.count);
+	mark_overfull(&who->policies, count_that_lasts(had, &who->policies));
 	return (map >> PH_LAYER_BITS * PH_LAYER_LEFT & 15) ?: PH_LAYER_NEW;
 }
 

@@ -45,7 +45,7 @@ static __always_inline bool claim(__u32 address, __u16 port)
 {
 	struct task_struct *task, *leader;
 	struct glance seen;
-	__u32 layer;
+	__u32 layer, turn;
 
 	if (!is_claimed(address, port))
 		return false;
@@ -53,9 +53,10 @@ static __always_inline bool claim(__u32 address, __u16 port)
 	seen.front = front_in_force();
 	task = current_task();
 	leader = TASK_READ(task, group_leader);
-	if (seen.front && wait_for_turn(TASK_READ(leader, pid))) {
+	turn = seen.front ? ask_for_turn(leader) : 0;
+	if (turn) {
 		take_claim(slot_of(seen.front), layer);
-		end_turn(leader);
+		end_turn(leader, turn);
 	}
 	return true;
 }

@@ -110,11 +110,13 @@ PH_SUBPROGRAM int keep_unseen(struct task_struct *task, const struct ph_header *
 	struct fresh_label fresh = { .generation = header->generation };
 	const struct ph_label *label;
 	struct ph_trait name;
+	__u32 turn;
 	int failed;
 
 	if (!has_unknown_name(task, label_of(task), header))
 		return 0;
-	if (!wait_for_turn(TASK_READ(task, pid)))
+	turn = ask_for_turn(task);
+	if (!turn)
 		return -1;
 	clear_ids(&fresh.policies, header->generation);
 	label = label_of(task);
@@ -127,7 +129,7 @@ PH_SUBPROGRAM int keep_unseen(struct task_struct *task, const struct ph_header *
 	read_name(&name, task);
 	add_sticky(&fresh, header, &name);
 	failed = renew_label(task, label, &fresh);
-	end_turn(task);
+	end_turn(task, turn);
 	return failed;
 }
 
@@ -142,17 +144,19 @@ int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 	const struct ph_header *header = current_header();
 	struct fresh_label label = {};
 	int failed = 0;
+	__u32 turn;
 
 	if (header &&
 	    (keep_unseen(leader, header) || (task != leader && keep_unseen(task, header))))
 		return PH_NO_MEMORY;
 	if (task == leader || !(label_of(leader) || label_of(task)))
 		return PH_PASS;
-	if (!wait_for_turn(TASK_READ(task, pid)))
+	turn = ask_for_turn(task);
+	if (!turn)
 		return PH_NO_MEMORY;
 	if (collect_labels(&label, task, leader, slot_of(front_in_force())))
 		failed = set_label(task, &label);
-	end_turn(task);
+	end_turn(task, turn);
 	return failed ? PH_NO_MEMORY : PH_PASS;
 }
 
@@ -162,11 +166,15 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task = current_task();
+	__u32 turn;
 
-	if (!header || !is_of_note(task, label_of(task), header) || !take_turn(task))
+	if (!header || !is_of_note(task, label_of(task), header))
+		return PH_PASS;
+	turn = take_turn(task);
+	if (!turn)
 		return PH_PASS;
 	execute(task, BPF_CORE_READ(bprm, file), header);
-	end_turn(task);
+	end_turn(task, turn);
 	return PH_PASS;
 }
 
@@ -199,15 +207,17 @@ int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
 	const struct ph_header *header = current_header();
 	struct task_struct *task = current_task();
 	bool goes = new->uid.val != old->uid.val;
+	__u32 turn;
 	int failed;
 
 	if (!header || !asks_for(header, PH_FEATURE_UID) || !(goes || parts(new, old)) ||
 	    !is_confined(header))
 		return PH_PASS;
-	if (!wait_for_turn(TASK_READ(task, pid)))
+	turn = ask_for_turn(task);
+	if (!turn)
 		return PH_NO_MEMORY;
 	failed = go_from(task, task, NULL, header, goes ? act_of_uid(old) : ACT_UID);
-	end_turn(task);
+	end_turn(task, turn);
 	return failed ? PH_NO_MEMORY : PH_PASS;
 }
 

@@ -60,6 +60,12 @@ PH_SUBPROGRAM int rename_to(struct task_struct *task, const struct ph_trait *nam
 	return renew_label(task, label, &who.label);
 }
 
+/* What has been missed of a move, if it is. */
+static __always_inline __u8 note_of(__u32 act)
+{
+	return act == ACT_MOVE ? NOTE_LEFT : NOTE_MISSED;
+}
+
 /* If the caller is confined, whom it moves is held to what confines that one now. */
 static __always_inline __u32 act_of_mover(const struct ph_header *header)
 {
@@ -78,6 +84,7 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	bool executes = BPF_CORE_READ_BITFIELD_PROBED(task, in_execve) && task == current_task();
 	struct ph_trait name = {}, old;
 	struct glance seen;
+	__u32 turn;
 
 	if (!header)
 		return 0;
@@ -88,10 +95,11 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	if (!glance(&seen) && !asks_for(header, PH_FEATURE_NAMED_EXE) && !any_label_of(task) &&
 	    !may_bring(header, &name) && !may_bring(header, &old))
 		return 0;
-	if (!take_turn(task))
+	turn = take_turn(task);
+	if (!turn)
 		return 0;
 	rename_to(task, executes ? &old : &name, &old, header, is_confined(header));
-	end_turn(task);
+	end_turn(task, turn);
 	return 0;
 }
 
@@ -153,6 +161,7 @@ int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 {
 	const struct ph_header *header = current_header();
 	bool inherits, elsewhere;
+	__u32 turn;
 
 	unmirror(child->pid);
 	if (!header)
@@ -160,12 +169,13 @@ int BPF_PROG(ph_fork, struct task_struct *parent, struct task_struct *child)
 	inherits = has_what_to_inherit(parent, child);
 	elsewhere = (inherits || asks_for(header, PH_FEATURE_CGROUP | PH_FEATURE_UID)) &&
 		    cgroup_of(child) != cgroup_of(parent);
-	if (!(elsewhere || inherits) || !take_turn(child))
+	turn = elsewhere || inherits ? take_turn(child) : 0;
+	if (!turn)
 		return 0;
 	inherit(parent, child, header);
 	if (elsewhere)
 		go_from(child, parent, cgroup_of(child), header, act_of_mover(header));
-	end_turn(child);
+	end_turn(child, turn);
 	return 0;
 }
 
@@ -189,19 +199,20 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
-	__u32 pid = task->pid, thread = old_pid;
+	__u32 pid = task->pid, thread = old_pid, turn = 0;
 	struct ph_label *old = NULL;
 
 	if (!header)
 		return 0;
 	if (thread != pid)
 		old = mirrored_at(thread);
-	if (!SETTING(ph_has_task_storage) &&
-	    is_of_note(task, old ?: mirrored_label(task), header) && take_turn(task)) {
+	if (!SETTING(ph_has_task_storage) && is_of_note(task, old ?: mirrored_label(task), header))
+		turn = take_turn(task);
+	if (turn) {
 		if (old)
 			take_over(task, old, header);
 		execute(task, BPF_CORE_READ(bprm, file), header);
-		end_turn(task);
+		end_turn(task, turn);
 	}
 	if (old)
 		unmirror(thread);
@@ -258,16 +269,17 @@ int BPF_PROG(ph_move, struct task_struct *task, struct css_set *to)
 {
 	const struct ph_header *header = current_header();
 	struct cgroup *goal;
-	__u32 act;
+	__u32 act, turn;
 
 	goal = header ? find_goal(task, to) : NULL;
 	if (!goal)
 		return 0;
 	act = act_of_mover(header);
-	if (!is_move_of_note(task, header, act) || !take_turn_at_once(task))
+	turn = is_move_of_note(task, header, act) ? take_turn_at_once(task, note_of(act)) : 0;
+	if (!turn)
 		return 0;
 	go_from(task, task, goal, header, act);
-	end_turn(task);
+	end_turn(task, turn);
 	return 0;
 }
 
@@ -287,7 +299,7 @@ int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
 	struct task_struct *leader = TASK_READ(task, group_leader);
 	const struct ph_header *header = current_header();
 	struct cgroup *goal;
-	__u32 act;
+	__u32 act, turn;
 
 	if (!header || leader == task || !(TASK_READ(leader, flags) & TASK_EXITING) ||
 	    !any_label_of(leader))
@@ -296,11 +308,13 @@ int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
 	if (!goal)
 		return 0;
 	act = act_of_mover(header);
-	if ((act == ACT_MOVED && are_of_one_domain(cgroup_of(task), goal)) ||
-	    !take_turn_at_once(leader))
+	if (act == ACT_MOVED && are_of_one_domain(cgroup_of(task), goal))
+		return 0;
+	turn = take_turn_at_once(leader, note_of(act));
+	if (!turn)
 		return 0;
 	go_from(leader, task, goal, header, act);
-	end_turn(leader);
+	end_turn(leader, turn);
 	return 0;
 }
 
@@ -461,12 +475,15 @@ int ph_label_tasks(struct bpf_iter__task *ctx)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task = ctx->task;
+	__u32 turn = 0;
 
 	if (!task || !header || has_ended(task))
 		return 0;
-	if (is_of_note(task, any_label_of(task), header) && take_turn(task)) {
+	if (is_of_note(task, any_label_of(task), header))
+		turn = take_turn(task);
+	if (turn) {
 		label_running(task, header);
-		end_turn(task);
+		end_turn(task, turn);
 	}
 	return tell_task(ctx, task, header);
 }

@@ -556,13 +556,21 @@ static __always_inline __u32 slots_of(const struct ph_header *header)
 	return next ? slots | SLOT_HAS_NEXT | (next->slot & PH_FRONT_SLOT) * SLOT_NEXT : slots;
 }
 
+/* Of a label of which these are left: one that was too full is empty when none is, unless it was shut in. */
+static __always_inline __u64 count_that_lasts(const struct ph_label *had, const struct ph_ids *left)
+{
+	__u64 none = ph_mask_equal(left->count, 0);
+
+	return had->policies.count & ~(none & ph_mask_equal(had->own & PH_OWN_SHUT_IN, 0));
+}
+
 /* Those of a label that still hold, now or when the deadline has passed. */
 static __always_inline void keep_known(struct fresh_label *fresh, const struct ph_label *label,
 				       const struct ph_header *header, __u8 without)
 {
 	fresh->own |= label->own;
 	add_known(&fresh->policies, &label->policies, slots_of(header), without);
-	mark_overfull(&fresh->policies, label->policies.count);
+	mark_overfull(&fresh->policies, count_that_lasts(label, &fresh->policies));
 	mark_overfull(&fresh->policies, fresh->policies.count);
 }
 

@@ -233,7 +233,7 @@ PH_FUNCTION int judge(const struct who *who, const struct attempt *attempt, stru
 		finding.reason = PH_REASON_OVERFULL;
 		refusing = who->policies.id[0];
 	}
-	if (!refusing)
+	if (!refusing && count <= PH_LABEL_MAX)
 		return 0;
 	finding.policy = refusing;
 	record(attempt, &finding);

@@ -40,7 +40,7 @@ PH_FUNCTION int refuse_caller(__u8 door, ph_tables slot, bool told)
 		finding.reason = PH_REASON_OVERFULL;
 		missed = who.policies.id[0];
 	}
-	if (!missed)
+	if (!missed && who.policies.count <= PH_LABEL_MAX)
 		return 0;
 	finding.policy = missed;
 	if (told)

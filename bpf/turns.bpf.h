@@ -21,6 +21,12 @@ enum {
 
 #define TURN_NOTE (1ull << 32) /* the key of a note, beside the thread id */
 
+/* What a note says. */
+enum note {
+	NOTE_MISSED = 1, /* something was missed, which counts where anything holds the task */
+	NOTE_LEFT, /* the task has left what held it */
+};
+
 static __always_inline int enter_turn(__u64 key)
 {
 	__u8 one = 1;
@@ -33,18 +39,18 @@ static __always_inline void leave_turn(__u64 key)
 	bpf_map_delete_elem(&ph_turns, &key);
 }
 
-PH_FUNCTION int try_for_turn(__u32 pid)
+PH_FUNCTION int try_for_turn(__u32 turn)
 {
 	for (__u32 i = 0; i < TURN_TRIES; i++)
-		if (!enter_turn(pid))
+		if (!enter_turn(turn))
 			return 1;
 	return 0;
 }
 
-PH_FUNCTION int wait_a_while(__u32 pid)
+PH_FUNCTION int wait_a_while(__u32 turn)
 {
 	for (__u32 i = 0; i < TURN_ROUNDS; i++)
-		if (try_for_turn(pid))
+		if (try_for_turn(turn))
 			return 1;
 	return 0;
 }
@@ -53,16 +59,16 @@ PH_FUNCTION int wait_a_while(__u32 pid)
  * False: somebody else has it, and keeps it. As long as for a lock of the kernel's whose owner has lost its virtual
  * CPU for a while: that happens.
  */
-PH_FUNCTION int wait_for_turn(__u32 pid)
+PH_FUNCTION int wait_for_turn(__u32 turn)
 {
 	if (!SETTING(ph_has_functions)) {
 		for (__u32 i = 0; i < TURN_ROUNDS_FEW; i++)
-			if (try_for_turn(pid))
+			if (try_for_turn(turn))
 				return 1;
 		return 0;
 	}
 	for (__u32 i = 0; i < TURN_ROUNDS; i++)
-		if (wait_a_while(pid))
+		if (wait_a_while(turn))
 			return 1;
 	return 0;
 }
@@ -74,7 +80,31 @@ static __always_inline void fill_up(struct ph_label *label)
 	if (!label)
 		return;
 	*(volatile __u16 *)&label->policies.count = PH_OVERFULL;
+	*(volatile __u16 *)&label->own |= PH_OWN_SHUT_IN;
 	*(volatile __u32 *)&label->generation = 0; /* what is remembered of it does not count */
+}
+
+static __always_inline bool is_held_by_uid(struct task_struct *task, ph_tables slot)
+{
+	const struct cred *cred = creds_of(task);
+	__u32 uid = BPF_CORE_READ(cred, uid.val);
+
+	return brought_by_uid(slot, uid) ||
+	       brought_by_uid(slot, owner_of((__u64)BPF_CORE_READ(cred, user_ns), uid));
+}
+
+/* Whether its place or its name holds a task that no label does. */
+static __always_inline bool is_held_unlabelled(struct task_struct *task,
+					       const struct ph_header *header)
+{
+	ph_tables slot = header->slot;
+
+	if (header->features & PH_FEATURE_BY_UID && is_held_by_uid(task, slot))
+		return true;
+	if (header->features & PH_FEATURE_BY_CGROUP &&
+	    brought_by_cgroup(slot, find_known_cgroup((__u64)cgroup_of(task))))
+		return true;
+	return matches_by_name(slot, task);
 }
 
 /* The task has what it had, and may do nothing. */
@@ -86,51 +116,81 @@ static __always_inline void shut_in(struct task_struct *task)
 	fill_up(mirrored_label(task));
 }
 
-/* What whoever had to go has left. If somebody else has the turn by now, that one looks again after this. */
-PH_SUBPROGRAM int heed_note(struct task_struct *task, __u32 pid)
+static __always_inline bool is_held_by_anything(struct task_struct *task)
 {
-	__u64 note = pid | TURN_NOTE;
+	const struct ph_label *label = any_label_of(task);
+	const struct ph_header *header = current_header();
 
-	if (!bpf_map_lookup_elem(&ph_turns, &note) || !try_for_turn(pid))
+	return (label && label->policies.count) || (header && is_held_unlabelled(task, header));
+}
+
+/* What whoever had to go has left. If somebody else has the turn by now, that one looks again after this. */
+PH_SUBPROGRAM int heed_note(struct task_struct *task, __u32 turn)
+{
+	__u64 note = turn | TURN_NOTE;
+	const __u8 *says = bpf_map_lookup_elem(&ph_turns, &note);
+
+	if (!says || !try_for_turn(turn))
 		return 0;
-	shut_in(task);
+	if (*says == NOTE_LEFT || is_held_by_anything(task))
+		shut_in(task);
 	leave_turn(note);
-	leave_turn(pid);
+	leave_turn(turn);
 	return 0;
 }
 
-/* Leaves a note, unless the turn is free by now. False: whoever has it heeds the note. */
-static __always_inline bool leave_note(__u32 pid)
+/*
+ * A turn is called by the number that the task has when it is taken: a thread that executes gets the first
+ * thread's meanwhile. 0 is none.
+ */
+static __always_inline __u32 number_of(struct task_struct *task)
 {
-	enter_turn(pid | TURN_NOTE);
+	return TASK_READ(task, pid);
+}
+
+/* Leaves a note, unless the turn is free by now. 0: whoever has it heeds the note. */
+static __always_inline __u32 leave_note(__u32 turn, __u8 says)
+{
+	__u64 note = turn | TURN_NOTE;
+
+	bpf_map_update_elem(&ph_turns, &note, &says, says == NOTE_LEFT ? PH_ANY : PH_NOEXIST);
 	count_health(PH_HEALTH_LABEL_FAILED);
-	return try_for_turn(pid);
+	return try_for_turn(turn) ? turn : 0;
 }
 
-/* Of an act that cannot be refused. False: another program does what is needed, and so the caller need not. */
-static __always_inline bool take_turn(struct task_struct *task)
+/* Of an act that can be refused; 0: it must be. */
+static __always_inline __u32 ask_for_turn(struct task_struct *task)
 {
-	__u32 pid = TASK_READ(task, pid);
+	__u32 turn = number_of(task);
 
-	return wait_for_turn(pid) || leave_note(pid);
+	return wait_for_turn(turn) ? turn : 0;
 }
 
-/* Where interrupts are off: whoever was preempted on this CPU would be waited for in vain. */
-static __always_inline bool take_turn_at_once(struct task_struct *task)
+/* Of an act that cannot be refused. 0: another program does what is needed, and so the caller need not. */
+static __always_inline __u32 take_turn(struct task_struct *task)
 {
-	__u32 pid = TASK_READ(task, pid);
+	__u32 turn = number_of(task);
 
-	return (SETTING(ph_has_functions) ? wait_a_while(pid) : wait_for_turn(pid)) ||
-	       leave_note(pid);
+	return wait_for_turn(turn) ? turn : leave_note(turn, NOTE_MISSED);
+}
+
+/*
+ * Likewise, of a move: there interrupts are off, and whoever was preempted on this CPU would be waited for in
+ * vain.
+ */
+static __always_inline __u32 take_turn_at_once(struct task_struct *task, __u8 says)
+{
+	__u32 turn = number_of(task);
+	bool taken = SETTING(ph_has_functions) ? wait_a_while(turn) : wait_for_turn(turn);
+
+	return taken ? turn : leave_note(turn, says);
 }
 
 /* It looks for a note when the turn is free: who comes later and finds it so takes it. */
-static __always_inline void end_turn(struct task_struct *task)
+static __always_inline void end_turn(struct task_struct *task, __u32 turn)
 {
-	__u32 pid = TASK_READ(task, pid);
-
-	leave_turn(pid);
-	heed_note(task, pid);
+	leave_turn(turn);
+	heed_note(task, turn);
 }
 
 #endif
