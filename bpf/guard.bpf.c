@@ -21,7 +21,7 @@ enum {
 static __always_inline bool collect_labels(struct fresh_label *into, struct task_struct *task,
 					   struct task_struct *leader, ph_tables slot)
 {
-	struct ph_label *label = label_of(leader);
+	struct ph_label *label = rare_label_of(leader);
 
 	if (label) {
 		into->generation = label->generation;
@@ -29,7 +29,7 @@ static __always_inline bool collect_labels(struct fresh_label *into, struct task
 		into->policies = label->policies;
 	}
 	if (task != leader) {
-		label = label_of(task);
+		label = rare_label_of(task);
 		if (label) {
 			merge_ids(&into->policies, &label->policies, slot);
 			into->generation = label->generation;
@@ -113,7 +113,7 @@ PH_SUBPROGRAM int keep_unseen(struct task_struct *task, const struct ph_header *
 	__u32 turn;
 	int failed;
 
-	if (!has_unknown_name(task, label_of(task), header))
+	if (!has_unknown_name(task, rare_label_of(task), header))
 		return 0;
 	turn = ask_for_turn(task);
 	if (!turn)
@@ -149,7 +149,7 @@ int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 	if (header &&
 	    (keep_unseen(leader, header) || (task != leader && keep_unseen(task, header))))
 		return PH_NO_MEMORY;
-	if (task == leader || !(label_of(leader) || label_of(task)))
+	if (task == leader || !(rare_label_of(leader) || rare_label_of(task)))
 		return PH_PASS;
 	turn = ask_for_turn(task);
 	if (!turn)
@@ -168,7 +168,7 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 	struct task_struct *task = current_task();
 	__u32 turn;
 
-	if (!header || !is_of_note(task, label_of(task), header))
+	if (!header || !is_of_note(task, rare_label_of(task), header))
 		return PH_PASS;
 	turn = take_turn(task);
 	if (!turn)

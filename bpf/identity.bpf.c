@@ -92,8 +92,8 @@ int BPF_PROG(ph_rename, struct task_struct *task, const char *comm)
 	bpf_probe_read_kernel_str(&name, sizeof(name), comm);
 	mask_name(&name);
 	read_name(&old, task);
-	if (!glance(&seen) && !asks_for(header, PH_FEATURE_NAMED_EXE) && !any_label_of(task) &&
-	    !may_bring(header, &name) && !may_bring(header, &old))
+	if (!glance(&seen) && !asks_for(header, PH_FEATURE_NAMED_EXE) && !rare_label_of(task) &&
+	    !mirrored_label(task) && !may_bring(header, &name) && !may_bring(header, &old))
 		return 0;
 	turn = take_turn(task);
 	if (!turn)
@@ -149,7 +149,7 @@ PH_SUBPROGRAM int inherit(struct task_struct *parent, struct task_struct *child,
 static __always_inline bool has_what_to_inherit(struct task_struct *parent,
 						struct task_struct *child)
 {
-	return label_of(child) || label_of(parent) || label_of(parent->group_leader);
+	return rare_label_of(child) || rare_label_of(parent) || rare_label_of(parent->group_leader);
 }
 
 /*
@@ -238,10 +238,12 @@ int BPF_PROG(ph_exit, struct task_struct *task)
  */
 static __always_inline struct cgroup *find_goal(struct task_struct *task, struct css_set *to)
 {
-	struct cgroup *goal = BPF_CORE_READ(to, dfl_cgrp);
-	bool migrates = BPF_CORE_READ(task, cgroups, mg_dst_cset) == to;
+	struct cgroup *goal;
 
-	return cgroup_of(task) == goal || !migrates ? NULL : goal;
+	if (task->cgroups->mg_dst_cset != to)
+		return NULL;
+	goal = BPF_CORE_READ(to, dfl_cgrp);
+	return cgroup_of(task) == goal ? NULL : goal;
 }
 
 /*
@@ -267,12 +269,12 @@ PH_SUBPROGRAM int is_move_of_note(struct task_struct *task, const struct ph_head
 SEC("fentry/cgroup_move_task")
 int BPF_PROG(ph_move, struct task_struct *task, struct css_set *to)
 {
-	const struct ph_header *header = current_header();
-	struct cgroup *goal;
+	struct cgroup *goal = find_goal(task, to);
+	const struct ph_header *header;
 	__u32 act, turn;
 
-	goal = header ? find_goal(task, to) : NULL;
-	if (!goal)
+	header = goal ? current_header() : NULL;
+	if (!header)
 		return 0;
 	act = act_of_mover(header);
 	turn = is_move_of_note(task, header, act) ? take_turn_at_once(task, note_of(act)) : 0;
@@ -297,15 +299,15 @@ SEC("fentry/cgroup_move_task")
 int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
 {
 	struct task_struct *leader = TASK_READ(task, group_leader);
-	const struct ph_header *header = current_header();
+	const struct ph_header *header;
 	struct cgroup *goal;
 	__u32 act, turn;
 
-	if (!header || leader == task || !(TASK_READ(leader, flags) & TASK_EXITING) ||
-	    !any_label_of(leader))
+	if (leader == task || !(TASK_READ(leader, flags) & TASK_EXITING))
 		return 0;
 	goal = find_goal(task, to);
-	if (!goal)
+	header = goal ? current_header() : NULL;
+	if (!header || !any_label_of(leader))
 		return 0;
 	act = act_of_mover(header);
 	if (act == ACT_MOVED && are_of_one_domain(cgroup_of(task), goal))

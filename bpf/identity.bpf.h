@@ -427,8 +427,16 @@ static __always_inline struct ph_label *stored_label(struct task_struct *task)
 static __always_inline struct ph_label *label_of(struct task_struct *task)
 {
 	if (SETTING(ph_has_task_storage))
-		return has_storage(task) ? stored_label(task) : NULL;
+		return stored_label(task);
 	return mirrored_label(task);
+}
+
+/* The same, where nearly nobody has one. Whatever is asked seldom is spared the read: see struct caller. */
+static __always_inline struct ph_label *rare_label_of(struct task_struct *task)
+{
+	if (SETTING(ph_has_task_storage) && !has_storage(task))
+		return NULL;
+	return label_of(task);
 }
 
 /* The same, also of a task that was labelled while the mirror was all there was. */
