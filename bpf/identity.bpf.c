@@ -277,7 +277,7 @@ int BPF_PROG(ph_move, struct task_struct *task, struct css_set *to)
 	if (!header)
 		return 0;
 	act = act_of_mover(header);
-	turn = is_move_of_note(task, header, act) ? take_turn_at_once(task, note_of(act)) : 0;
+	turn = is_move_of_note(task, header, act) ? take_turn_of_move(task, note_of(act)) : 0;
 	if (!turn)
 		return 0;
 	go_from(task, task, goal, header, act);
@@ -312,7 +312,7 @@ int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
 	act = act_of_mover(header);
 	if (act == ACT_MOVED && are_of_one_domain(cgroup_of(task), goal))
 		return 0;
-	turn = take_turn_at_once(leader, note_of(act));
+	turn = take_turn_of_move(leader, note_of(act));
 	if (!turn)
 		return 0;
 	go_from(leader, task, goal, header, act);

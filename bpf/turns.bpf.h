@@ -27,11 +27,17 @@ enum note {
 	NOTE_LEFT, /* the task has left what held it */
 };
 
+/* Of the numbers of more CPUs than fit, some look alike. */
+static __always_inline __u8 this_cpu(void)
+{
+	return bpf_get_smp_processor_id();
+}
+
 static __always_inline int enter_turn(__u64 key)
 {
-	__u8 one = 1;
+	__u8 cpu = this_cpu();
 
-	return bpf_map_update_elem(&ph_turns, &key, &one, PH_NOEXIST);
+	return bpf_map_update_elem(&ph_turns, &key, &cpu, PH_NOEXIST);
 }
 
 static __always_inline void leave_turn(__u64 key)
@@ -174,16 +180,20 @@ static __always_inline __u32 take_turn(struct task_struct *task)
 	return wait_for_turn(turn) ? turn : leave_note(turn, NOTE_MISSED);
 }
 
-/*
- * Likewise, of a move: there interrupts are off, and whoever was preempted on this CPU would be waited for in
- * vain.
- */
-static __always_inline __u32 take_turn_at_once(struct task_struct *task, __u8 says)
+/* Whether whoever has the turn took it on this CPU, and so does not go on before the caller does. */
+static __always_inline bool is_taken_here(__u64 turn)
+{
+	const __u8 *cpu = bpf_map_lookup_elem(&ph_turns, &turn);
+
+	return cpu && *cpu == this_cpu();
+}
+
+/* Likewise, of a move: there interrupts are off, and whoever was preempted on this CPU would be waited for in vain. */
+static __always_inline __u32 take_turn_of_move(struct task_struct *task, __u8 says)
 {
 	__u32 turn = number_of(task);
-	bool taken = SETTING(ph_has_functions) ? wait_a_while(turn) : wait_for_turn(turn);
 
-	return taken ? turn : leave_note(turn, says);
+	return !is_taken_here(turn) && wait_for_turn(turn) ? turn : leave_note(turn, says);
 }
 
 /* It looks for a note when the turn is free: who comes later and finds it so takes it. */
