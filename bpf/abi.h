@@ -350,8 +350,7 @@ enum ph_own {
 	PH_OWN_NAME = 1 << 0, /* its name or its program */
 	PH_OWN_CGROUP = 1 << 1,
 	PH_OWN_UID = 1 << 2,
-	PH_OWN_SHUT_IN =
-		1 << 3, /* nobody knows of all that it did: it may do nothing, however few hold it */
+	PH_OWN_SHUT_IN = 1 << 3, /* nobody knows of all that it did, and it may do nothing */
 };
 
 /*

@@ -37,19 +37,6 @@ static json_t *rules_json(const struct ph_rule *const *rules, size_t n)
 	return list;
 }
 
-static json_t *all_rules_json(const struct ph_policy *policy)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < policy->n_rules; i++) {
-		cleanup_free char *text = NULL;
-
-		if (!rule_format(&policy->rules[i], &text))
-			(void)json_array_append_new(list, json_string(text));
-	}
-	return list;
-}
-
 /* [before, after], where they differ. */
 static void add_pair(json_t *object, const char *key, const char *before, const char *after)
 {
@@ -93,7 +80,8 @@ static json_t *change_json(const struct ph_change *change)
 			 change->after ? "added" : "removed", "overrules",
 			 change->after ? overruled_json(one) : NULL, "file", one->file, "line",
 			 (int)one->line, "mode", policy_mode_name(one->mode),
-			 change->after ? "rules_added" : "rules_removed", all_rules_json(one));
+			 change->after ? "rules_added" : "rules_removed",
+			 rules_of_policy_json(one));
 }
 
 /* --- Processes */

@@ -114,6 +114,9 @@ typedef struct json_t json_t;
 /* What is wrong with a policy, as an object. */
 json_t *problem_json(const struct ph_problem *problem);
 
+/* Its rules as they are written in files, an array. */
+json_t *rules_of_policy_json(const struct ph_policy *policy);
+
 /* print_refused() as an object, the caller's; the exit status. */
 int refused_json(const struct ph_sockets *sockets, enum ph_existing existing, json_t **ret);
 

@@ -136,6 +136,19 @@ json_t *problem_json(const struct ph_problem *problem)
 			 problem->message, "remedy", problem->remedy, "source", problem->source);
 }
 
+json_t *rules_of_policy_json(const struct ph_policy *policy)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		cleanup_free char *text = NULL;
+
+		if (!rule_format(&policy->rules[i], &text))
+			(void)json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
 /* Arguments may hold anything; what could move a terminal's cursor is shown as \xXX. */
 static void print_plain(const char *text, FILE *to)
 {

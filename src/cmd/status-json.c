@@ -46,19 +46,6 @@ static void count_confined(const struct status_facts *facts, const struct ph_pol
 		*ret_processes += !strcmp(facts->processes.v[i].comm, policy->match.comm);
 }
 
-static json_t *rules_json(const struct ph_policy *policy)
-{
-	json_t *rules = json_array();
-
-	for (size_t i = 0; i < policy->n_rules; i++) {
-		cleanup_free char *text = NULL;
-
-		if (!rule_format(&policy->rules[i], &text))
-			(void)json_array_append_new(rules, json_string(text));
-	}
-	return rules;
-}
-
 /* {"attempts": {door: n}, "packets": …, "audited": …} of one policy. */
 static json_t *counters_json(const struct status_facts *facts, uint64_t id)
 {
@@ -120,7 +107,7 @@ static json_t *policy_json(const struct status_facts *facts, const struct ph_pol
 			 policy->name, "mode", policy_mode_name(policy->mode), "children",
 			 policy_children_name(policy->children), "match",
 			 match_json(&policy->match), "file", policy->file, "line",
-			 (int)policy->line, "rules", rules_json(policy), "processes",
+			 (int)policy->line, "rules", rules_of_policy_json(policy), "processes",
 			 (json_int_t)processes, "threads_only", (json_int_t)threads, "counters",
 			 counters_json(facts, policy_id(policy)));
 }

@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/sched.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -28,11 +27,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tried-port.h"
 
 enum {
 	USER = 1000,
@@ -154,19 +154,6 @@ static pid_t start_hammers(bool rename)
 }
 
 /* --- Who acts */
-
-static char try_port(unsigned port)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	int r = connect(fd, (const struct sockaddr *)&to, sizeof(to));
-	char said = !r ? '+' : errno == EPERM ? '-' : '?';
-
-	(void)close(fd);
-	return said;
-}
 
 /* Tells its pid, and tries the ports for each order. */
 _Noreturn static void obey(void)

@@ -11,7 +11,6 @@
  * FROM, TO: cgroups, which somebody else than root may use: uid 1000. Each prints one line: the cgroup
  * that it came to be in, and "+" or "-" for what becomes of connections to 4041, 4042 and 8080.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,10 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tried-port.h"
 
 #define MEMORY (700ul << 20) /* so much takes its time to be copied */
 #define PAGE 4096
@@ -48,19 +48,6 @@ static void move(pid_t pid, const char *cgroup)
 	if (fd < 0 || write(fd, text, (size_t)n) != n)
 		fail(path);
 	(void)close(fd);
-}
-
-static char try_port(unsigned port)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	int r = connect(fd, (const struct sockaddr *)&to, sizeof(to));
-	char said = !r ? '+' : errno == EPERM ? '-' : '?';
-
-	(void)close(fd);
-	return said;
 }
 
 static int tell(void)
