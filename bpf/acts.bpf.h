@@ -213,29 +213,6 @@ static __always_inline const struct ph_label *label_of_process(struct task_struc
 	return act == ACT_MOVED || leader == task ? NULL : any_label_of(leader);
 }
 
-/* Of a task without a label: whether something confines it, and be it what it does not leave. */
-static __always_inline bool is_held_live(struct who *who)
-{
-	bool held;
-
-	add_by_uid(who, PH_LAYER_BASE);
-	add_by_cgroup(who, PH_LAYER_BASE);
-	held = who->policies.count;
-	clear_ids(&who->policies, who->generation);
-	return held;
-}
-
-/* The same of a task, in its cgroup and under its uid; asked before anything is changed. */
-PH_SUBPROGRAM int is_held_by_place(struct task_struct *task, const struct ph_header *header)
-{
-	struct who who;
-
-	enter_generation(&who, header);
-	clear_ids(&who.policies, header->generation);
-	look_at(&who, task);
-	return is_held_live(&who);
-}
-
 /*
  * The generation of a label that is made without a look at the name: the one under which that was last looked
  * at, or the present one if the name brings nothing. Kernels without such functions would follow too much.
@@ -287,7 +264,7 @@ static __always_inline int renew_elsewhere(struct task_struct *task, struct task
 		who.own |= own_of(act);
 	if (goes_unseen(had, from, header))
 		who.own |= PH_OWN_NAME;
-	if (!who.policies.count && !had && !of_process && !is_held_live(&who) &&
+	if (!who.policies.count && !had && !of_process && !is_held_by_place(from, header) &&
 	    !is_of_caller(task))
 		return 0;
 	return has_number ? set_label(task, &who.label) : store_label(task, &who.label);

@@ -218,6 +218,22 @@ PH_SUBPROGRAM int take_program(struct task_struct *task, const struct ph_label *
 	return 0;
 }
 
+/*
+ * Of an exec that nobody could wait for: what names and places bring is looked at again at each call, what the
+ * program does is not.
+ */
+PH_SUBPROGRAM int brings_by_program(struct task_struct *task, struct file *file,
+				    const struct ph_header *header)
+{
+	struct fresh_label fresh = {};
+	struct ph_trait name;
+
+	clear_ids(&fresh.policies, header->generation);
+	read_name(&name, task);
+	add_by_exe(&fresh, header, file, &name);
+	return fresh.policies.count;
+}
+
 /* The turn is the caller's. */
 static __always_inline void execute(struct task_struct *task, struct file *file,
 				    const struct ph_header *header)

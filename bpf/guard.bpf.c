@@ -136,28 +136,34 @@ PH_SUBPROGRAM int keep_unseen(struct task_struct *task, const struct ph_header *
 /*
  * A thread that executes becomes the leader, and the old leader's label goes with the old leader:
  * it is taken over before. What comes upon the old leader after this is in the mirror: see ph_rename.
+ * Nonzero: it could not be stored.
  */
+PH_SUBPROGRAM int take_from_leader(struct task_struct *task, struct task_struct *leader)
+{
+	struct fresh_label label = {};
+	__u32 turn = ask_for_turn(task);
+	int failed = 0;
+
+	if (!turn)
+		return -1;
+	if (collect_labels(&label, task, leader, slot_of(front_in_force())))
+		failed = set_label(task, &label);
+	end_turn(task, turn);
+	return failed;
+}
+
 SEC("lsm/bprm_check_security")
 int BPF_PROG(ph_exec_check, struct linux_binprm *bprm)
 {
 	struct task_struct *task = current_task(), *leader = TASK_READ(task, group_leader);
 	const struct ph_header *header = current_header();
-	struct fresh_label label = {};
-	int failed = 0;
-	__u32 turn;
 
 	if (header &&
 	    (keep_unseen(leader, header) || (task != leader && keep_unseen(task, header))))
 		return PH_NO_MEMORY;
 	if (task == leader || !(rare_label_of(leader) || rare_label_of(task)))
 		return PH_PASS;
-	turn = ask_for_turn(task);
-	if (!turn)
-		return PH_NO_MEMORY;
-	if (collect_labels(&label, task, leader, slot_of(front_in_force())))
-		failed = set_label(task, &label);
-	end_turn(task, turn);
-	return failed ? PH_NO_MEMORY : PH_PASS;
+	return take_from_leader(task, leader) ? PH_NO_MEMORY : PH_PASS;
 }
 
 /* What a process executes leaves the policies that say so, unless the new name or program is theirs as well. */
@@ -166,15 +172,19 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
 	struct task_struct *task = current_task();
+	struct file *file;
 	__u32 turn;
 
 	if (!header || !is_of_note(task, rare_label_of(task), header))
 		return PH_PASS;
+	file = BPF_CORE_READ(bprm, file);
 	turn = take_turn(task);
-	if (!turn)
-		return PH_PASS;
-	execute(task, BPF_CORE_READ(bprm, file), header);
-	end_turn(task, turn);
+	if (turn) {
+		execute(task, file, header);
+		end_turn(task, turn);
+	} else if (brings_by_program(task, file, header)) {
+		must_not_run();
+	}
 	return PH_PASS;
 }
 

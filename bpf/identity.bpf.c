@@ -233,16 +233,19 @@ int BPF_PROG(ph_exit, struct task_struct *task)
 }
 
 /*
- * Where the task goes; NULL: it stays in its cgroup, or nobody asks. A child gets the cgroup that it is made in
- * by the same function, but no migration has prepared that.
+ * Whether the task is moved there. A child gets the cgroup that it is made in by the same function, but no migration
+ * has prepared that.
  */
+static __always_inline bool is_migration(struct task_struct *task, struct css_set *to)
+{
+	return task->cgroups->mg_dst_cset == to;
+}
+
+/* Where it goes; NULL: it stays in its cgroup, as others of its cgroups change. */
 static __always_inline struct cgroup *find_goal(struct task_struct *task, struct css_set *to)
 {
-	struct cgroup *goal;
+	struct cgroup *goal = BPF_CORE_READ(to, dfl_cgrp);
 
-	if (task->cgroups->mg_dst_cset != to)
-		return NULL;
-	goal = BPF_CORE_READ(to, dfl_cgrp);
 	return cgroup_of(task) == goal ? NULL : goal;
 }
 
@@ -261,28 +264,16 @@ PH_SUBPROGRAM int is_move_of_note(struct task_struct *task, const struct ph_head
 	       is_held_by_place(task, header);
 }
 
-/*
- * Before a task gets another cgroup: the tracepoint comes after it, when nobody knows any more where it
- * was. This is called for each thread, as threads may be in cgroups of their own. On kernels that do not
- * let this function be traced, leaving by its own act is an open door.
- */
-SEC("fentry/cgroup_move_task")
-int BPF_PROG(ph_move, struct task_struct *task, struct css_set *to)
+static __always_inline void move_thread(struct task_struct *task, struct cgroup *goal,
+					const struct ph_header *header, __u32 act)
 {
-	struct cgroup *goal = find_goal(task, to);
-	const struct ph_header *header;
-	__u32 act, turn;
+	__u32 turn = is_move_of_note(task, header, act) ? take_turn_of_move(task, note_of(act)) : 0;
 
-	header = goal ? current_header() : NULL;
-	if (!header)
-		return 0;
-	act = act_of_mover(header);
-	turn = is_move_of_note(task, header, act) ? take_turn_of_move(task, note_of(act)) : 0;
 	if (!turn)
-		return 0;
-	go_from(task, task, goal, header, act);
+		return;
+	if (go_from(task, task, goal, header, act) && act == ACT_MOVE && !mirrored_label(task))
+		must_not_run(); /* whoever moves it must not, where its label is nowhere */
 	end_turn(task, turn);
-	return 0;
 }
 
 /* Between these, threads are moved one by one as well. */
@@ -295,28 +286,67 @@ static __always_inline bool are_of_one_domain(const struct cgroup *one, const st
  * A first thread that has ended stays in its cgroup, and nobody moves it. Its label speaks for the process all
  * the same, and goes with the others. Where a thread may go alone, those that stay keep what it has.
  */
-SEC("fentry/cgroup_move_task")
-int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
+static __always_inline void move_ended(struct task_struct *task, struct cgroup *goal,
+				       const struct ph_header *header, __u32 act)
 {
 	struct task_struct *leader = TASK_READ(task, group_leader);
-	const struct ph_header *header;
-	struct cgroup *goal;
-	__u32 act, turn;
+	__u32 turn;
 
-	if (leader == task || !(TASK_READ(leader, flags) & TASK_EXITING))
-		return 0;
-	goal = find_goal(task, to);
-	header = goal ? current_header() : NULL;
-	if (!header || !any_label_of(leader))
-		return 0;
-	act = act_of_mover(header);
+	if (leader == task || !(TASK_READ(leader, flags) & TASK_EXITING) || !any_label_of(leader))
+		return;
 	if (act == ACT_MOVED && are_of_one_domain(cgroup_of(task), goal))
-		return 0;
+		return;
 	turn = take_turn_of_move(leader, note_of(act));
 	if (!turn)
-		return 0;
+		return;
 	go_from(leader, task, goal, header, act);
 	end_turn(leader, turn);
+}
+
+/*
+ * Where ph_fork may be left out, a child gets here what it gets there: its maker may have been moved since the child
+ * was begun. Nobody is preempted here.
+ */
+static __always_inline void begin_child(struct task_struct *child)
+{
+	struct task_struct *parent = current_task();
+	const struct ph_header *header = current_header();
+	__u32 turn;
+
+	unmirror(child->pid);
+	if (!header || !has_what_to_inherit(parent, child))
+		return;
+	turn = take_turn_of_move(child, NOTE_MISSED);
+	if (!turn)
+		return;
+	inherit(parent, child, header);
+	end_turn(child, turn);
+}
+
+/*
+ * Before a task gets another cgroup: the tracepoint comes after it, when nobody knows any more where it
+ * was. This is called for each thread, as threads may be in cgroups of their own. On kernels that do not
+ * let this function be traced, leaving by its own act is an open door.
+ */
+SEC("fentry/cgroup_move_task")
+int BPF_PROG(ph_move, struct task_struct *task, struct css_set *to)
+{
+	const struct ph_header *header;
+	struct cgroup *goal;
+	__u32 act;
+
+	if (!is_migration(task, to)) {
+		if (SETTING(ph_tracepoints_preempted))
+			begin_child(task);
+		return 0;
+	}
+	goal = find_goal(task, to);
+	header = goal ? current_header() : NULL;
+	if (!header)
+		return 0;
+	act = act_of_mover(header);
+	move_ended(task, goal, header, act);
+	move_thread(task, goal, header, act);
 	return 0;
 }
 

@@ -92,6 +92,7 @@ const volatile bool ph_has_task_btf = false; /* bpf_get_current_task_btf, likewi
 const volatile bool ph_has_sock_from_file = false; /* bpf_sock_from_file */
 const volatile bool ph_has_functions = false; /* PH_FUNCTION is what it says */
 const volatile bool ph_has_spin_lock = false; /* bpf_spin_lock */
+const volatile bool ph_tracepoints_preempted = false; /* and programs of theirs left out */
 const volatile __u8 ph_backend = PH_BACKEND_NONE;
 const volatile __u64 ph_seed = 0; /* a number that nobody knows */
 
@@ -191,7 +192,7 @@ struct {
 /* Whose label is being made anew; see turns.bpf.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 4096);
 	__uint(key_size, sizeof(__u64));
 	__uint(value_size, sizeof(__u8));
 } ph_turns SEC(".maps");

@@ -99,18 +99,15 @@ static __always_inline bool is_held_by_uid(struct task_struct *task, ph_tables s
 	       brought_by_uid(slot, owner_of((__u64)BPF_CORE_READ(cred, user_ns), uid));
 }
 
-/* Whether its place or its name holds a task that no label does. */
-static __always_inline bool is_held_unlabelled(struct task_struct *task,
-					       const struct ph_header *header)
+/* Whether its uid or its cgroup holds a task, whatever its label does. */
+PH_SUBPROGRAM int is_held_by_place(struct task_struct *task, const struct ph_header *header)
 {
 	ph_tables slot = header->slot;
 
 	if (header->features & PH_FEATURE_BY_UID && is_held_by_uid(task, slot))
-		return true;
-	if (header->features & PH_FEATURE_BY_CGROUP &&
-	    brought_by_cgroup(slot, find_known_cgroup((__u64)cgroup_of(task))))
-		return true;
-	return matches_by_name(slot, task);
+		return 1;
+	return header->features & PH_FEATURE_BY_CGROUP &&
+	       brought_by_cgroup(slot, find_known_cgroup((__u64)cgroup_of(task)));
 }
 
 /* The task has what it had, and may do nothing. */
@@ -127,7 +124,16 @@ static __always_inline bool is_held_by_anything(struct task_struct *task)
 	const struct ph_label *label = any_label_of(task);
 	const struct ph_header *header = current_header();
 
-	return (label && label->policies.count) || (header && is_held_unlabelled(task, header));
+	if (label && label->policies.count)
+		return true;
+	return header && (is_held_by_place(task, header) || matches_by_name(header->slot, task));
+}
+
+/* Nobody knows what the task would be confined by now. */
+static __always_inline void heed(struct task_struct *task, __u8 says)
+{
+	if (says == NOTE_LEFT || is_held_by_anything(task))
+		shut_in(task);
 }
 
 /* What whoever had to go has left. If somebody else has the turn by now, that one looks again after this. */
@@ -138,8 +144,7 @@ PH_SUBPROGRAM int heed_note(struct task_struct *task, __u32 turn)
 
 	if (!says || !try_for_turn(turn))
 		return 0;
-	if (*says == NOTE_LEFT || is_held_by_anything(task))
-		shut_in(task);
+	heed(task, *says);
 	leave_turn(note);
 	leave_turn(turn);
 	return 0;
@@ -154,14 +159,21 @@ static __always_inline __u32 number_of(struct task_struct *task)
 	return TASK_READ(task, pid);
 }
 
-/* Leaves a note, unless the turn is free by now. 0: whoever has it heeds the note. */
-static __always_inline __u32 leave_note(__u32 turn, __u8 says)
+/*
+ * Leaves a note, unless the turn is free by now. 0: whoever has it heeds the note; or there is no room for one, as
+ * there was none for the turn, and it is heeded here.
+ */
+PH_SUBPROGRAM __u32 leave_note(struct task_struct *task, __u32 turn, __u8 says)
 {
 	__u64 note = turn | TURN_NOTE;
 
 	bpf_map_update_elem(&ph_turns, &note, &says, says == NOTE_LEFT ? PH_ANY : PH_NOEXIST);
 	count_health(PH_HEALTH_LABEL_FAILED);
-	return try_for_turn(turn) ? turn : 0;
+	if (try_for_turn(turn))
+		return turn;
+	if (!bpf_map_lookup_elem(&ph_turns, &note))
+		heed(task, says);
+	return 0;
 }
 
 /* Of an act that can be refused; 0: it must be. */
@@ -177,7 +189,7 @@ static __always_inline __u32 take_turn(struct task_struct *task)
 {
 	__u32 turn = number_of(task);
 
-	return wait_for_turn(turn) ? turn : leave_note(turn, NOTE_MISSED);
+	return wait_for_turn(turn) ? turn : leave_note(task, turn, NOTE_MISSED);
 }
 
 /* Whether whoever has the turn took it on this CPU, and so does not go on before the caller does. */
@@ -189,11 +201,11 @@ static __always_inline bool is_taken_here(__u64 turn)
 }
 
 /* Likewise, of a move: there interrupts are off, and whoever was preempted on this CPU would be waited for in vain. */
-static __always_inline __u32 take_turn_of_move(struct task_struct *task, __u8 says)
+PH_SUBPROGRAM __u32 take_turn_of_move(struct task_struct *task, __u8 says)
 {
 	__u32 turn = number_of(task);
 
-	return !is_taken_here(turn) && wait_for_turn(turn) ? turn : leave_note(turn, says);
+	return !is_taken_here(turn) && wait_for_turn(turn) ? turn : leave_note(task, turn, says);
 }
 
 /* It looks for a note when the turn is free: who comes later and finds it so takes it. */

@@ -118,6 +118,8 @@ void features_of_entry(const struct btf *btf, struct ph_features *ret)
 	bool skips = has_member(btf, "bpf_prog_info", "recursion_misses");
 	int enter = btf__find_by_name_kind(btf, "__bpf_prog_enter", BTF_KIND_FUNC);
 
+	ret->tracepoints_preempted =
+		btf__find_by_name_kind(btf, "class_srcu_fast_notrace_t", BTF_KIND_TYPEDEF) > 0;
 	ret->entry_known = !skips || enter > 0;
 	ret->lsm_always = !skips ||
 			  btf__find_by_name_kind(btf, "__bpf_prog_enter_recur", BTF_KIND_FUNC) > 0;

@@ -29,6 +29,7 @@ struct ph_features {
 	bool setattr_map; /* the hook for a file's attributes is handed a map of ids first */
 	bool splice_sends; /* sendfile and splice reach socket_sendmsg */
 	bool entry_known; /* how the kernel enters programs can be seen */
+	bool tracepoints_preempted; /* a task may be in a program of a tracepoint, and another run */
 	bool lsm_always; /* it runs those of LSM hooks also where another task is preempted in one */
 	char lockdown[32]; /* the kernel's lockdown, in its own word; empty: none */
 	char lsm_list[256]; /* as the kernel tells it; empty: it cannot be read */
@@ -44,7 +45,8 @@ int features_probe(struct ph_features *ret, struct ph_fault *f);
 struct btf;
 
 /*
- * How programs are entered: entry_known and lsm_always. From Linux 5.12 on a program is not run for a task
+ * How programs are entered: entry_known, lsm_always and, by what guards the tracepoints of newer kernels
+ * where others switch preemption off, tracepoints_preempted. From Linux 5.12 on a program is not run for a task
  * that comes to it while another one is preempted in it (ca06f55b9002), until LSM programs were exempted
  * from that (271de525e1d7, in 6.2 and the stable kernels of some before), by another function for those
  * that are not.

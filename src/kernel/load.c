@@ -88,6 +88,8 @@ static uint64_t make_seed(void)
 		(skeleton)->rodata->ph_has_spin_lock = (lock);                                  \
 		(skeleton)->rodata->ph_has_sock_from_file = (plan)->features->socket_from_file; \
 		(skeleton)->rodata->ph_has_functions = (plan)->features->global_functions;      \
+		(skeleton)->rodata->ph_tracepoints_preempted =                                  \
+			(plan)->features->tracepoints_preempted;                                \
 		(skeleton)->rodata->ph_backend = (plan)->backend;                               \
 		(skeleton)->rodata->ph_seed = make_seed();                                      \
 	} while (0)
@@ -107,7 +109,9 @@ static void choose_hooks(struct objects *objects, const struct ph_features *feat
 	bpf_program__set_autoload(objects->protect->progs.ph_prog_load, features->load_hook);
 	/* Without task storage the tracing programs keep the labels, in the mirror. */
 	bpf_program__set_autoload(objects->guard->progs.ph_task_alloc, features->task_storage);
-	bpf_program__set_autoload(objects->guard->progs.ph_task_free, features->task_storage);
+	/* Where every end is seen there is nothing to look for, and every end would pay. */
+	bpf_program__set_autoload(objects->guard->progs.ph_task_free,
+				  features->task_storage && features->tracepoints_preempted);
 	bpf_program__set_autoload(objects->guard->progs.ph_exec_check, features->task_storage);
 	bpf_program__set_autoload(objects->guard->progs.ph_committed, features->task_storage);
 	bpf_program__set_autoload(objects->protect->progs.ph_f_setattr, features->setattr_map);
@@ -174,8 +178,6 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 			  features->task_storage && plan->backend == PH_BACKEND_LSM,
 			  features->lsm_task_btf, features->lsm_spin_lock);
 		bpf_program__set_autoload(objects->identity->progs.ph_move, features->cgroup_moves);
-		bpf_program__set_autoload(objects->identity->progs.ph_move_ended,
-					  features->cgroup_moves);
 		objects->identity->rodata->ph_mount_namespace = first_mount_namespace();
 	}
 	objects->cgroup = cgroup_bpf__open();

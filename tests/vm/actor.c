@@ -260,7 +260,7 @@ static void start_thread_in(const char *cgroup)
 		   0);
 }
 
-/* --- A child that has not run yet */
+/* --- A child that has not run yet, or is being made */
 
 /* Whoever writes to this page stands still until somebody fills it. */
 static struct {
@@ -268,6 +268,7 @@ static struct {
 	size_t size;
 	void *page;
 	pid_t maker;
+	bool moves_maker;
 	const char *cgroup;
 } stall;
 
@@ -307,26 +308,34 @@ static void *move_stalled(void *unused)
 	struct uffdio_zeropage fill = { .range = { (uintptr_t)stall.page, stall.size } };
 	struct uffd_msg fault;
 
-	if (read(stall.faults, &fault, sizeof(fault)) == sizeof(fault))
-		(void)move_child_of(stall.maker, stall.cgroup);
+	if (read(stall.faults, &fault, sizeof(fault)) == sizeof(fault)) {
+		if (stall.moves_maker)
+			(void)move_to(stall.cgroup);
+		else
+			(void)move_child_of(stall.maker, stall.cgroup);
+	}
 	(void)ioctl(stall.faults, UFFDIO_ZEROPAGE, &fill);
 	return NULL;
 }
 
-/* The child is there, and moved, before it has run for the first time. */
-static void fork_stalled(const char *cgroup)
+/*
+ * The child is moved before it has run for the first time, if the kernel writes its number there; its maker before
+ * it has a cgroup, if the kernel writes a descriptor of it.
+ */
+static void fork_stalled(const char *cgroup, int writes)
 {
 	int r = open_stall();
 	pthread_t mover;
 	pid_t child;
 
 	stall.maker = gettid();
+	stall.moves_maker = writes == CLONE_PIDFD;
 	stall.cgroup = cgroup;
 	if (r || pthread_create(&mover, NULL, move_stalled, NULL)) {
 		say_errno(r ?: EAGAIN);
 		return;
 	}
-	child = (pid_t)syscall(SYS_clone, CLONE_PARENT_SETTID | SIGCHLD, NULL, stall.page, NULL, 0);
+	child = (pid_t)syscall(SYS_clone, writes | SIGCHLD, NULL, stall.page, NULL, 0);
 	if (child)
 		(void)pthread_join(mover, NULL);
 	go_on(child);
@@ -504,7 +513,9 @@ static void act_and_answer(char **words)
 	else if (!strcmp(act, "into"))
 		fork_into(words[1]);
 	else if (!strcmp(act, "fork-stalled"))
-		fork_stalled(words[1]);
+		fork_stalled(words[1], CLONE_PARENT_SETTID);
+	else if (!strcmp(act, "fork-while-moved"))
+		fork_stalled(words[1], CLONE_PIDFD);
 	else if (!strcmp(act, "thread-into"))
 		start_thread_in(words[1]);
 	else if (!strcmp(act, "exec"))
