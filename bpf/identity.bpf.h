@@ -435,7 +435,7 @@ static __always_inline struct ph_label *label_of(struct task_struct *task)
 static __always_inline struct ph_label *rare_label_of(struct task_struct *task)
 {
 	if (SETTING(ph_has_task_storage) && !has_storage(task))
-		return NULL;
+		return mirrored_label(task);
 	return label_of(task);
 }
 
@@ -524,6 +524,23 @@ static __always_inline bool has_ended(struct task_struct *task)
 }
 
 /*
+ * A glance does not look into the mirror for a task without storage, but for whatever its name may bring more is
+ * asked, and the mirror is: so the name of one whose label is there alone is among those that may bring something.
+ */
+PH_SUBPROGRAM int let_name_tell(struct task_struct *task)
+{
+	struct ph_trait name;
+	__u64 hash;
+
+	read_name(&name, task);
+	hash = ph_trait_hash(&name);
+	for (__u32 slot = 0; slot < PH_SLOTS; slot++)
+		*(volatile __u64 *)&ph_front.filter[slot].trait[ph_filter_word(hash)] |=
+			ph_filter_bits(hash);
+	return 0;
+}
+
+/*
  * Of any task. One that ends meanwhile takes its entry of the mirror away before it is there; whoever
  * gets its number next must not find it: so it is looked at once more.
  */
@@ -533,6 +550,8 @@ static __always_inline int set_label(struct task_struct *task, const struct fres
 
 	if (has_ended(task))
 		unmirror(TASK_READ(task, pid));
+	if (SETTING(ph_has_task_storage) && stored)
+		let_name_tell(task);
 	return SETTING(ph_has_task_storage) ? stored : mirrored;
 }
 

@@ -277,6 +277,15 @@ static bool table_fits(int fd, const struct table *table)
 	       info.max_entries == size_of(table) && sample_fits(fd, table);
 }
 
+/* Programs add names to it, of whose labels there was no room: see let_name_tell(). */
+static bool filter_holds(const struct ph_filter *filter, const struct ph_image *image)
+{
+	for (size_t i = 0; i < PH_FILTER_WORDS; i++)
+		if (image->filter[i] & ~filter->trait[i])
+			return false;
+	return true;
+}
+
 int generation_check(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
 		     const char **ret_table)
 {
@@ -286,7 +295,7 @@ int generation_check(const struct ph_kernel *kernel, const struct ph_image *imag
 	*ret_table = "ph_front";
 	if (!front)
 		return -errno;
-	if (memcmp(front->filter[slot].trait, image->filter, sizeof(front->filter->trait)))
+	if (!filter_holds(&front->filter[slot], image))
 		return 1;
 	list_tables(image, tables);
 	for (size_t i = 0; i < TABLES; i++) {
