@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "canary.h"
 #include "confined.h"
+#include "covered.h"
 #include "guard.h"
 #include "kernel/attached.h"
 #include "kernel/bpffs.h"
@@ -717,6 +718,13 @@ int apply_policies(const struct ph_policy_set *set, const struct ph_apply_option
 	struct ph_applied applied = {};
 	int r = 0;
 
+	/* Of pins of its own, which nobody makes in a private mount namespace, something else is told. */
+	if (!options->dry_run && !(set->n && bpffs_is_private()))
+		r = covered_fault(f);
+	if (r) {
+		*ret = applied;
+		return r;
+	}
 	/* On trial, the programs stay for what may come back. */
 	if (set->n || (options->confirm && apply_in_force()))
 		r = apply_set(set, options, edits, &applied, problems, f);

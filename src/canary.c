@@ -14,6 +14,7 @@
 
 #include "canary-doors.h"
 #include "kernel/attached.h"
+#include "kernel/bpffs.h"
 #include "kernel/counters.h"
 #include "kernel/generation.h"
 #include "kernel/labels.h"
@@ -340,12 +341,15 @@ static void look(struct subject *subject, const struct ph_image *image, struct p
 
 static int open_subject(struct subject *ret, struct ph_canary *canary)
 {
+	char remedy[PH_PATH_LEN];
 	struct ph_fault f = {};
 	int r = kernel_open(&ret->kernel, &f);
 
 	if (!r)
 		r = kernel_state_read(&ret->kernel, &ret->state);
-	if (r)
+	if (r && bpffs_is_covered(remedy))
+		fail(canary, PH_CANARY_PROGRAMS, "the pins cannot be reached: %s", remedy);
+	else if (r)
 		fail(canary, PH_CANARY_PROGRAMS, "%s", r == -ENOENT ? "the pins are gone" : f.text);
 	return r;
 }

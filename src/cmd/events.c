@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "covered.h"
 #include "events/fold.h"
 #include "events/format.h"
 #include "events/slots.h"
@@ -304,6 +305,8 @@ int cmd_events(int argc, char **argv)
 	if (r)
 		return r;
 	r = kernel_open(&kernel, &f);
+	if (r && covered_fault(&f))
+		return report_failure(NULL, &f);
 	if (r == -ENOENT) {
 		(void)fprintf(stderr, "porthold events: nothing is in force; see porthold allow\n");
 		return PH_EXIT_NO;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "apply.h"
 #include "cmd/status.h"
+#include "covered.h"
 #include "daemon/single.h"
 #include "guard.h"
-#include "kernel/attached.h"
+#include "kernel/bpffs.h"
 #include "kernel/generation.h"
 #include "kernel/programs.h"
 #include "kernel/sockets.h"
@@ -16,12 +16,6 @@
 #include "util/cleanup.h"
 
 DEFINE_CLEANUP_DONE(struct ph_problems, problems_done);
-
-enum {
-	LINK_ROUNDS = 20, /* for which nothing has changed */
-	LINK_ROUNDS_MAX = 250,
-	LINK_WAIT_US = 40000,
-};
 
 void status_facts_done(struct status_facts *facts)
 {
@@ -48,7 +42,7 @@ static int read_what_is_in_force(struct status_facts *facts, struct ph_fault *f)
 {
 	int r = kernel_open(&facts->kernel, f);
 
-	if (!r && !kernel_attached())
+	if ((!r && !kernel_attached()) || (r && bpffs_is_covered(facts->remedy)))
 		r = -ENOENT;
 	if (r)
 		return r;
@@ -178,36 +172,11 @@ static int gather_surely(struct status_facts *facts, bool check, bool *ret_nothi
 	return gather(facts, check, ret_nothing, f);
 }
 
-/* Links come before their pins and end some time after them: what changes yet is waited for. */
-static int count_at_rest(void)
-{
-	int n = attached_anywhere(), same = 0;
-
-	for (int i = 0; n > 0 && same < LINK_ROUNDS && i < LINK_ROUNDS_MAX; i++) {
-		int before = n;
-
-		(void)usleep(LINK_WAIT_US);
-		n = attached_anywhere();
-		same = n == before ? same + 1 : 0;
-	}
-	return n;
-}
-
-/* Of what was put in force from here and not taken away. Elsewhere another may hold its own, as in a container. */
-static void look_beyond_pins(struct status_facts *facts)
-{
-	json_t *last = canary_last();
-	int n = last && !facts->on_trial ? count_at_rest() : 0;
-
-	json_decref(last);
-	facts->out_of_reach = n > 0 && !kernel_attached() ? n : 0;
-}
-
 int status_gather(struct status_facts *facts, bool check, bool *ret_nothing, struct ph_fault *f)
 {
 	int r = gather_surely(facts, check, ret_nothing, f);
 
-	if (!r && *ret_nothing)
-		look_beyond_pins(facts);
+	if (!r && *ret_nothing && !facts->on_trial)
+		facts->out_of_reach = covered_count(facts->remedy);
 	return r;
 }

@@ -313,11 +313,13 @@ static json_t *nothing_json(const struct status_facts *facts)
 	bool gone = last && !facts->on_trial, held = facts->out_of_reach > 0;
 
 	json_decref(last);
-	return json_pack("{s:o, s:I, s:b, s:b, s:b, s:I, s:I, s:o}", "files", files_json(facts),
-			 "bad_files", (json_int_t)expected->bad_files, "in_force", held, "gone",
-			 gone && !held, "degraded", gone || held || expected->lost.n,
-			 "out_of_reach", (json_int_t)facts->out_of_reach, "waiting",
-			 held ? 0 : (json_int_t)expected->set.n, "trial", trial_json(facts));
+	return json_pack("{s:o, s:I, s:b, s:b, s:b, s:I, s:s, s:I, s:o}", "files",
+			 files_json(facts), "bad_files", (json_int_t)expected->bad_files,
+			 "in_force", held, "gone", gone && !held, "degraded",
+			 gone || held || expected->lost.n, "out_of_reach",
+			 (json_int_t)facts->out_of_reach, "remedy", held ? facts->remedy : "",
+			 "waiting", held ? 0 : (json_int_t)expected->set.n, "trial",
+			 trial_json(facts));
 }
 
 json_t *status_json(const struct status_facts *facts, bool nothing)

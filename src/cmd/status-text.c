@@ -337,17 +337,20 @@ static void print_text(const json_t *object)
 		print_policy(entry);
 }
 
+static void print_held(json_int_t n, const char *remedy)
+{
+	(void)printf("STILL ENFORCED, OUT OF REACH: %lld programs hold what was put in force, and "
+		     "their pins below " PH_PIN_DIR " cannot be reached: %s\n",
+		     (long long)n, *remedy ? remedy : "are they elsewhere now? findmnt -t bpf");
+}
+
 static void print_nothing(const json_t *object)
 {
 	json_int_t waiting = json_integer_value(json_object_get(object, "waiting"));
 	json_int_t held = json_integer_value(json_object_get(object, "out_of_reach"));
 
 	if (held)
-		(void)printf(
-			"STILL ENFORCED, OUT OF REACH: %lld programs hold what was put in force, "
-			"and their pins below " PH_PIN_DIR " are not to be seen; is something "
-			"mounted over them? umount /sys/fs/bpf\n",
-			(long long)held);
+		print_held(held, json_string_value(json_object_get(object, "remedy")));
 	else if (json_is_true(json_object_get(object, "gone")))
 		(void)printf("NOTHING IS ENFORCED: what was put in force is gone from the kernel; "
 			     "porthold apply\n");

@@ -39,6 +39,7 @@ struct status_facts {
 	struct ph_problems programs; /* that policies in force name, and that are none */
 	size_t withheld; /* others of these, that the guard keeps from being held */
 	int out_of_reach; /* programs that are attached, and whose pins nobody sees */
+	char remedy[PH_PATH_LEN]; /* brings them back; empty: nobody knows what does */
 };
 
 void status_facts_done(struct status_facts *facts);

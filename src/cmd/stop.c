@@ -8,6 +8,7 @@
 
 #include "canary.h"
 #include "cmd/cmd.h"
+#include "covered.h"
 #include "daemon/outcome.h"
 #include "daemon/single.h"
 #include "events/position.h"
@@ -34,6 +35,7 @@ struct leftover {
 	const char *what;
 	pid_t daemon; /* that does not end; 0: there is none */
 	int lingers; /* why enforcement has not ended at once; 0: it has */
+	int held; /* programs whose pins cannot be reached */
 };
 
 static void note(struct leftover *leftover, int r, const char *what)
@@ -217,6 +219,13 @@ static int tell_end(const struct leftover *leftover)
 			      leftover->what, strerror(-leftover->error));
 		return PH_EXIT_IMPOSSIBLE;
 	}
+	if (leftover->held) {
+		(void)fprintf(stderr,
+			      "porthold stop: %d programs hold what was put in force, and their "
+			      "pins cannot be reached: are they elsewhere now? findmnt -t bpf\n",
+			      leftover->held);
+		return PH_EXIT_IMPOSSIBLE;
+	}
 	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");
 	tell_remaining();
 	return PH_EXIT_OK;
@@ -225,6 +234,7 @@ static int tell_end(const struct leftover *leftover)
 int cmd_stop(int argc, char **argv)
 {
 	struct leftover leftover = {};
+	char remedy[PH_PATH_LEN];
 	cleanup_close int lock = -1;
 	struct ph_fault f = {};
 	int r;
@@ -234,6 +244,10 @@ int cmd_stop(int argc, char **argv)
 	r = require_root("stop");
 	if (r)
 		return r;
+	/* What cannot be reached is not ended, and its files stay. */
+	if (covered_fault(&f))
+		return report_failure(NULL, &f);
+	leftover.held = covered_count(remedy);
 	r = single_stop(&f);
 	lock = r && r != -EBUSY ? -1 : apply_lock_only(&f);
 	if (lock < 0)

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "abi.h"
 #include "util/cleanup.h"
@@ -42,6 +44,14 @@ static dev_t mounted_for_init(void)
 	return device;
 }
 
+bool bpffs_is_for_first(void)
+{
+	struct stat own, first;
+
+	return !stat("/proc/self/ns/mnt", &own) && !stat("/proc/1/ns/mnt", &first) &&
+	       own.st_ino == first.st_ino;
+}
+
 /* A service with a sandbox has mounts of its own, but the same bpffs: pins stay there. */
 static bool is_for_all(void)
 {
@@ -51,10 +61,21 @@ static bool is_for_all(void)
 	       (!stat(BPFFS_DIR, &st) && st.st_dev == mounted_for_init());
 }
 
-int bpffs_ready(struct ph_fault *f)
+static bool is_mounted(void)
 {
 	struct statfs fs;
-	bool mounted = !statfs(BPFFS_DIR, &fs) && fs.f_type == BPF_FS_MAGIC;
+
+	return !statfs(BPFFS_DIR, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+bool bpffs_is_private(void)
+{
+	return is_mounted() && !is_for_all();
+}
+
+int bpffs_ready(struct ph_fault *f)
+{
+	bool mounted = is_mounted();
 
 	if (mounted ? !is_for_all() : !same_namespace_as_init("mnt"))
 		return fault(f, -EXDEV, PH_EXIT_IMPOSSIBLE,
@@ -68,6 +89,73 @@ int bpffs_ready(struct ph_fault *f)
 			     "mount -t bpf bpf " BPFFS_DIR,
 			     strerror(errno));
 	return 0;
+}
+
+/* Whether a mount point is this path, or a directory above it. */
+static bool lies_above(const char *point, const char *path)
+{
+	size_t length = strlen(point);
+
+	return !strncmp(point, path, length) && (!path[length] || path[length] == '/');
+}
+
+/* Whether our pins lie in what is mounted there. */
+static bool holds_pins(const char *point)
+{
+	char path[PH_PATH_LEN * 2];
+
+	(void)snprintf(path, sizeof(path), "%s%s/" PH_LINKS_DIR, point,
+		       PH_PIN_DIR + strlen(BPFFS_DIR));
+	return !access(path, F_OK);
+}
+
+/*
+ * "ID PARENT MAJOR:MINOR ROOT PATH OPTIONS … - TYPE …": a bpffs that is mounted there and is not what is seen
+ * there lies below another mount: the last one, as these are listed in their order.
+ */
+static bool find_cover(char ret_remedy[PH_PATH_LEN])
+{
+	cleanup_fclose FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	bool covered = false, is_here = holds_pins(BPFFS_DIR);
+	char line[8192], path[PH_PATH_LEN - 64];
+	unsigned major, minor;
+	struct stat st = {};
+
+	(void)!stat(BPFFS_DIR, &st); /* what is not there is no bpffs either */
+	while (mounts && fgets(line, sizeof(line), mounts)) {
+		bool is_bpf = strstr(line, " - bpf ");
+
+		if (sscanf(line, "%*u %*u %u:%u %*s %191s", &major, &minor, path) != 3)
+			continue;
+		if (!strcmp(path, BPFFS_DIR) && is_bpf && makedev(major, minor) != st.st_dev)
+			covered = true;
+		if (lies_above(path, BPFFS_DIR) || lies_above(PH_PIN_DIR, path)) {
+			covered |= lies_above(PH_PIN_DIR, path);
+			(void)snprintf(ret_remedy, PH_PATH_LEN, "umount %s", path);
+		} else if (is_bpf && !is_here && holds_pins(path)) {
+			(void)snprintf(ret_remedy, PH_PATH_LEN, "mount --bind %s " BPFFS_DIR, path);
+			return true;
+		}
+	}
+	return covered;
+}
+
+static bool is_read_only(void)
+{
+	struct statvfs fs;
+
+	return !statvfs(PH_PIN_DIR, &fs) && fs.f_flag & ST_RDONLY;
+}
+
+bool bpffs_is_covered(char ret_remedy[PH_PATH_LEN])
+{
+	if (find_cover(ret_remedy))
+		return true;
+	*ret_remedy = 0;
+	if (!is_read_only())
+		return false;
+	(void)snprintf(ret_remedy, PH_PATH_LEN, "mount -o remount,rw " BPFFS_DIR);
+	return true;
 }
 
 void pin_path(char *ret, unsigned size, const char *directory, const char *name)

@@ -11,6 +11,10 @@
  *
  * Functions return 0 or -errno with the fault filled.
  */
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+#include "abi.h"
 #include "util/fault.h"
 
 #define PH_MAPS_DIR "maps"
@@ -23,6 +27,18 @@
  * mounts it if it is not, and refuses in a mount namespace that has another one, which ends with it.
  */
 int bpffs_ready(struct ph_fault *f);
+
+/*
+ * Whether pins cannot be reached, as something is mounted over them or over what holds them, or as they are
+ * elsewhere now, or read-only; and the command that ends that.
+ */
+bool bpffs_is_covered(char ret_remedy[PH_PATH_LEN]);
+
+/* Whether a bpffs is mounted there that the first process does not have: bpffs_ready() says so. */
+bool bpffs_is_private(void);
+
+/* Whether this process is known to see what the first process has mounted. */
+bool bpffs_is_for_first(void);
 
 /* Makes the directories of the pins; there are no fresh ones then. */
 int pins_make(struct ph_fault *f);
