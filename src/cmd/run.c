@@ -301,6 +301,22 @@ static void child_done(struct child *child)
 
 DEFINE_CLEANUP_DONE(struct child, child_done);
 
+/* What is left: without it no server starts as root and becomes another user. */
+static void tell_powers(const char *command)
+{
+	struct ph_holder holder;
+	char text[256];
+
+	if (!holder_is_self(command, &holder))
+		return;
+	holder_text(&holder, text, sizeof(text));
+	(void)fprintf(
+		stderr,
+		"porthold run: privileged now: %s (%d): %s; what takes that from it: setpriv, or "
+		"User= in a unit\n",
+		holder.comm, (int)holder.pid, text);
+}
+
 /* By these it could get around the policy; that it had one is said. */
 static void give_up_powers(const struct request *request)
 {
@@ -310,8 +326,10 @@ static void give_up_powers(const struct request *request)
 		(void)fprintf(stderr,
 			      "porthold run: dropped capabilities, CAP_NET_ADMIN and CAP_SYS_ADMIN "
 			      "among them; --keep-caps leaves them\n");
-	if (n >= 0)
+	if (n >= 0) {
+		tell_powers(request->command[0]);
 		return;
+	}
 	(void)fprintf(stderr, "porthold run: cannot drop capabilities: %s; --keep-caps\n",
 		      strerror(-n));
 	_exit(PH_EXIT_IMPOSSIBLE);

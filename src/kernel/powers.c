@@ -97,24 +97,33 @@ static void add_threads(pid_t pid, struct ph_holder *holder)
 			add_thread(pid, entry->d_name, holder);
 }
 
-bool holder_is(const struct ph_labelled *label, struct ph_holder *ret)
+/* It chooses its name, and could have it look like words of ours. */
+static bool find_held(pid_t pid, const char *name, struct ph_holder *ret)
 {
-	struct ph_word comm = { (const char *)label->comm,
-				strnlen((const char *)label->comm, PH_COMM_LEN - 1), 0 };
-	pid_t pid = (pid_t)label->pid;
+	struct ph_word comm = { name, strnlen(name, PH_COMM_LEN - 1), 0 };
 
 	*ret = (struct ph_holder){ .pid = pid };
-	if (label->pid != label->tgid)
-		return false;
 	add_threads(pid, ret);
 	if (is_in_own_users(pid)) {
 		ret->root = false;
 		ret->held &= has_network(pid) ? 1ull << CAP_NET_ADMIN : 0;
 	}
-	/* It chooses its name, and could have it look like words of ours. */
 	(void)snprintf(ret->comm, sizeof(ret->comm), "%.*s", PH_COMM_LEN - 1,
 		       quote_bare(&comm).text);
 	return ret->held || ret->root;
+}
+
+bool holder_is(const struct ph_labelled *label, struct ph_holder *ret)
+{
+	return label->pid == label->tgid &&
+	       find_held((pid_t)label->pid, (const char *)label->comm, ret);
+}
+
+bool holder_is_self(const char *path, struct ph_holder *ret)
+{
+	const char *slash = strrchr(path, '/');
+
+	return find_held(getpid(), slash ? slash + 1 : path, ret);
 }
 
 void holder_text(const struct ph_holder *holder, char *ret, size_t size)

@@ -26,6 +26,9 @@ struct ph_holder {
  */
 bool holder_is(const struct ph_labelled *label, struct ph_holder *ret);
 
+/* The same of the calling process, which is about to execute the program of this path. */
+bool holder_is_self(const char *path, struct ph_holder *ret);
+
 /* "root, net_admin, …" */
 void holder_text(const struct ph_holder *holder, char *ret, size_t size);
 
