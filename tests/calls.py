@@ -14,6 +14,7 @@ import time
 libc = ctypes.CDLL(None, use_errno=True)
 
 SETNS, CHROOT, UNSHARE, SETRESUID, CAPSET = 308, 161, 272, 117, 126
+IOPL, KEXEC_FILE_LOAD = 172, 320
 FSOPEN, FSCONFIG, FSMOUNT, MOUNT_SETATTR, OPEN_TREE_ATTR = 430, 431, 432, 442, 467
 
 TIOCSTI = 0x5412
@@ -82,6 +83,37 @@ def receive(path):
     _, files, _, _ = socket.recv_fds(here, 1, 1)
     if not files:  # what is refused the kernel leaves out
         raise OSError(errno.EPERM, "")
+
+
+def iopl():
+    call(IOPL, 3)
+    call(IOPL, 0)
+
+
+def kexec_file_load(path):
+    """Of what is no kernel, which the kernel finds out after it has asked who may."""
+    try:
+        call(KEXEC_FILE_LOAD, os.open(path, os.O_RDONLY), -1, 0, None, 4)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+
+
+def memory(path):
+    """By a node of one's own."""
+    if not os.path.exists(path):
+        os.mknod(path, 0o20600, os.makedev(1, 1))
+    os.read(os.open(path, os.O_RDONLY), 1)
+
+
+def write_register(path):
+    """To what it is."""
+    device = os.open(path, os.O_RDWR)
+    os.pwrite(device, os.pread(device, 8, 0x174), 0x174)
+
+
+def open_file(path):
+    os.close(os.open(path, os.O_RDWR))
 
 
 def type_for_others():
