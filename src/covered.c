@@ -14,16 +14,17 @@
 
 enum {
 	LINK_ROUNDS = 20, /* for which nothing has changed */
+	LINK_ROUNDS_UNKNOWN = 75, /* the same where nothing says that they are not just ending */
 	LINK_ROUNDS_MAX = 250,
 	LINK_WAIT_US = 40000,
 };
 
 /* Links come before their pins and end some time after them: what changes yet is waited for. */
-static int count_at_rest(void)
+static int count_at_rest(int rounds)
 {
 	int n = attached_anywhere(), same = 0;
 
-	for (int i = 0; n > 0 && same < LINK_ROUNDS && i < LINK_ROUNDS_MAX; i++) {
+	for (int i = 0; n > 0 && same < rounds && i < LINK_ROUNDS_MAX; i++) {
 		int before = n;
 
 		(void)usleep(LINK_WAIT_US);
@@ -46,12 +47,12 @@ static bool was_put_in_force(void)
 /* Elsewhere another may hold its own, as in a container. */
 int covered_count(char ret_remedy[PH_PATH_LEN])
 {
-	bool covered = bpffs_is_covered(ret_remedy);
+	bool covered = bpffs_is_covered(ret_remedy), known = was_put_in_force();
 	int n = 0;
 
-	if (was_put_in_force() ? covered || !kernel_attached() :
-				 covered && labels_know_pid() && bpffs_is_for_first())
-		n = count_at_rest();
+	if (known ? covered || !kernel_attached() :
+		    covered && labels_know_pid() && bpffs_is_for_first())
+		n = count_at_rest(known ? LINK_ROUNDS : LINK_ROUNDS_UNKNOWN);
 	return n > 0 && (covered || !kernel_attached()) ? n : 0;
 }
 
