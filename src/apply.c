@@ -574,9 +574,17 @@ bool apply_in_force(void)
 static int check_sight(const struct ph_apply_options *options, const struct ph_plan *plan,
 		       const struct ph_cover *cover, struct ph_fault *f)
 {
+	int strangers = 1;
+
 	if (labels_know_pid())
 		return 0;
-	if (cover->whole || cgroup_has_strangers(plan->cgroup))
+	if (!cover->whole)
+		strangers = cgroup_has_strangers(plan->cgroup);
+	if (strangers < 0)
+		return fault(f, strangers, PH_EXIT_IMPOSSIBLE,
+			     "cannot look who is in the cgroup: %s; nothing was changed",
+			     strerror(-strangers));
+	if (strangers)
 		return fault(f, -EXDEV, PH_EXIT_REFUSED,
 			     "this is a pid namespace, and the policy would confine processes "
 			     "that cannot be seen from here, so that it could lock you out: run "

@@ -2,7 +2,9 @@
 /* The verb table and nothing else. */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -81,6 +83,11 @@ static bool is_help(const char *word)
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
+static bool is_version(const char *word)
+{
+	return !strcmp(word, "--version") || !strcmp(word, "-V") || !strcmp(word, "version");
+}
+
 /* Behind -- stands somebody else's command. */
 static bool asks_for_help(char **words)
 {
@@ -90,18 +97,43 @@ static bool asks_for_help(char **words)
 	return false;
 }
 
-/* An answer that nobody could read is none. What is worse than that stays the exit status. */
+/* --- Whether the answer is whole */
+
+static bool memory_was_short; /* for a part of what is told */
+
+/* Answers are put together as JSON, a part after the other: one that found no room would be missing. */
+static void *take_memory(size_t size)
+{
+	void *memory = malloc(size);
+
+	memory_was_short |= !memory;
+	return memory;
+}
+
+/* What is worse than that stays the exit status. */
+static int complain(int status, bool changed, const char *what, const char *why)
+{
+	(void)fprintf(stderr, "porthold: %s%s%s%s\n", changed ? "it is done, but " : "", what,
+		      *why ? ": " : "", why);
+	return status > PH_EXIT_USAGE ? status : PH_EXIT_IMPOSSIBLE;
+}
+
+/* An answer that nobody could read is none, but what it would have told is done all the same. */
 static int end_output(int status)
 {
-	bool failed = ferror(stdout);
+	bool failed = ferror(stdout), changed = status == PH_VERB_CHANGED;
 
 	errno = 0;
 	failed |= fclose(stdout) != 0;
-	if (!failed)
-		return status;
-	(void)fprintf(stderr, "porthold: the output cannot be written%s%s\n", errno ? ": " : "",
-		      errno ? strerror(errno) : "");
-	return status > PH_EXIT_USAGE ? status : PH_EXIT_IMPOSSIBLE;
+	if (changed)
+		status = PH_EXIT_OK;
+	if (failed)
+		return complain(status, changed, "the output cannot be written",
+				errno ? strerror(errno) : "");
+	if (memory_was_short)
+		return complain(status, changed, "memory was short, and the answer is not whole",
+				"");
+	return status;
 }
 
 /*
@@ -128,7 +160,7 @@ static int run(int argc, char **argv)
 	wants_help = is_help(argv[1]) || !strcmp(argv[1], "help");
 	if (wants_help && argc == 2)
 		return help(stdout);
-	if (!strcmp(argv[1], "--version")) {
+	if (is_version(argv[1])) {
 		(void)printf("porthold %s\n", PH_VERSION);
 		return PH_EXIT_OK;
 	}
@@ -139,6 +171,9 @@ static int run(int argc, char **argv)
 		return PH_EXIT_OK;
 	(void)snprintf(title, sizeof(title), "porthold %s", verb->name);
 	argv[1] = title; /* getopt_long() begins its complaints with it */
+	/* What the daemon tells is not an answer to whoever ends it. */
+	if (verb->run != cmd_daemon)
+		json_set_alloc_funcs(take_memory, free);
 	return verb->run(argc - 1, argv + 1);
 }
 

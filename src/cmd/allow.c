@@ -407,7 +407,7 @@ int cmd_allow(int argc, char **argv)
 	print_besides(&said);
 	r = print_refused(&refused, request.apply.existing, applied.backend);
 	warn_of(&made, request.again, &said.remarks);
-	return r;
+	return verb_changed(r);
 }
 
 /* --- remove */
@@ -546,5 +546,5 @@ int cmd_remove(int argc, char **argv)
 	tell_removed(argv[optind], &edits, theirs);
 	print_applied(&applied);
 	print_besides(&said);
-	return PH_EXIT_OK;
+	return PH_VERB_CHANGED;
 }

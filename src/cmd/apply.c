@@ -445,7 +445,7 @@ static int install_and_apply(struct request *request)
 		note_origins(&edits, &unchanged);
 	if (r)
 		undo_lasting(lasting, &applied);
-	return r;
+	return request->apply.dry_run ? r : verb_changed(r);
 }
 
 int cmd_apply(int argc, char **argv)

@@ -31,6 +31,17 @@ int cmd_daemon(int argc, char **argv);
 
 /* --- What several verbs share */
 
+/*
+ * What a verb returns in place of PH_EXIT_OK once it has changed something: whoever called porthold gets
+ * PH_EXIT_OK for it, unless the answer cannot be written. Then it is not told as if nothing was done.
+ */
+#define PH_VERB_CHANGED 256
+
+static inline int verb_changed(int status)
+{
+	return status == PH_EXIT_OK ? PH_VERB_CHANGED : status;
+}
+
 /* Options that come after these in a verb's own table take other values. */
 enum ph_option {
 	PH_OPTION_BACKEND = 256,

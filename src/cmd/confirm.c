@@ -6,6 +6,17 @@
 #include "trial.h"
 #include "util/cleanup.h"
 
+/* What was on trial is kept by now, whatever has been told of what came after. */
+static int tell_unfinished(int status, const struct ph_applied *applied)
+{
+	if (outcome_in_force(applied->outcome))
+		return status;
+	(void)fprintf(stderr,
+		      "porthold: confirmed, but that much could not be done; porthold apply "
+		      "does the rest\n");
+	return PH_EXIT_IMPOSSIBLE;
+}
+
 int cmd_confirm(int argc, char **argv)
 {
 	const struct ph_edits no_edits = {};
@@ -27,8 +38,8 @@ int cmd_confirm(int argc, char **argv)
 	options.force = true;
 	r = apply_edits(&no_edits, PH_BAD_FILES_WARN, &options, &applied, NULL);
 	if (r)
-		return r;
+		return tell_unfinished(r, &applied);
 	(void)printf("Confirmed. ");
 	print_applied(&applied);
-	return PH_EXIT_OK;
+	return PH_VERB_CHANGED;
 }

@@ -252,7 +252,7 @@ static int switch_mode(struct request *request, const struct ph_policy *policy)
 	(void)printf("Policy %s is in mode %s.\n", request->name, policy_mode_name(request->mode));
 	r = print_refused(&refused, request->apply.existing, applied.backend);
 	print_warnings(&said.remarks);
-	return r;
+	return verb_changed(r);
 }
 
 int cmd_mode(int argc, char **argv)

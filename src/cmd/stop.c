@@ -228,7 +228,7 @@ static int tell_end(const struct leftover *leftover)
 	}
 	(void)printf("Stopped: nothing is enforced, nothing is attached.\n");
 	tell_remaining();
-	return PH_EXIT_OK;
+	return PH_VERB_CHANGED;
 }
 
 int cmd_stop(int argc, char **argv)

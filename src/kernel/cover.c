@@ -62,37 +62,46 @@ char *cgroup_path(int root, const char *mount, uint64_t id)
 }
 
 /* The kernel writes a 0 for whom the reader has no number. */
-static bool lists_strangers(int cgroup)
+static int lists_strangers(int cgroup)
 {
 	cleanup_close int fd = openat(cgroup, "cgroup.threads", O_RDONLY | O_CLOEXEC);
 	cleanup_fclose FILE *file = fd < 0 ? NULL : fdopen(fd, "re");
 	char line[32];
 
 	if (!file)
-		return fd >= 0 || errno != ENOENT;
+		return errno == ENOENT ? 0 : -errno;
 	(void)TAKE_FD(fd);
 	while (fgets(line, sizeof(line), file))
 		if (!strcmp(line, "0\n"))
-			return true;
-	return ferror(file);
+			return 1;
+	return ferror(file) ? -EIO : 0;
 }
 
-bool cgroup_has_strangers(int cgroup)
+/* One that has gone meanwhile holds nobody. */
+static int child_has_strangers(int cgroup, const char *name)
 {
-	cleanup_closedir DIR *dir = NULL;
-	bool found = lists_strangers(cgroup);
-	int fd = openat(cgroup, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int child = openat(cgroup, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	for (struct dirent *entry; !found && dir && (entry = readdir(dir));) {
-		cleanup_close int child = -1;
+	if (child < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return cgroup_has_strangers(child);
+}
 
-		if (entry->d_type != DT_DIR || *entry->d_name == '.')
-			continue;
-		child = openat(cgroup, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		found = child >= 0 && cgroup_has_strangers(child);
-	}
-	return found;
+int cgroup_has_strangers(int cgroup)
+{
+	cleanup_close int fd = openat(cgroup, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int found;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	(void)TAKE_FD(fd);
+	found = lists_strangers(cgroup);
+	errno = 0;
+	for (struct dirent *entry; !found && (entry = readdir(dir)); errno = 0)
+		if (entry->d_type == DT_DIR && *entry->d_name != '.')
+			found = child_has_strangers(cgroup, entry->d_name);
+	return found ? found : -errno;
 }
 
 /* Opens the mount point, whose path *ret becomes; a descriptor, or -1. */

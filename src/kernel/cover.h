@@ -36,8 +36,11 @@ bool cover_has_process(const struct ph_cover *cover, pid_t pid);
 void cover_labels(const struct ph_cover *cover, struct ph_labels *labels);
 void cover_processes(const struct ph_cover *cover, struct ph_processes *processes);
 
-/* Whether in this cgroup, open as a directory, or below it, there are processes of other pid namespaces. */
-bool cgroup_has_strangers(int cgroup);
+/*
+ * Whether in this cgroup, open as a directory, or below it, there are processes of other pid namespaces: 1,
+ * 0 or -errno.
+ */
+int cgroup_has_strangers(int cgroup);
 
 /* Whether this process sees every cgroup: not in a cgroup namespace. */
 bool cgroups_are_all_seen(void);

@@ -11,6 +11,7 @@
 #include "policy/text.h"
 #include "util/cleanup.h"
 #include "util/file.h"
+#include "util/json.h"
 
 #define HASH_SIZE 17
 
@@ -42,7 +43,9 @@ int origins_read(struct ph_origins *ret)
 
 	if (r && r != -ENOENT && r != -EISDIR && r != -ENOTSUP && r != -EFBIG)
 		return r;
-	*ret = (struct ph_origins){ .list = r ? NULL : json_loadb(text, length, 0, NULL) };
+	*ret = (struct ph_origins){};
+	if (!r && json_from_text(text, length, &ret->list) == -ENOMEM)
+		return -ENOMEM;
 	if (json_is_array(ret->list))
 		return 0;
 	json_decref(ret->list);

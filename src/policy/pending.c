@@ -15,6 +15,7 @@
 #include "policy/text.h"
 #include "util/cleanup.h"
 #include "util/file.h"
+#include "util/json.h"
 
 #define PLAN PH_PENDING "/plan.json"
 #define HIDDEN ".pending-"
@@ -141,8 +142,10 @@ static int read_entry(const json_t *entry, const char **ret_path, bool *ret_remo
 {
 	int removed;
 
-	if (json_unpack((json_t *)entry, "{s:s, s:b}", "path", ret_path, "removed", &removed) ||
-	    (!lies_in(*ret_path, PH_RUN_POLICIES) && !lies_in(*ret_path, PH_ETC_POLICIES)))
+	errno = 0;
+	if (json_unpack((json_t *)entry, "{s:s, s:b}", "path", ret_path, "removed", &removed))
+		return errno == ENOMEM ? -ENOMEM : -EBADMSG;
+	if (!lies_in(*ret_path, PH_RUN_POLICIES) && !lies_in(*ret_path, PH_ETC_POLICIES))
 		return -EBADMSG;
 	*ret_removed = removed;
 	return 0;
@@ -158,8 +161,10 @@ static int read_file(const json_t *entry, void *edits)
 
 	if (!r)
 		r = waiting_path(path, &waiting);
+	if (!r && !removed)
+		r = file_read(waiting, PH_FILE_SIZE_MAX, &text, &length);
 	/* Moved already: the file in place is it. */
-	if (!r && !removed && file_read(waiting, PH_FILE_SIZE_MAX, &text, &length))
+	if (r == -ENOENT)
 		r = file_read(path, PH_FILE_SIZE_MAX, &text, &length);
 	if (!r)
 		r = edits_add(edits, path, text, NULL);
@@ -168,23 +173,35 @@ static int read_file(const json_t *entry, void *edits)
 	return r;
 }
 
-static bool is_plan(const json_t *files)
+static int check_entries(const json_t *files)
 {
 	const json_t *entry;
 	const char *path;
 	bool removed;
+	int r = json_is_array(files) ? 0 : -EBADMSG;
 	size_t i;
 
 	json_array_foreach(files, i, entry)
-		if (read_entry(entry, &path, &removed))
-			return false;
-	return json_is_array(files);
+		if (!r)
+			r = read_entry(entry, &path, &removed);
+	return r;
+}
+
+/* 0, -EBADMSG or -ENOMEM. */
+static int unpack_plan(json_t *plan, json_t **ret_files, uint64_t *ret_generation)
+{
+	json_int_t generation;
+
+	errno = 0;
+	if (json_unpack(plan, "{s:I, s:o}", "generation", &generation, "files", ret_files))
+		return errno == ENOMEM ? -ENOMEM : -EBADMSG;
+	*ret_generation = generation;
+	return check_entries(*ret_files);
 }
 
 static int read_plan(json_t **ret, json_t **ret_files, uint64_t *ret_generation)
 {
 	cleanup_free char *text = NULL;
-	json_int_t generation;
 	size_t length;
 	json_t *plan;
 	int r = file_read(PLAN, PH_FILE_SIZE_MAX, &text, &length);
@@ -193,16 +210,15 @@ static int read_plan(json_t **ret, json_t **ret_files, uint64_t *ret_generation)
 		return -EBADMSG;
 	if (r)
 		return r;
-	plan = json_loadb(text, length, 0, NULL);
-	if (!plan ||
-	    json_unpack(plan, "{s:I, s:o}", "generation", &generation, "files", ret_files) ||
-	    !is_plan(*ret_files)) {
+	r = json_from_text(text, length, &plan);
+	if (r)
+		return r;
+	r = unpack_plan(plan, ret_files, ret_generation);
+	if (r)
 		json_decref(plan);
-		return -EBADMSG;
-	}
-	*ret = plan;
-	*ret_generation = generation;
-	return 0;
+	else
+		*ret = plan;
+	return r;
 }
 
 /* What is done with each file of a plan; nonzero ends the walk. */

@@ -47,7 +47,8 @@ static inline int stream_end(struct ph_stream *stream, char **ret)
 	bool failed = ferror(stream->file);
 
 	failed |= fclose(TAKE_PTR(stream->file)) != 0;
-	if (failed)
+	/* The last of it may have found no room without a word. */
+	if (failed || !stream->text)
 		return -ENOMEM;
 	*ret = TAKE_PTR(stream->text);
 	return 0;

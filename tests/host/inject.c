@@ -7,9 +7,10 @@
  *	offset 64	calls of this class so far, calls that failed so: two words
  *	offset 72	text: the name of the call that failed first
  *
- * Class "bpf" has bpf(2) and mappings of maps; "update" those that put something into a map. Class "file" has what is done to files and directories
- * of porthold; "place" what moves a file into a policy directory, or removes one there. From the call of
- * that number on, so many calls fail.
+ * Class "bpf" has bpf(2) and mappings of maps; "update" those that put something into a map. Class "file"
+ * has what is done to files and directories of porthold; "place" what moves a file into a policy
+ * directory, or removes one there; "memory" what the C library's allocator is asked for; "process" forks,
+ * pipes, sockets and namespaces. From the call of that number on, so many calls fail.
  *
  * Class "boottime" has none fail: that clock is ahead by NUMBER seconds, and who would sleep is only
  * counted.
@@ -19,14 +20,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,6 +105,80 @@ static int remember(int fd, const char *path)
 static bool is_our_file(int fd)
 {
 	return fd >= 0 && fd < FILES_MAX && is_ours[fd];
+}
+
+/* --- Memory: the C library's own calls, and those of other libraries, count as well */
+
+/* libfyaml does not look whether it has got any: tests/host/faults has it short of memory by a limit. */
+static bool memory_fails(const char *name, void *caller)
+{
+	char class[16] = "";
+	Dl_info info;
+
+	if (!order || sscanf(order->text, "%15s", class) != 1 || strcmp(class, "memory"))
+		return false;
+	if (dladdr(caller, &info) && info.dli_fname && strstr(info.dli_fname, "libfyaml"))
+		return false;
+	return fails("memory", name);
+}
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+void *malloc(size_t size)
+{
+	return memory_fails("malloc", __builtin_return_address(0)) ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return memory_fails("calloc", __builtin_return_address(0)) ? NULL :
+								     __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+	return memory_fails("realloc", __builtin_return_address(0)) ? NULL :
+								      __libc_realloc(old, size);
+}
+
+/* --- Processes */
+
+pid_t fork(void)
+{
+	REAL(fork);
+	return fails("process", "fork") ? -1 : real();
+}
+
+int pipe2(int ret[2], int flags)
+{
+	REAL(pipe2);
+	return fails("process", "pipe2") ? -1 : real(ret, flags);
+}
+
+int socketpair(int family, int type, int protocol, int ret[2])
+{
+	REAL(socketpair);
+	return fails("process", "socketpair") ? -1 : real(family, type, protocol, ret);
+}
+
+int socket(int family, int type, int protocol)
+{
+	REAL(socket);
+	return fails("process", "socket") ? -1 : real(family, type, protocol);
+}
+
+int unshare(int flags)
+{
+	REAL(unshare);
+	return fails("process", "unshare") ? -1 : real(flags);
+}
+
+pid_t waitpid(pid_t pid, int *ret_status, int flags)
+{
+	REAL(waitpid);
+	return fails("process", "waitpid") ? -1 : real(pid, ret_status, flags);
 }
 
 /* --- Time */
@@ -234,6 +313,53 @@ int unlink(const char *path)
 	if (is_policy_path(path) && fails("place", "unlink"))
 		return -1;
 	return is_our_path(path) && fails("file", "unlink") ? -1 : real(path);
+}
+
+int renameat2(int from_directory, const char *from, int to_directory, const char *to,
+	      unsigned flags)
+{
+	REAL(renameat2);
+	return is_our_path(from) && fails("file", "renameat2") ?
+		       -1 :
+		       real(from_directory, from, to_directory, to, flags);
+}
+
+int flock(int fd, int operation)
+{
+	REAL(flock);
+	return is_our_file(fd) && fails("file", "flock") ? -1 : real(fd, operation);
+}
+
+int fchown(int fd, uid_t user, gid_t group)
+{
+	REAL(fchown);
+	return is_our_file(fd) && fails("file", "fchown") ? -1 : real(fd, user, group);
+}
+
+int stat(const char *path, struct stat *ret)
+{
+	REAL(stat);
+	return is_our_path(path) && fails("file", "stat") ? -1 : real(path, ret);
+}
+
+int lstat(const char *path, struct stat *ret)
+{
+	REAL(lstat);
+	return is_our_path(path) && fails("file", "lstat") ? -1 : real(path, ret);
+}
+
+int fstat(int fd, struct stat *ret)
+{
+	REAL(fstat);
+	return is_our_file(fd) && fails("file", "fstat") ? -1 : real(fd, ret);
+}
+
+int scandir(const char *path, struct dirent ***ret, int (*filter)(const struct dirent *),
+	    int (*compare)(const struct dirent **, const struct dirent **))
+{
+	REAL(scandir);
+	return is_our_path(path) && fails("file", "scandir") ? -1 :
+							       real(path, ret, filter, compare);
 }
 
 int unlinkat(int directory, const char *path, int flags)
