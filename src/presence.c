@@ -371,6 +371,31 @@ static int look_at_links(struct look *look, const struct ph_policy *policy)
 		    policy->name, exe, real);
 }
 
+/* Whether the kernel may execute it by itself; so as well where it cannot be read. */
+static bool may_be_program(const char *path)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char magic[4];
+	ssize_t n = fd < 0 ? -1 : pread(fd, magic, sizeof(magic), 0);
+
+	return n < 0 || (n == sizeof(magic) && !memcmp(magic, "\177ELF", sizeof(magic)));
+}
+
+/* A shell runs it all the same, or what binfmt_misc knows for it: in its own name. */
+static int note_no_program(struct look *look, const struct ph_policy *policy)
+{
+	const char *slash = strrchr(policy->match.exe, '/');
+	char remedy[128];
+
+	(void)snprintf(remedy, sizeof(remedy),
+		       "match the name that it runs under, comm: %.*s; or its unit or cgroup",
+		       PH_COMM_MAX, slash + 1);
+	return NOTE(look, PH_WARNING, policy, remedy,
+		    "policy %s: %s is no ELF file: what runs is an interpreter of it, and this is "
+		    "never matched",
+		    policy->name, policy->match.exe);
+}
+
 static int look_at_file(struct look *look, const struct ph_policy *policy, const struct stat *st)
 {
 	const char *exe = policy->match.exe;
@@ -384,6 +409,8 @@ static int look_at_file(struct look *look, const struct ph_policy *policy, const
 		return NOTE(look, PH_WARNING, policy, "name the program that is executed",
 			    "policy %s: %s is not executable: nothing can run it", policy->name,
 			    exe);
+	if (!may_be_program(exe))
+		return note_no_program(look, policy);
 	if (look->programs_alone)
 		return 0;
 	return writers_find(exe, &writer) ? note_writer(look, policy, &writer) :
