@@ -96,8 +96,7 @@ static int look_at_programs(struct status_facts *facts, struct ph_fault *f)
 		r = problems_add(&facts->programs, &withheld.v[i]);
 	}
 	if (image && image->n_programs)
-		facts->moved = programs_moved(&facts->kernel, image, facts->header.slot,
-					      &facts->moved_policy);
+		(void)programs_moved(&facts->kernel, image, facts->header.slot, &facts->moved);
 	if (!r)
 		r = presence_check_programs(&expected->set, &facts->programs);
 	return r ? fault(f, r, PH_EXIT_IMPOSSIBLE, "%s", strerror(-r)) : 0;

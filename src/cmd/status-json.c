@@ -211,11 +211,11 @@ static json_t *files_json(const struct status_facts *facts)
 			 problems_json(&expected->left_out), "kept", expected->kept);
 }
 
-/* The name of a policy whose exe leads elsewhere now; NULL: there is none. */
-static const char *moved_policy(const struct status_facts *facts)
+/* The name of a policy of which this has moved; NULL: there is none. */
+static const char *moved_policy(const struct status_facts *facts, size_t n, uint64_t id)
 {
-	for (size_t i = 0; facts->moved > 0 && i < facts->expected.set.n; i++)
-		if (policy_id(&facts->expected.set.policies[i]) == facts->moved_policy)
+	for (size_t i = 0; n && i < facts->expected.set.n; i++)
+		if (policy_id(&facts->expected.set.policies[i]) == id)
 			return facts->expected.set.policies[i].name;
 	return NULL;
 }
@@ -263,7 +263,7 @@ static json_t *degraded_json(const struct status_facts *facts, uint64_t open, co
 		{ !facts->expected.kept, "no copy of the files" },
 		{ health_errors(&facts->kernel), "errors in the kernel" },
 		{ facts->canary.news.labels, "labels may have been missed" },
-		{ facts->moved > 0, "the link of an exe was moved" },
+		{ facts->moved.links, "the link of an exe was moved" },
 		{ facts->programs.n_errors > facts->withheld, "an exe is no program" },
 		{ facts->withheld, "an exe leads to a guarded program" },
 		{ facts->expected.left_out.n, "policies are left out" },
@@ -282,13 +282,16 @@ static json_t *facts_json(const struct status_facts *facts)
 	json_t *policies = json_array(), *canary = canary_facts(facts);
 	json_t *degraded = degraded_json(facts, open, canary);
 	bool whole = attach_is_whole(facts->state.attach, facts->features.cgroup_root);
+	const struct ph_moved *moved = &facts->moved;
 
 	for (size_t i = 0; i < facts->expected.set.n; i++)
 		(void)json_array_append_new(policies,
 					    policy_json(facts, &facts->expected.set.policies[i]));
 	return json_pack(
-		"{s:o, s:s?, s:o, s:o, s:b, s:s, s:I, s:b, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"files", files_json(facts), "exe_moved", moved_policy(facts), "programs",
+		"{s:o, s:s?, s:s?, s:o, s:o, s:b, s:s, s:I, s:b, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"files", files_json(facts), "exe_moved",
+		moved_policy(facts, moved->links, moved->led), "exe_replaced",
+		moved_policy(facts, moved->files, moved->replaced), "programs",
 		problems_json(&facts->programs), "privileged", holders_json(facts), "in_force", 1,
 		"backend", backend_name(facts->state.backend), "generation",
 		(json_int_t)facts->header.generation, "degraded", json_array_size(degraded) > 0,

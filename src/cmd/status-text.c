@@ -250,6 +250,14 @@ static void print_moved(const json_t *object)
 			"the exe of policy %s is a link that leads elsewhere now: what is there "
 			"is not held; porthold apply\n",
 			policy);
+	if (policy)
+		return;
+	policy = json_string_value(json_object_get(object, "exe_replaced"));
+	if (policy)
+		(void)printf(
+			"the exe of policy %s is another file by now: by its path it is held, under "
+			"other names only once it was executed by that; porthold apply\n",
+			policy);
 }
 
 /* What is wrong first: of what is not there yet there may be much. */

@@ -15,6 +15,7 @@
 #include "kernel/labels.h"
 #include "kernel/load.h"
 #include "kernel/processes.h"
+#include "kernel/programs.h"
 
 /* Everything the verb tells, as JSON; the text is printed from it. */
 struct status_facts {
@@ -33,8 +34,7 @@ struct status_facts {
 	size_t kept; /* sockets: --existing=keep */
 	struct ph_processes processes;
 	struct ph_canary canary;
-	int moved; /* programs that links lead to, and did not when policies were applied */
-	uint64_t moved_policy; /* of one of them */
+	struct ph_moved moved; /* programs, since policies were applied */
 	struct ph_problems ignored; /* files in the policy directories that do not count */
 	struct ph_problems programs; /* that policies in force name, and that are none */
 	size_t withheld; /* others of these, that the guard keeps from being held */

@@ -29,9 +29,9 @@ static void tell_programs(const struct ph_policy_set *set, struct ph_image *imag
 	cleanup_(problems_donep) struct ph_problems withheld = {};
 	struct ph_header header;
 	struct ph_fault f = {};
-	uint64_t policy;
+	struct ph_moved moved;
 	size_t missing;
-	int moved;
+	int r;
 
 	if (!image->n_programs || kernel_open(&kernel, &(struct ph_fault){}) ||
 	    generation_current(&kernel, &header) || header.hash != image->header.hash)
@@ -42,9 +42,9 @@ static void tell_programs(const struct ph_policy_set *set, struct ph_image *imag
 	}
 	for (size_t i = 0; i < withheld.n; i++)
 		say(LOG_WARNING, "%s", withheld.v[i].message);
-	moved = programs_moved(&kernel, image, header.slot, &policy);
+	r = programs_moved(&kernel, image, header.slot, &moved);
 	/* A failure is seen by status, which asks the same. */
-	if (programs_tell(&kernel, image, header.slot, &missing) || moved <= 0)
+	if (programs_tell(&kernel, image, header.slot, &missing) || r || !moved.links)
 		return;
 	for (int pass = 0; pass < 2; pass++) {
 		cleanup_(labels_donep) struct ph_labels labels = {};

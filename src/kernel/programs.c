@@ -245,7 +245,7 @@ static bool is_path(const struct ph_trait *trait)
 	return kind == PH_TRAIT_PATH || kind == PH_TRAIT_NAMED_PATH;
 }
 
-/* Of a path that links lead to: whether the table has it bring the policy. */
+/* Of a file, and of a path that links lead to: whether the table has it bring the policy. */
 static bool brings(int table, const struct told *told)
 {
 	struct ph_ids ids;
@@ -259,22 +259,26 @@ static bool brings(int table, const struct told *told)
 }
 
 int programs_moved(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
-		   uint64_t *ret_policy)
+		   struct ph_moved *ret)
 {
 	cleanup_close int table = kernel_table(kernel, PH_MAP_FILES, slot);
 	cleanup_(telling_donep) struct telling telling = {};
-	int moved = 0, r = table < 0 ? table : telling_make(image, &telling);
+	int r = table < 0 ? table : telling_make(image, &telling);
 
+	*ret = (struct ph_moved){};
 	if (!r)
 		r = tell_all(image, &telling);
 	for (size_t i = 0; !r && i < telling.n; i++) {
 		const struct told *told = &telling.v[i];
 
-		if (!is_path(&told->trait) || brings(table, told))
+		if (brings(table, told))
 			continue;
-		*ret_policy = moved++ ? *ret_policy : told->id;
+		if (is_path(&told->trait))
+			ret->led = ret->links++ ? ret->led : told->id;
+		else
+			ret->replaced = ret->files++ ? ret->replaced : told->id;
 	}
-	return r ? r : moved;
+	return r;
 }
 
 /* --- What the kernel has one bring */

@@ -31,11 +31,15 @@ int programs_of_path(const struct ph_kernel *kernel, const struct ph_image *imag
 int programs_bring(const struct ph_kernel *kernel, const struct ph_image_program *program,
 		   __u32 slot, const char *path);
 
-/*
- * How many programs are named by links that lead elsewhere by now than the table in this slot says:
- * what they lead to is not held. *ret_policy gets the first policy of them. The number, or -errno.
- */
+struct ph_moved {
+	size_t links; /* that lead elsewhere by now: what they lead to is not held */
+	uint64_t led; /* the first policy of them */
+	size_t files; /* another one at its path: that is held, under its other names it is not */
+	uint64_t replaced; /* the first policy of them */
+};
+
+/* What of the programs has changed since the table in this slot was written. 0 or -errno. */
 int programs_moved(const struct ph_kernel *kernel, const struct ph_image *image, __u32 slot,
-		   uint64_t *ret_policy);
+		   struct ph_moved *ret);
 
 #endif

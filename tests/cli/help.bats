@@ -90,6 +90,10 @@ into() { # FILE COMMAND...
 		[[ $output == *"porthold: the output cannot be written"* ]] || fail "$verb: $output"
 	done
 	run -3 into /dev/full porthold --version
+	run -0 porthold -V
+	[[ $output == "$(porthold --version)" && $output == "porthold "[0-9]* ]]
+	run -0 porthold version
+	[[ $output == "$(porthold --version)" ]]
 	run -3 into /dev/full porthold --help
 	printf 'porthold: 1\npolicies: []\n' >"$BATS_TEST_TMPDIR/p.yaml"
 	run -3 into /dev/full porthold check --json "$BATS_TEST_TMPDIR/p.yaml"
