@@ -181,7 +181,7 @@ static void print_files(const json_t *object)
 
 	if (n)
 		(void)printf(
-			"%lld error%s in the policy files: of bad files, what was in force last "
+			"%lld error%s in the policy files: of a bad file its last good copy "
 			"counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
 			(long long)n, n == 1 ? "" : "s");
 	print_lost(files);

@@ -124,6 +124,15 @@ const char *map_name(const struct bpf_map *map)
 	return strstr(bpf_map__name(map), ".bss") ? layouts[PH_MAP_FRONT].name : NULL;
 }
 
+/*
+ * Where the kernel did not take a map with its types, libbpf makes it without: programs that take a lock in
+ * it are then refused, for as long as it is pinned.
+ */
+static bool has_types(const struct bpf_map *map, const struct bpf_map_info *info)
+{
+	return strcmp(map_name(map), "ph_event_head") || info->btf_id;
+}
+
 bool map_fits(const struct bpf_map *map)
 {
 	cleanup_close int fd = open_pin(PH_MAPS_DIR, map_name(map));
@@ -135,7 +144,7 @@ bool map_fits(const struct bpf_map *map)
 	       info.key_size == bpf_map__key_size(map) &&
 	       info.value_size == bpf_map__value_size(map) &&
 	       info.max_entries == bpf_map__max_entries(map) &&
-	       info.map_flags == bpf_map__map_flags(map);
+	       info.map_flags == bpf_map__map_flags(map) && has_types(map, &info);
 }
 
 bool map_is_derived(const char *name)

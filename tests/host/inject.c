@@ -10,7 +10,8 @@
  * Class "bpf" has bpf(2) and mappings of maps; "update" those that put something into a map. Class "file"
  * has what is done to files and directories of porthold; "place" what moves a file into a policy
  * directory, or removes one there; "memory" what the C library's allocator is asked for; "process" forks,
- * pipes, sockets and namespaces. From the call of that number on, so many calls fail.
+ * pipes, sockets and namespaces; "types" the making of the map with a lock. From the call of that number
+ * on, so many calls fail.
  *
  * Class "boottime" has none fail: that clock is ahead by NUMBER seconds, and who would sleep is only
  * counted.
@@ -213,6 +214,13 @@ int nanosleep(const struct timespec *time, struct timespec *ret_rest)
 
 /* --- bpf */
 
+/* Whether a map is made, with the types of what is in it: the one that has a lock. */
+static bool makes_with_lock(long command, const union bpf_attr *attributes)
+{
+	return command == BPF_MAP_CREATE && attributes->btf_value_type_id &&
+	       !strcmp(attributes->map_name, "ph_event_head");
+}
+
 long syscall(long number, ...)
 {
 	long a[6];
@@ -223,6 +231,9 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(arguments, long);
 	va_end(arguments);
+	if (number == SYS_bpf && makes_with_lock(a[0], (const union bpf_attr *)a[1]) &&
+	    fails("types", "map"))
+		return -1;
 	if (number == SYS_bpf &&
 	    (fails("bpf", "bpf") || (a[0] == BPF_MAP_UPDATE_ELEM && fails("update", "update"))))
 		return -1;
