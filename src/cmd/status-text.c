@@ -180,10 +180,9 @@ static void print_files(const json_t *object)
 	json_int_t n = json_integer_value(json_object_get(object, "bad_files"));
 
 	if (n)
-		(void)printf(
-			"%lld error%s in the policy files: of a bad file its last good copy "
-			"counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
-			(long long)n, n == 1 ? "" : "s");
+		(void)printf("%lld error%s in the policy files: of a bad file its last good copy "
+			     "counts; porthold check " PH_ETC_POLICIES " " PH_RUN_POLICIES "\n",
+			     (long long)n, n == 1 ? "" : "s");
 	print_lost(files);
 	print_ignored(json_object_get(files, "ignored"));
 	print_ignored(json_object_get(files, "left_out"));
