@@ -7,8 +7,10 @@
 # shellcheck disable=SC2016,SC2030,SC2031 # what others expand; bats runs each test in a subshell
 bats_require_minimum_version 1.5.0
 
+# What is said to the run that this is part of is not said to those in here.
 setup() {
 	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	unset PORTHOLD_BUILD PORTHOLD_JOBS PORTHOLD_LONG
 	cd "$BATS_TEST_TMPDIR" || return
 }
 
@@ -150,6 +152,13 @@ comes_to() { # STATUS TEXT
 	comes_to 1 "cases were skipped"
 }
 
+@test "test: a folder named from here" {
+	run_suite 'echo 1..1' '[ "$1" = "$PWD/other" ] && echo ok 1 - absolute'
+	PORTHOLD_BUILD=other run copy/tools/test host
+	comes_to 0 "1 passed"
+	[[ -e other/test-results/host.log ]] || fail "no results"
+}
+
 @test "test: a suite that there is not" {
 	run_suite 'echo 1..1' 'echo ok 1 - one'
 	comes_to 0 "1 passed"
@@ -204,6 +213,22 @@ fault() { # NAME SUITES TEXT [OLD]
 	comes_to 1 "1..4"
 	comes_to 1 "1 of 4 killed"
 	cmp tree/file tree/build/mutants/tree/file
+}
+
+@test "mutants: what is built elsewhere, or in the tree by another name" {
+	make_tree
+	fault killed fits bad
+	for folder in "$PWD/elsewhere" "$PWD/tree/made"; do
+		mkdir "$folder"
+		touch "$folder/build.ninja"
+		PORTHOLD_BUILD=$folder run tree/tools/mutants killed
+		comes_to 0 "1 of 1 killed"
+		cmp tree/file "$folder/mutants/tree/file"
+		[[ ! -e $folder/mutants/tree/made ]] || fail "a copy of what was built"
+	done
+	PORTHOLD_BUILD=relative run tree/tools/mutants killed
+	comes_to 0 "1 of 1 killed"
+	cmp tree/file relative/mutants/tree/file
 }
 
 @test "mutants: a suite that fails anyway kills nothing" {
