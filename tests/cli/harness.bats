@@ -168,6 +168,25 @@ comes_to() { # STATUS TEXT
 	comes_to 1 "no suite is called uni"
 }
 
+# Those of the suites that wait do so until format, which only computes, has run beside them.
+@test "test: what only computes runs beside two that wait" {
+	printf '%s\n' '#!/bin/sh' 'touch ../formatted' >clang-format
+	chmod 755 clang-format
+	wait_for_it='for i in $(seq 600); do [ ! -e ../formatted ] || break; sleep 0.1; done; [ -e ../formatted ]'
+	run_suite 'echo 1..1' "cd copy; $wait_for_it && echo ok 1 - waited"
+	cp copy/tests/host/cgroup copy/tests/host/faults
+	mkdir copy/src copy/bpf
+	touch copy/src/some.c
+	rm -f formatted
+	PATH=$PWD:$PATH run_test host faults format
+	comes_to 0 "3 passed, 0 failed"
+	[[ $output =~ host\ +1\ +0\ +[0-9]+\ +[0-9]+\ +[0-9.]+ ]] || fail "$output"
+	PORTHOLD_JOBS=1 PATH=$PWD:$PATH run_test format host faults
+	comes_to 0 "3 passed, 0 failed"
+	PATH=$PWD:$PATH run_test format
+	comes_to 0 "1 passed, 0 failed"
+}
+
 # --- tools/mutants
 
 # A tree of one file, whose suite fails where that says "bad"; it is not built where it says "broken".
