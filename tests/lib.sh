@@ -9,6 +9,8 @@ set -euo pipefail
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 porthold=${build:?}/porthold
 PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source=tests/within.sh
+. "$tests/within.sh"
 
 # --- Results, as TAP
 
@@ -66,15 +68,6 @@ report_early_end() {
 	local status=$?
 
 	[[ $ended ]] || { not_ok "the suite ended early, with status $status"; echo "1..$cases"; }
-}
-
-within() { # SECONDS COMMAND...: tries until it succeeds
-	local end=$((SECONDS + $1))
-
-	until "${@:2}"; do
-		(( SECONDS < end )) || return 1
-		sleep 0.1
-	done
 }
 
 # --- porthold

@@ -64,6 +64,14 @@ not ok 5 - empty: expected *x*, got ""'
 	says $'late\ndone\nafter 3'
 }
 
+# The work that it is tried by takes much longer than it should, or much shorter.
+@test "lib: within, on a machine that is slow" {
+	suite 'start=$SECONDS; later() { (( SECONDS >= start + 4 )); }' \
+		'yardstick_takes=400; within 1 later && echo "in time"' \
+		'start=$((SECONDS + 60)) yardstick_takes=1000000000; within 1 later || echo late'
+	says $'in time\nlate'
+}
+
 # An action that answers as it is told, and counts.
 action='refused() { cat count; }
 echo 5 >count

@@ -5,6 +5,8 @@
 
 : "${PORTHOLD:?the program to test}"
 policies=/run/porthold/policy.d
+# shellcheck source=tests/within.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../within.sh"
 
 # A folder of the test's own that others may look into, with the resolvers of nobody.
 enter_own_folder() {
@@ -28,15 +30,6 @@ complains() { # STATUS WORDS COMMAND...
 fail() {
 	echo "$*" >&2
 	return 1
-}
-
-within() { # SECONDS COMMAND...: tries until it succeeds
-	local end=$((SECONDS + $1))
-
-	until "${@:2}"; do
-		(( SECONDS < end )) || return 1
-		sleep 0.1
-	done
 }
 
 # All that can be seen of porthold: what is in force, its files, its pins.
