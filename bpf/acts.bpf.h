@@ -76,7 +76,7 @@ PH_FUNCTION int set_unmet_apart(struct who *who, __u32 begin)
 enum act {
 	ACT_MOVE, /* its cgroup */
 	ACT_UID, /* its uid, by its own right */
-	ACT_PROGRAM_UID, /* its uid, by that of a program that the administrator lets it run */
+	ACT_PROGRAM_UID, /* likewise, by that of a program that the administrator lets it run */
 	ACT_MOVED, /* its cgroup, and somebody whom nothing confines does it */
 };
 
@@ -175,15 +175,73 @@ static __always_inline void look_where(struct who *who, struct task_struct *from
 		who->cgroup = find_known_cgroup((__u64)to);
 }
 
-/* What the cgroup or the uid that the task leaves brings: in the base, or of the last such act. */
-static __always_inline void hold_brought(struct who *who, __u32 act, __u32 left)
+/*
+ * What the cgroup brings where a task is: all of it as the task leaves, and else what it brings on a condition that the
+ * act changes. Such conditions hold from now on, if they do. The answer is the layer.
+ */
+PH_FUNCTION int hold_by_cgroup(struct who *who, const struct ph_ids *brought, __u32 act,
+			       __u32 layer, ph_tables slot)
+{
+	__u64 number = layer;
+
+	if (!who || !brought)
+		return layer;
+	for (__u32 i = 0; i < PH_LABEL_MAX; i++) {
+		__u64 id = brought->id[i], held = 0;
+		const struct ph_grant *grant = find_grant(slot, id);
+
+		if (grant && grant->flags & conditions_of(act)) {
+			held = 1;
+			if (!in_scope(who, grant, false))
+				id = 0;
+		} else if (act != ACT_MOVE) {
+			id = 0;
+		}
+		number = add_id(&who->policies, hide(id, who->generation), number,
+				hide(held, who->generation));
+	}
+	if (act == ACT_MOVE)
+		return crowd_out(&who->policies, brought, layer_begun(layer, number), slot);
+	mark_overfull(&who->policies, who->policies.count);
+	return number;
+}
+
+/* What the uid brings. It is asked for on no other condition. The answer is the layer. */
+PH_SUBPROGRAM int hold_by_uid(struct who *who, __u32 layer, ph_tables slot)
+{
+	layer = add_brought(who, brought_by_uid(slot, who->uid), layer);
+	if (who->owner != who->uid)
+		layer = add_brought(who, brought_by_uid(slot, who->owner), layer & 15);
+	return layer;
+}
+
+/* What the cgroup and the uid bring under one generation that the task would leave by the act; likewise. */
+static __always_inline __u32 hold_brought(struct who *who, __u32 act, __u32 layer,
+					  const struct ph_header *header)
+{
+	const struct ph_ids *brought = NULL;
+	ph_tables slot = header->slot;
+
+	if (header->features & PH_FEATURE_BY_CGROUP &&
+	    (act == ACT_MOVE || SETTING(ph_has_functions)))
+		brought = brought_by_cgroup(slot, who->cgroup);
+	if (brought)
+		layer = hold_by_cgroup(who, brought, act, layer & 15, slot);
+	if (act == ACT_UID && header->features & PH_FEATURE_BY_UID)
+		layer = hold_by_uid(who, layer & 15, slot);
+	return layer & 15;
+}
+
+/* Now and when the deadline has passed: in the base, or of the last such act. */
+static __always_inline void hold_all_brought(struct who *who, __u32 act, __u32 left,
+					     const struct ph_header *header)
 {
 	__u32 layer = who->own & own_of(act) ? left : PH_LAYER_BASE;
+	const struct ph_header *next = next_header(header);
 
-	if (act == ACT_MOVE)
-		add_by_cgroup(who, layer);
-	if (act == ACT_UID)
-		add_by_uid(who, layer);
+	layer = hold_brought(who, act, layer, header);
+	if (SETTING(ph_has_functions) && next)
+		hold_brought(who, act, layer, next);
 }
 
 /* A thread may be confined where its process is not: what it does to the process counts for itself. */
@@ -232,10 +290,18 @@ static __always_inline __u32 generation_by_name(struct task_struct *task,
 }
 
 /* Of a task without a label, the name that it has `from` there may have been taken when nobody saw it. */
-static __always_inline bool goes_unseen(const struct ph_label *had, struct task_struct *from,
-					const struct ph_header *header)
+PH_SUBPROGRAM int goes_unseen(const struct ph_label *had, struct task_struct *from,
+			      const struct ph_header *header)
 {
 	return !had && may_be_unseen(from, header) && matches_by_name(header->slot, from);
+}
+
+/* Whether what a thread would have in a label is in that of its process. */
+static __always_inline bool says_all(const struct ph_label *of_process,
+				     const struct fresh_label *fresh)
+{
+	return !(fresh->own & ~of_process->own) && of_process->generation == fresh->generation &&
+	       are_held_alike(&of_process->policies, &fresh->policies);
 }
 
 /*
@@ -254,18 +320,22 @@ static __always_inline int renew_elsewhere(struct task_struct *task, struct task
 	if (act == ACT_MOVED && !had)
 		return 0;
 	enter_generation(&who, header);
+	who.features |= features_of(header) & (PH_FEATURE_UID | PH_FEATURE_CGROUP);
 	clear_ids(&who.policies, header->generation);
 	who.label.generation = hide(generation_by_name(task, had, header), who.generation);
 	look_where(&who, from, to, act);
 	left = settle_label(&who, of_process, act, slots_of(header), PH_LAYER_NEW);
 	left = settle_label(&who, had, act, slots_of(header), left);
-	hold_brought(&who, act, left);
+	if (act == ACT_MOVE || act == ACT_UID)
+		hold_all_brought(&who, act, left, header);
 	if (act != ACT_MOVED)
 		who.own |= own_of(act);
 	if (goes_unseen(had, from, header))
 		who.own |= PH_OWN_NAME;
 	if (!who.policies.count && !had && !of_process && !is_held_by_place(from, header) &&
 	    !is_of_caller(task))
+		return 0;
+	if (!had && of_process && says_all(of_process, &who.label))
 		return 0;
 	return has_number ? set_label(task, &who.label) : store_label(task, &who.label);
 }

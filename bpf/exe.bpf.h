@@ -238,8 +238,10 @@ PH_SUBPROGRAM int brings_by_program(struct task_struct *task, struct file *file,
 static __always_inline void execute(struct task_struct *task, struct file *file,
 				    const struct ph_header *header)
 {
+	const struct ph_header *next = next_header(header);
 	struct ph_label *label = label_of(task);
-	bool confined = stays_confined(label, header->slot);
+	bool confined = stays_confined(label, header->slot) ||
+			(next && stays_confined(label, next->slot));
 
 	take_program(task, label, file, header, confined);
 }

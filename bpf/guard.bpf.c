@@ -193,11 +193,9 @@ int BPF_PROG(ph_committed, struct linux_binprm *bprm)
  * own right; of the others only a program of root's that the administrator lets them run can, as sudo does:
  * what their uid brings ends with it, and nothing else does. Anybody may have a program of their own.
  */
-static __always_inline __u32 act_of_uid(const struct cred *old)
+static __always_inline bool is_by_program(const struct cred *old)
 {
-	bool by_program = old->uid.val != 0 && old->euid.val == 0;
-
-	return by_program && !old->user_ns->level ? ACT_PROGRAM_UID : ACT_UID;
+	return old->uid.val != 0 && old->euid.val == 0 && !old->user_ns->level;
 }
 
 /*
@@ -217,7 +215,7 @@ int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
 	const struct ph_header *header = current_header();
 	struct task_struct *task = current_task();
 	bool goes = new->uid.val != old->uid.val;
-	__u32 turn;
+	__u32 turn, act;
 	int failed;
 
 	if (!header || !asks_for(header, PH_FEATURE_UID) || !(goes || parts(new, old)) ||
@@ -226,7 +224,8 @@ int BPF_PROG(ph_setuid, struct cred *new, const struct cred *old)
 	turn = ask_for_turn(task);
 	if (!turn)
 		return PH_NO_MEMORY;
-	failed = go_from(task, task, NULL, header, goes ? act_of_uid(old) : ACT_UID);
+	act = goes && is_by_program(old) ? ACT_PROGRAM_UID : ACT_UID;
+	failed = go_from(task, task, NULL, header, act);
 	end_turn(task, turn);
 	return failed ? PH_NO_MEMORY : PH_PASS;
 }

@@ -60,10 +60,10 @@ PH_SUBPROGRAM int rename_to(struct task_struct *task, const struct ph_trait *nam
 	return renew_label(task, label, &who.label);
 }
 
-/* What has been missed of a move, if it is. */
+/* Whoever is moved by somebody whom nothing confines, and unseen, has what it had. */
 static __always_inline __u8 note_of(__u32 act)
 {
-	return act == ACT_MOVE ? NOTE_LEFT : NOTE_MISSED;
+	return act == ACT_MOVE ? NOTE_LEFT : NOTE_NONE;
 }
 
 /* If the caller is confined, whom it moves is held to what confines that one now. */
@@ -345,8 +345,21 @@ int BPF_PROG(ph_move, struct task_struct *task, struct css_set *to)
 	if (!header)
 		return 0;
 	act = act_of_mover(header);
-	move_ended(task, goal, header, act);
+	if (SETTING(ph_has_functions))
+		move_ended(task, goal, header, act);
 	move_thread(task, goal, header, act);
+	return 0;
+}
+
+/* The rest of it, for kernels that would follow too much in one program. */
+SEC("fentry/cgroup_move_task")
+int BPF_PROG(ph_move_ended, struct task_struct *task, struct css_set *to)
+{
+	struct cgroup *goal = is_migration(task, to) ? find_goal(task, to) : NULL;
+	const struct ph_header *header = goal ? current_header() : NULL;
+
+	if (header)
+		move_ended(task, goal, header, act_of_mover(header));
 	return 0;
 }
 

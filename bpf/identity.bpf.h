@@ -261,10 +261,15 @@ PH_FUNCTION int evict_for(struct ph_ids *ids, __u64 id, __u32 layer, ph_tables s
 	return layer;
 }
 
-/* Not all of these found room. What was overfull before stays so. */
+/*
+ * Not all of these found room. What was overfull before stays so, and so is what would put more layers than one
+ * into that of the evicted.
+ */
 PH_FUNCTION int make_room(struct ph_ids *ids, const struct ph_ids *more, __u32 layer,
 			  ph_tables slot)
 {
+	__u64 from = PH_LAYER_NEW, apart = ph_mask_equal(layer, PH_LAYER_NEW);
+
 	if (!ids || !more)
 		return layer;
 	ids->count = ids->count < PH_OVERFULL ? PH_LABEL_MAX : PH_OVERFULL;
@@ -273,8 +278,15 @@ PH_FUNCTION int make_room(struct ph_ids *ids, const struct ph_ids *more, __u32 l
 
 		for (__u32 j = 0; j < PH_LABEL_MAX; j++)
 			known |= ph_mask_equal(ids->id[j], id);
-		if (!known)
-			layer = evict_for(ids, id, layer & 15, slot);
+		if (known)
+			continue;
+		if (apart && from != PH_LAYER_NEW && from != ph_layer_at(more, i)) {
+			ids->count = PH_OVERFULL;
+			continue;
+		}
+		layer = evict_for(ids, id, layer & 15, slot);
+		if (layer != PH_LAYER_NEW && from == PH_LAYER_NEW)
+			from = ph_layer_at(more, i);
 	}
 	if (more->count > PH_LABEL_MAX)
 		ids->count = PH_OVERFULL;
@@ -309,12 +321,21 @@ PH_FUNCTION int append_ids(struct ph_ids *ids, const struct ph_ids *more, __u32 
 	return number;
 }
 
+/* A layer that would begin where there is no room has not begun. */
+static __always_inline __u32 layer_begun(__u32 layer, __u32 number)
+{
+	return layer == PH_LAYER_NEW && number > PH_LABEL_MAX ? PH_LAYER_NEW : number;
+}
+
 /* All in one layer, or in the base; the answer is its number, or PH_LAYER_NEW if nothing began it. */
 static __always_inline __u32 add_ids(struct ph_ids *ids, const struct ph_ids *more, __u32 layer,
 				     ph_tables slot)
 {
-	layer = append_ids(ids, more, layer);
-	return crowd_out(ids, more, layer, slot);
+	__u32 number = append_ids(ids, more, layer);
+
+	if (SETTING(ph_has_functions))
+		number = layer_begun(layer, number);
+	return crowd_out(ids, more, number, slot);
 }
 
 PH_FUNCTION int carry_ids(struct ph_ids *ids, const struct ph_ids *more)
@@ -618,12 +639,18 @@ static __always_inline bool may_bring(const struct ph_header *header, const stru
 	return header->deadline || in_filter(header->slot, name);
 }
 
-/* Whether a generation that is in force, or will be, asks for it. */
-static __always_inline bool asks_for(const struct ph_header *header, __u32 feature)
+/* Of the generation that is in force, and of that which will be. */
+static __always_inline __u32 features_of(const struct ph_header *header)
 {
 	const struct ph_header *next = next_header(header);
 
-	return (header->features | (next ? next->features : 0)) & feature;
+	return header->features | (next ? next->features : 0);
+}
+
+/* Whether one of these asks for it. */
+static __always_inline bool asks_for(const struct ph_header *header, __u32 feature)
+{
+	return features_of(header) & feature;
 }
 
 /*

@@ -21,8 +21,9 @@ enum {
 
 #define TURN_NOTE (1ull << 32) /* the key of a note, beside the thread id */
 
-/* What a note says. */
+/* What a note says; nothing, where nobody is less confined for what was missed. */
 enum note {
+	NOTE_NONE,
 	NOTE_MISSED = 1, /* something was missed, which counts where anything holds the task */
 	NOTE_LEFT, /* the task has left what held it */
 };
@@ -99,15 +100,31 @@ static __always_inline bool is_held_by_uid(struct task_struct *task, ph_tables s
 	       brought_by_uid(slot, owner_of((__u64)BPF_CORE_READ(cred, user_ns), uid));
 }
 
-/* Whether its uid or its cgroup holds a task, whatever its label does. */
-PH_SUBPROGRAM int is_held_by_place(struct task_struct *task, const struct ph_header *header)
+static __always_inline bool is_held_there(struct task_struct *task, const struct ph_header *header)
 {
 	ph_tables slot = header->slot;
 
 	if (header->features & PH_FEATURE_BY_UID && is_held_by_uid(task, slot))
-		return 1;
+		return true;
 	return header->features & PH_FEATURE_BY_CGROUP &&
 	       brought_by_cgroup(slot, find_known_cgroup((__u64)cgroup_of(task)));
+}
+
+/* Whether its uid or its cgroup holds a task, or will when the deadline has passed, whatever its label does. */
+PH_SUBPROGRAM int is_held_by_place(struct task_struct *task, const struct ph_header *header)
+{
+	const struct ph_header *next = next_header(header);
+
+	return is_held_there(task, header) || (next && is_held_there(task, next));
+}
+
+/* Likewise its name. */
+static __always_inline bool is_held_by_name(struct task_struct *task,
+					    const struct ph_header *header)
+{
+	const struct ph_header *next = next_header(header);
+
+	return matches_by_name(header->slot, task) || (next && matches_by_name(next->slot, task));
 }
 
 /* The task has what it had, and may do nothing. */
@@ -126,7 +143,7 @@ static __always_inline bool is_held_by_anything(struct task_struct *task)
 
 	if (label && label->policies.count)
 		return true;
-	return header && (is_held_by_place(task, header) || matches_by_name(header->slot, task));
+	return header && (is_held_by_place(task, header) || is_held_by_name(task, header));
 }
 
 /* Nobody knows what the task would be confined by now. */
@@ -205,7 +222,12 @@ PH_SUBPROGRAM __u32 take_turn_of_move(struct task_struct *task, __u8 says)
 {
 	__u32 turn = number_of(task);
 
-	return !is_taken_here(turn) && wait_for_turn(turn) ? turn : leave_note(task, turn, says);
+	if (!is_taken_here(turn) && wait_for_turn(turn))
+		return turn;
+	if (says)
+		return leave_note(task, turn, says);
+	count_health(PH_HEALTH_LABEL_FAILED);
+	return 0;
 }
 
 /* It looks for a note when the turn is free: who comes later and finds it so takes it. */

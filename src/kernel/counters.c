@@ -116,7 +116,7 @@ const char *health_meaning(enum ph_health health)
 			"a label could not be written: the name decides, or all is refused",
 		[PH_HEALTH_COUNTER_FAILED] = "a denial found no room in the counters",
 		[PH_HEALTH_CGROUP_LOST] =
-			"a cgroup found no room in its table: calls in it take longer",
+			"a cgroup found no room in its table: what names it alone does not hold it",
 		[PH_HEALTH_AUDIT_LOST] =
 			"more policies matched than a label holds: some that only watch do not",
 	};

@@ -178,6 +178,8 @@ static int objects_open(struct objects *objects, const struct ph_plan *plan)
 			  features->task_storage && plan->backend == PH_BACKEND_LSM,
 			  features->lsm_task_btf, features->lsm_spin_lock);
 		bpf_program__set_autoload(objects->identity->progs.ph_move, features->cgroup_moves);
+		bpf_program__set_autoload(objects->identity->progs.ph_move_ended,
+					  features->cgroup_moves && !features->global_functions);
 		objects->identity->rodata->ph_mount_namespace = first_mount_namespace();
 	}
 	objects->cgroup = cgroup_bpf__open();
