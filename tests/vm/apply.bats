@@ -207,7 +207,7 @@ files() {
 	[[ $output == */run/porthold/policy.d/bad.yaml:1:* ]] || fail "$output"
 	[[ $(status_of '[.degraded, .bad_files > 0] | join(" ")') == "true true" ]]
 	run porthold status
-	[[ $output == *" in the policy files: of bad files"* ]] || fail "$output"
+	[[ $output == *" in the policy files: of a bad file its last good copy counts"* ]] || fail "$output"
 	is_held_to 4040 4041
 	rm /run/porthold/policy.d/bad.yaml
 }
