@@ -201,6 +201,21 @@ void kernel_close(struct ph_kernel *kernel)
 
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
 
+/* Where the kernel was short of memory when libbpf asked whether it has such maps, there is one without. */
+static bool can_be_mapped(const struct bpf_map_info *info)
+{
+	return info->map_flags & BPF_F_MMAPABLE;
+}
+
+/* What an apply has left that failed for it is not in force, and the next one makes another. */
+static int unmapped(bool fresh, struct ph_fault *f)
+{
+	if (fresh)
+		return fault(f, -ENOMEM, PH_EXIT_IMPOSSIBLE,
+			     "the kernel made a map that cannot be mapped: %s", strerror(ENOMEM));
+	return kernel_attached() ? stale(f) : -ENOENT;
+}
+
 static int open_one(enum ph_map_id id, bool fresh, struct ph_fault *f)
 {
 	cleanup_close int fd = -ENOENT;
@@ -223,7 +238,7 @@ static int open_one(enum ph_map_id id, bool fresh, struct ph_fault *f)
 			     layouts[id].name, strerror(-r));
 	if (info.key_size != layouts[id].key_size || info.value_size != layouts[id].value_size)
 		return stale(f);
-	return TAKE_FD(fd);
+	return id == PH_MAP_FRONT && !can_be_mapped(&info) ? unmapped(fresh, f) : TAKE_FD(fd);
 }
 
 static int open_all(struct ph_kernel *ret, bool fresh, struct ph_fault *f)
