@@ -10,8 +10,8 @@
  * Class "bpf" has bpf(2) and mappings of maps; "update" those that put something into a map. Class "file"
  * has what is done to files and directories of porthold; "place" what moves a file into a policy
  * directory, or removes one there; "memory" what the C library's allocator is asked for; "process" forks,
- * pipes, sockets and namespaces; "types" the making of the map with a lock. From the call of that number
- * on, so many calls fail.
+ * pipes, sockets and namespaces; "types" the making of the map with a lock; "probe" what libbpf
+ * makes to see what the kernel has. From the call of that number on, so many calls fail.
  *
  * Class "boottime" has none fail: that clock is ahead by NUMBER seconds, and who would sleep is only
  * counted.
@@ -221,6 +221,16 @@ static bool makes_with_lock(long command, const union bpf_attr *attributes)
 	       !strcmp(attributes->map_name, "ph_event_head");
 }
 
+/* Whether a map or a program is made that libbpf only tries: such have a name of its own, or none. */
+static bool is_probe(long command, const union bpf_attr *attributes)
+{
+	const char *name = command == BPF_MAP_CREATE ? attributes->map_name :
+			   command == BPF_PROG_LOAD  ? attributes->prog_name :
+						       NULL;
+
+	return name && (!*name || !strncmp(name, "libbpf_", 7));
+}
+
 long syscall(long number, ...)
 {
 	long a[6];
@@ -233,6 +243,9 @@ long syscall(long number, ...)
 	va_end(arguments);
 	if (number == SYS_bpf && makes_with_lock(a[0], (const union bpf_attr *)a[1]) &&
 	    fails("types", "map"))
+		return -1;
+	if (number == SYS_bpf && is_probe(a[0], (const union bpf_attr *)a[1]) &&
+	    fails("probe", "probe"))
 		return -1;
 	if (number == SYS_bpf &&
 	    (fails("bpf", "bpf") || (a[0] == BPF_MAP_UPDATE_ELEM && fails("update", "update"))))
