@@ -7,11 +7,12 @@
  *	offset 64	calls of this class so far, calls that failed so: two words
  *	offset 72	text: the name of the call that failed first
  *
- * Class "bpf" has bpf(2) and mappings of maps; "update" those that put something into a map. Class "file"
- * has what is done to files and directories of porthold; "place" what moves a file into a policy
- * directory, or removes one there; "memory" what the C library's allocator is asked for; "process" forks,
- * pipes, sockets and namespaces; "types" the making of the map with a lock; "probe" what libbpf
- * makes to see what the kernel has. From the call of that number on, so many calls fail.
+ * Class "bpf" has bpf(2) and mappings of maps; "own" the same, without the looks at programs, which are
+ * more when others load some; "update" those that put something into a map. Class "file" has what is done
+ * to files and directories of porthold; "place" what moves a file into a policy directory, or removes one
+ * there; "memory" what the C library's allocator is asked for; "process" forks, pipes, sockets and
+ * namespaces; "types" the making of the map with a lock; "probe" what libbpf makes to see what the kernel
+ * has. From the call of that number on, so many calls fail.
  *
  * Class "boottime" has none fail: that clock is ahead by NUMBER seconds, and who would sleep is only
  * counted.
@@ -231,6 +232,13 @@ static bool is_probe(long command, const union bpf_attr *attributes)
 	return name && (!*name || !strncmp(name, "libbpf_", 7));
 }
 
+/* How many of these there are depends on the programs of all others. */
+static bool looks_at_programs(long command)
+{
+	return command == BPF_PROG_GET_NEXT_ID || command == BPF_PROG_GET_FD_BY_ID ||
+	       command == BPF_OBJ_GET_INFO_BY_FD;
+}
+
 long syscall(long number, ...)
 {
 	long a[6];
@@ -244,6 +252,8 @@ long syscall(long number, ...)
 	if (number == SYS_bpf && makes_with_lock(a[0], (const union bpf_attr *)a[1]) &&
 	    fails("types", "map"))
 		return -1;
+	if (number == SYS_bpf && !looks_at_programs(a[0]) && fails("own", "bpf"))
+		return -1;
 	if (number == SYS_bpf && is_probe(a[0], (const union bpf_attr *)a[1]) &&
 	    fails("probe", "probe"))
 		return -1;
@@ -256,7 +266,8 @@ long syscall(long number, ...)
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
 {
 	REAL(mmap);
-	if (order && fd >= 0 && (flags & MAP_SHARED) && !is_our_file(fd) && fails("bpf", "mmap"))
+	if (order && fd >= 0 && (flags & MAP_SHARED) && !is_our_file(fd) &&
+	    (fails("bpf", "mmap") || fails("own", "mmap")))
 		return MAP_FAILED;
 	return real(address, length, protection, flags, fd, offset);
 }
