@@ -105,7 +105,7 @@ static bool holds_pins(const char *point)
 	char path[PH_PATH_LEN * 2];
 
 	(void)snprintf(path, sizeof(path), "%s%s/" PH_LINKS_DIR, point,
-		       PH_PIN_DIR + strlen(BPFFS_DIR));
+		       &PH_PIN_DIR[strlen(BPFFS_DIR)]);
 	return !access(path, F_OK);
 }
 
