@@ -22,6 +22,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/file.h"
+#include "util/json.h"
 
 #define FTRACE_SWITCH "/proc/sys/kernel/ftrace_enabled"
 #define RESULT_PATH PH_RUN_DIR "/canary.json"
@@ -357,7 +358,7 @@ static int open_subject(struct subject *ret, struct ph_canary *canary)
 static void keep_result(const struct ph_canary *canary)
 {
 	json_t *object = canary_json(canary);
-	cleanup_free char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	cleanup_free char *text = object ? json_to_text(object, JSON_COMPACT) : NULL;
 
 	json_decref(object);
 	/* Without it status says that nothing is known, which is then so. */

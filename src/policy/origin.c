@@ -118,7 +118,7 @@ static int add_edit(struct ph_origins *origins, const struct ph_edit *edit)
 
 static int write_list(const struct ph_origins *origins)
 {
-	cleanup_free char *text = json_dumps(origins->list, JSON_INDENT(1));
+	cleanup_free char *text = json_to_text(origins->list, JSON_INDENT(1));
 	int r = mkdir_above(PH_ORIGINS, 0700);
 
 	if (!r && origins->damaged && rename(PH_ORIGINS, PH_BAD_ORIGINS))

@@ -118,7 +118,7 @@ static int write_plan(const struct ph_edits *edits, uint64_t generation)
 	if (r)
 		return r;
 	plan = json_pack("{s:I, s:O}", "generation", (json_int_t)generation, "files", files);
-	text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
+	text = plan ? json_to_text(plan, JSON_COMPACT) : NULL;
 	return text ? file_write_atomic(PLAN, text, strlen(text), 0644) : -ENOMEM;
 }
 
