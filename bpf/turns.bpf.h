@@ -24,7 +24,7 @@ enum {
 /* What a note says; nothing, where nobody is less confined for what was missed. */
 enum note {
 	NOTE_NONE,
-	NOTE_MISSED = 1, /* something was missed, which counts where anything holds the task */
+	NOTE_MISSED, /* something was missed, which counts where anything holds the task */
 	NOTE_LEFT, /* the task has left what held it */
 };
 
