@@ -191,6 +191,22 @@ PH_SUBPROGRAM int take_over(struct task_struct *task, const struct ph_label *lab
 	return mirror_label(task, &fresh);
 }
 
+/* Where no LSM hook does it. The label is that of the thread which takes the leader's place, if one does. */
+static __always_inline void execute_alone(struct task_struct *task, const struct ph_label *old,
+					  struct file *file, const struct ph_header *header)
+{
+	__u32 turn = take_turn(task);
+
+	if (turn) {
+		if (old)
+			take_over(task, old, header);
+		execute(task, file, header);
+		end_turn(task, turn);
+	} else if (brings_by_program(task, file, header)) {
+		must_not_run();
+	}
+}
+
 /*
  * A thread that executes becomes the leader and takes the leader's pid. Where there is task storage,
  * an LSM hook has made the label anew.
@@ -199,7 +215,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	const struct ph_header *header = current_header();
-	__u32 pid = task->pid, thread = old_pid, turn = 0;
+	__u32 pid = task->pid, thread = old_pid;
 	struct ph_label *old = NULL;
 
 	if (!header)
@@ -207,13 +223,7 @@ int BPF_PROG(ph_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (thread != pid)
 		old = mirrored_at(thread);
 	if (!SETTING(ph_has_task_storage) && is_of_note(task, old ?: mirrored_label(task), header))
-		turn = take_turn(task);
-	if (turn) {
-		if (old)
-			take_over(task, old, header);
-		execute(task, BPF_CORE_READ(bprm, file), header);
-		end_turn(task, turn);
-	}
+		execute_alone(task, old, BPF_CORE_READ(bprm, file), header);
 	if (old)
 		unmirror(thread);
 	return 0;
