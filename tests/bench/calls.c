@@ -39,6 +39,8 @@ void stage_init(struct stage *ret, const char *self, unsigned port, bool refused
 	ret->server = ret->address;
 	ret->server.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
 	ret->listener = ret->socket = ret->peer = ret->file = -1;
+	for (int i = 0; i < MOST_KEPT; i++)
+		ret->kept[i] = -1;
 }
 
 static void drop(int *fd)
@@ -54,6 +56,8 @@ void stage_clear(struct stage *stage)
 	drop(&stage->socket);
 	drop(&stage->peer);
 	drop(&stage->file);
+	for (int i = 0; i < MOST_KEPT; i++)
+		drop(&stage->kept[i]);
 }
 
 static int checked(int r, const char *what)
@@ -132,6 +136,25 @@ static void connect_tcp(struct stage *stage)
 {
 	open_tcp(stage);
 	checked(connect(stage->socket, any(&stage->server), sizeof(stage->server)), "connect");
+}
+
+/*
+ * Where an object lies last in its slab, the allocator takes its slow path. A call that gives back
+ * what it took meets the same place each time: one socket more now and then moves it on.
+ */
+static void keep_more(struct stage *stage)
+{
+	const int calls_each = 40;
+	int i = stage->played++ / calls_each % MOST_KEPT;
+
+	if (stage->kept[i] < 0)
+		stage->kept[i] = new_socket(SOCK_STREAM);
+}
+
+static void before_accept(struct stage *stage)
+{
+	keep_more(stage);
+	connect_tcp(stage);
 }
 
 static void accept_peer(struct stage *stage)
@@ -433,7 +456,7 @@ const struct call calls[] = {
 	{ "connect-tcp", open_listener, open_tcp, run_connect, after_connect },
 	{ "bind-tcp", nothing, open_tcp, run_bind, drop_connection },
 	{ "listen", nothing, before_listen, run_listen, drop_connection },
-	{ "accept", open_listener, connect_tcp, run_accept, drop_connection },
+	{ "accept", open_listener, before_accept, run_accept, drop_connection },
 	{ "sendto-udp", open_udp_pair, nothing, send_datagram, receive_at_peer },
 	{ "recv-udp", open_udp_pair, before_receive_datagram, run_receive_datagram, nothing },
 	{ "send-tcp", open_connection, nothing, run_send, receive_at_peer },

@@ -16,6 +16,7 @@
 enum {
 	STREAM_BYTES = 131072, /* what iperf3 sends at a time */
 	MESSAGE_BYTES = 64,
+	MOST_KEPT = 32,
 };
 
 /* Where a call is played; calls use of it what they need. */
@@ -26,6 +27,8 @@ struct stage {
 	struct sockaddr_in address; /* loopback, and the port */
 	struct sockaddr_in server; /* where the server is */
 	int listener, socket, peer, file;
+	int kept[MOST_KEPT]; /* sockets that nobody uses, see keep_more() */
+	int played; /* calls, of those that keep some */
 	char data[STREAM_BYTES];
 };
 
