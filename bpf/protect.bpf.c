@@ -195,14 +195,24 @@ static __always_inline int guard_entry(const struct cred *cred)
 	return refuse(PH_DOOR_MOUNT);
 }
 
-/* mount_setattr(2) makes what is mounted read-only, and separates it from its peers. */
-static __always_inline int guard_mount_attributes(void)
+static __always_inline bool is_setns(__u32 call)
+{
+	return call == SYSCALL_SETNS || call == SYSCALL_SETNS_32;
+}
+
+/*
+ * Of the first users' rights: no namespace that the caller is not in, for in another network the same
+ * address is another host. mount_setattr(2) makes what is mounted read-only, and separates it from its peers.
+ */
+static __always_inline int guard_administration(void)
 {
 	__u32 call;
 
 	if (!may_be_confined())
 		return PH_PASS;
 	call = current_syscall();
+	if (is_setns(call))
+		return refuse(PH_DOOR_NET_ADMIN);
 	if ((call != SYSCALL_MOUNT_SETATTR && call != SYSCALL_OPEN_TREE_ATTR) ||
 	    !is_first(mounts_of_caller()))
 		return PH_PASS;
@@ -215,14 +225,8 @@ static __always_inline int guard_mount_attributes(void)
  */
 static __always_inline int guard_foreign(void)
 {
-	__u32 call;
-
-	if (!may_be_confined())
-		return PH_PASS;
-	call = current_syscall();
-	if (call != SYSCALL_SETNS && call != SYSCALL_SETNS_32)
-		return PH_PASS;
-	return refuse(PH_DOOR_NET_ADMIN);
+	return may_be_confined() && is_setns(current_syscall()) ? refuse(PH_DOOR_NET_ADMIN) :
+								  PH_PASS;
 }
 
 /*
@@ -239,7 +243,7 @@ int BPF_PROG(ph_capable, const struct cred *cred, struct user_namespace *namespa
 	if (capability == SYS_ADMIN) {
 		if (namespace != cred->user_ns)
 			return guard_foreign();
-		return namespace->level ? PH_PASS : guard_mount_attributes();
+		return namespace->level ? PH_PASS : guard_administration();
 	}
 	if ((capability != NET_ADMIN && capability != SYS_BOOT) || cred->user_ns->level)
 		return PH_PASS;

@@ -19,7 +19,7 @@ FSOPEN, FSCONFIG, FSMOUNT, MOUNT_SETATTR, OPEN_TREE_ATTR = 430, 431, 432, 442, 4
 
 TIOCSTI = 0x5412
 HERE, CREATE, CLONE_TREE, NO_EXEC = -100, 6, 1, 8
-NEW = {"mnt": 0x20000, "net": 0x40000000, "user": 0x10000000}
+NEW = {"any": 0, "mnt": 0x20000, "net": 0x40000000, "user": 0x10000000}
 
 
 def call(number, *arguments):
