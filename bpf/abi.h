@@ -56,6 +56,8 @@
 #define PH_CHUNKS (65536 / PH_CHUNK_PORTS)
 #define PH_EXE_DEPTH 20 /* components of the path of a program that a match can name */
 #define PH_CGROUP_DEPTH 15 /* levels of the cgroup tree that a match can see */
+#define PH_CGROUPS 65536 /* entries of ph_cgroups */
+#define PH_DELEGATED 49152 /* of these, those that others than root may fill: see admits_cgroup() */
 #define PH_PLACES_MAX 65536 /* cgroups that bring policies */
 #define PH_FILTER_WORDS 16384 /* of 64 bits: two of a word stand for a trait */
 #define PH_FILTER_PLACES 65536 /* bytes, by the low bits of a cgroup's id */
@@ -343,6 +345,7 @@ struct ph_front {
 	struct ph_header header[PH_SLOTS];
 	__u8 mirrored[PH_FILTER_PIDS]; /* 1: a thread with these bits may have a label in the mirror */
 	struct ph_filter filter[PH_SLOTS];
+	__u64 delegated; /* how many entries of ph_cgroups are */
 };
 
 /* What a confined task has got by an act of its own: what it brings from now on is a further layer. */
@@ -434,7 +437,8 @@ struct ph_sock_label {
  */
 struct ph_cgroup {
 	__u32 levels; /* those beyond PH_CGROUP_DEPTH are not in hash[] */
-	__u32 ready; /* 0: it is being filled in */
+	__u16 ready; /* 0: it is being filled in */
+	__u16 delegated; /* not root made it; counted in the front */
 	__u64 hash[2 * (PH_CGROUP_DEPTH + 1)];
 };
 
@@ -591,6 +595,6 @@ _Static_assert(__builtin_offsetof(struct ph_sock_label, memos) ==
 	       "memos follow the ids");
 _Static_assert(sizeof(struct ph_event) == 160, "ph_event");
 _Static_assert(sizeof(struct ph_header) == 32, "ph_header");
-_Static_assert(sizeof(struct ph_front) == 104 + 65536 + 2 * 196608, "ph_front");
+_Static_assert(sizeof(struct ph_front) == 112 + 65536 + 2 * 196608, "ph_front");
 
 #endif

@@ -62,7 +62,7 @@ PH_SUBPROGRAM int hash_path(struct ph_cgroup *entry, struct cgroup *cgroup)
 		path = ph_hash_word(path, entry->hash[i]);
 		entry->hash[i] = i <= entry->levels ? path : 0;
 	}
-	*(volatile __u32 *)&entry->ready = 1;
+	*(volatile __u16 *)&entry->ready = 1;
 	return 0;
 }
 
@@ -101,11 +101,44 @@ PH_FUNCTION int extend_path(struct ph_cgroup *entry, const struct ph_cgroup *abo
 	return 1;
 }
 
+/* Made by somebody to whom a part of the hierarchy was given. */
+static __always_inline bool is_made_by_user(void)
+{
+	return BPF_CORE_READ(current_task(), cred, fsuid.val) != 0;
+}
+
+/*
+ * Whether there is room. Whoever has a part of the hierarchy makes as many cgroups there as he likes: what he
+ * leaves is for those of root, which the policies name.
+ */
+static __always_inline bool admits_cgroup(bool delegated)
+{
+	return !delegated || *(volatile __u64 *)&ph_front.delegated < PH_DELEGATED;
+}
+
+/* Says of a new entry that it counts. */
+static __always_inline void count_cgroup(struct ph_cgroup *entry, bool delegated)
+{
+	entry->delegated = delegated;
+	if (delegated)
+		__sync_fetch_and_add(&ph_front.delegated, 1);
+}
+
+/* User space may take it out as well: whoever does has it to count. */
+static __always_inline void forget_cgroup(__u64 id)
+{
+	const struct ph_cgroup *entry = bpf_map_lookup_elem(&ph_cgroups, &id);
+	bool delegated = entry && entry->delegated;
+
+	if (!bpf_map_delete_elem(&ph_cgroups, &id) && delegated)
+		__sync_fetch_and_add(&ph_front.delegated, -1);
+}
+
 /* Whoever is in it is looked at with care: it brings what the nearest known cgroup above it does. */
 static __always_inline void lose_cgroup(__u64 id)
 {
 	count_health(PH_HEALTH_CGROUP_LOST);
-	bpf_map_delete_elem(&ph_cgroups, &id);
+	forget_cgroup(id);
 	*(volatile __u8 *)place_mark(0, id) = 1;
 	*(volatile __u8 *)place_mark(1, id) = 1;
 }

@@ -379,11 +379,13 @@ int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 	const struct ph_header *header = current_header();
 	__u64 id = BPF_CORE_READ(cgroup, kn, id), above_id;
 	struct ph_cgroup *entry, *above;
+	bool delegated = is_made_by_user();
 
 	if (!is_cgroup2(cgroup))
 		return 0;
 	above_id = BPF_CORE_READ(cgroup, self.parent, cgroup, kn, id);
-	bpf_map_update_elem(&ph_cgroups, &id, &unknown_cgroup, PH_ANY);
+	if (admits_cgroup(delegated))
+		bpf_map_update_elem(&ph_cgroups, &id, &unknown_cgroup, PH_ANY);
 	entry = bpf_map_lookup_elem(&ph_cgroups, &id);
 	above = bpf_map_lookup_elem(&ph_cgroups, &above_id);
 	if (!extend_path(entry, above, (__u64)BPF_CORE_READ(cgroup, kn, name)))
@@ -392,6 +394,7 @@ int BPF_PROG(ph_cgroup_made, struct cgroup *cgroup, const char *path)
 		lose_cgroup(id);
 		return 0;
 	}
+	count_cgroup(entry, delegated);
 	if (!header)
 		return 0;
 	place_for(id, entry, header, above_id);
@@ -420,7 +423,7 @@ int BPF_PROG(ph_cgroup_gone, struct cgroup *cgroup, const char *path)
 	if (!is_cgroup2(cgroup))
 		return 0;
 	keep_path(id, path);
-	bpf_map_delete_elem(&ph_cgroups, &id);
+	forget_cgroup(id);
 	unplace_cgroup(0, id);
 	unplace_cgroup(1, id);
 	return 0;

@@ -56,7 +56,8 @@ struct telling {
 	const struct ph_kernel *kernel;
 	const struct ph_image *image;
 	int places; /* the place table of the image's slot */
-	struct ph_filter *filter; /* likewise */
+	struct ph_front *front;
+	struct ph_filter *filter; /* of the image's slot */
 };
 
 /*
@@ -95,16 +96,62 @@ static void mark_place(const struct telling *telling, __u64 id)
 	__atomic_store_n(&telling->filter->place[id % PH_FILTER_PLACES], 1, __ATOMIC_RELEASE);
 }
 
-static int tell_cgroup(const struct telling *telling, __u64 id, const char *path)
+static bool is_entered(const struct telling *telling, __u64 id)
 {
+	struct ph_cgroup there;
+
+	return !bpf_map_lookup_elem(telling->kernel->map[PH_MAP_CGROUPS], &id, &there) &&
+	       there.ready;
+}
+
+/* Its removal before it was entered was not seen to be that of an entry. */
+static void leave_unless_there(const struct telling *telling, const FTSENT *entry, bool delegated)
+{
+	__u64 id = entry->fts_statp->st_ino;
+	struct stat now;
+
+	if (!stat(entry->fts_path, &now) && now.st_ino == id)
+		return;
+	if (!bpf_map_delete_elem(telling->kernel->map[PH_MAP_CGROUPS], &id))
+		__atomic_fetch_sub(&telling->front->delegated, delegated, __ATOMIC_RELAXED);
+}
+
+/*
+ * As the kernel programs do it for cgroups that are made from now on: admits_cgroup() of bpf/cgroups.bpf.h.
+ * What they have entered stays. 0, -E2BIG: there is no room, or another errno.
+ */
+static int enter_cgroup(const struct telling *telling, const FTSENT *entry,
+			struct ph_cgroup *cgroup)
+{
+	__u64 id = entry->fts_statp->st_ino, *count = &telling->front->delegated;
+	bool delegated = entry->fts_statp->st_uid != 0;
+
+	if (is_entered(telling, id))
+		return 0;
+	if (delegated && __atomic_load_n(count, __ATOMIC_RELAXED) >= PH_DELEGATED)
+		return -E2BIG;
+	cgroup->delegated = delegated;
+	__atomic_fetch_add(count, delegated, __ATOMIC_RELAXED);
+	if (bpf_map_update_elem(telling->kernel->map[PH_MAP_CGROUPS], &id, cgroup, BPF_ANY)) {
+		__atomic_fetch_sub(count, delegated, __ATOMIC_RELAXED);
+		return -errno;
+	}
+	leave_unless_there(telling, entry, delegated);
+	return 0;
+}
+
+static int tell_cgroup(const struct telling *telling, const FTSENT *entry, const char *path)
+{
+	__u64 id = entry->fts_statp->st_ino;
 	struct ph_cgroup cgroup;
 	struct ph_ids brought;
 	int r;
 
 	cgroup_describe(path, &cgroup);
-	if (bpf_map_update_elem(telling->kernel->map[PH_MAP_CGROUPS], &id, &cgroup, BPF_ANY)) {
-		if (errno != E2BIG)
-			return -errno;
+	r = enter_cgroup(telling, entry, &cgroup);
+	if (r && r != -E2BIG)
+		return r;
+	if (r) {
 		/* Found no room: the kernel looks for the nearest above it at each call. */
 		mark_place(telling, id);
 		return 0;
@@ -135,8 +182,7 @@ static int tell_cgroups(const struct telling *telling)
 		return -errno;
 	for (FTSENT *entry; !r && (entry = fts_read(tree));)
 		if (entry->fts_info == FTS_D)
-			r = tell_cgroup(telling, entry->fts_statp->st_ino,
-					entry->fts_path + strlen(root));
+			r = tell_cgroup(telling, entry, entry->fts_path + strlen(root));
 	(void)fts_close(tree);
 	return r;
 }
@@ -168,6 +214,7 @@ int places_tell(const struct ph_kernel *kernel, const struct ph_image *image, __
 	if (!front)
 		return -errno;
 	telling.places = places;
+	telling.front = front;
 	telling.filter = &front->filter[slot];
 	if (image->header.features & PH_FEATURE_BY_UID)
 		r = tell_users(&telling);
