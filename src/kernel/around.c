@@ -12,6 +12,7 @@
 
 #include "kernel/files.h"
 #include "util/cleanup.h"
+#include "util/namespace.h"
 
 #define MAX_OPEN 256 /* files that this process may have open besides */
 
@@ -102,18 +103,11 @@ static int find_own(struct ph_around *around)
 	return r;
 }
 
-/* Its number; 0: this process may not see it, and the programs take every one for that. */
-static __u32 find_namespace(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) ? 0 : (__u32)st.st_ino;
-}
-
+/* A namespace that this process may not see is 0, and the programs take every one for that. */
 int around_find(bool files, struct ph_around *ret)
 {
-	struct ph_around around = { .mounts = find_namespace("/proc/1/ns/mnt"),
-				    .net = find_namespace("/proc/1/ns/net") };
+	struct ph_around around = { .mounts = namespace_number("/proc/1/ns/mnt"),
+				    .net = namespace_number("/proc/1/ns/net") };
 	int r = files ? find_own(&around) : 0;
 
 	if (!r)

@@ -15,17 +15,20 @@
 
 #include "abi.h"
 #include "util/cleanup.h"
+#include "util/namespace.h"
 
 #define BPFFS_DIR "/sys/fs/bpf"
 
 static bool same_namespace_as_init(const char *kind)
 {
 	char own[64], first[64];
-	struct stat a, b;
+	uint32_t a, b;
 
 	(void)snprintf(own, sizeof(own), "/proc/self/ns/%s", kind);
 	(void)snprintf(first, sizeof(first), "/proc/1/ns/%s", kind);
-	return stat(own, &a) || stat(first, &b) || a.st_ino == b.st_ino;
+	a = namespace_number(own);
+	b = namespace_number(first);
+	return !a || !b || a == b;
 }
 
 /* The device of what the first process has mounted there; 0: nothing, or it cannot be seen. */
@@ -46,10 +49,9 @@ static dev_t mounted_for_init(void)
 
 bool bpffs_is_for_first(void)
 {
-	struct stat own, first;
+	uint32_t first = namespace_number("/proc/1/ns/mnt");
 
-	return !stat("/proc/self/ns/mnt", &own) && !stat("/proc/1/ns/mnt", &first) &&
-	       own.st_ino == first.st_ino;
+	return first && namespace_number("/proc/self/ns/mnt") == first;
 }
 
 /* A service with a sandbox has mounts of its own, but the same bpffs: pins stay there. */

@@ -13,6 +13,7 @@
 #include "kernel/features.h"
 #include "kernel/maps.h"
 #include "util/cleanup.h"
+#include "util/namespace.h"
 
 #define INITIAL_CGROUP_NAMESPACE 0xeffffffbul /* PROC_CGROUP_INIT_INO in linux/proc_ns.h */
 
@@ -116,9 +117,9 @@ static int open_root(char ret[PH_PATH_LEN])
 
 bool cgroups_are_all_seen(void)
 {
-	struct stat st;
+	uint32_t own = namespace_number("/proc/self/ns/cgroup");
 
-	return stat("/proc/self/ns/cgroup", &st) || st.st_ino == INITIAL_CGROUP_NAMESPACE;
+	return !own || own == INITIAL_CGROUP_NAMESPACE;
 }
 
 bool attach_is_whole(const char *attach, const char *root)

@@ -4,13 +4,13 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernel/bpffs.h"
 #include "kernel/front.h"
 #include "kernel/maps.h"
 #include "util/cleanup.h"
+#include "util/namespace.h"
 
 DEFINE_CLEANUP(struct ph_front *, front_close);
 
@@ -83,9 +83,7 @@ bool label_holds(const struct ph_labelled *label, uint64_t id)
 
 bool labels_know_pid(void)
 {
-	struct stat namespace;
-
-	return !stat("/proc/self/ns/pid", &namespace) && namespace.st_ino == FIRST_PID_NAMESPACE;
+	return namespace_number("/proc/self/ns/pid") == FIRST_PID_NAMESPACE;
 }
 
 /* Of any thread: the old programs, which know another front, label more until they are replaced. */

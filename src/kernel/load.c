@@ -25,6 +25,7 @@
 #include "protect.skel.h"
 #include "sysctl.skel.h"
 #include "util/cleanup.h"
+#include "util/namespace.h"
 #include "util/progress.h"
 
 DEFINE_CLEANUP_DONE(struct ph_kernel, kernel_close);
@@ -146,9 +147,7 @@ static int open_protection(struct objects *objects, const struct ph_plan *plan)
 /* The first process's; of a container's, where that is what one sees, nothing would be learnt. */
 static __u32 first_mount_namespace(void)
 {
-	struct stat st;
-
-	return stat("/proc/1/ns/mnt", &st) ? 0 : st.st_ino;
+	return namespace_number("/proc/1/ns/mnt");
 }
 
 /* Opens the objects that the plan needs; those it does not need stay NULL. */

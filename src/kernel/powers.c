@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "policy/text.h"
 #include "util/cleanup.h"
+#include "util/namespace.h"
 
 static const unsigned powers[] = {
 	CAP_CHOWN,     CAP_DAC_OVERRIDE, CAP_FOWNER,   CAP_SETUID,    CAP_SYS_ADMIN, CAP_SYS_PTRACE,
@@ -45,11 +45,12 @@ static bool is_needed_to_start(unsigned capability)
 
 static bool is_in_own_users(pid_t pid)
 {
-	struct stat first, own;
+	uint32_t first = namespace_number("/proc/1/ns/user"), own;
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-	return !stat("/proc/1/ns/user", &first) && !stat(path, &own) && first.st_ino != own.st_ino;
+	own = namespace_number(path);
+	return first && own && first != own;
 }
 
 /* Whoever is root there sets the ways of packets that others let out. */
