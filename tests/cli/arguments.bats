@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What is wrong with the words alone: said with status 2, before anything is touched.
-# Needs neither root nor BPF, and runs in the machines too, over a policy in force.
+# Needs neither root nor BPF, and in the long run runs in the machines too, over a policy in force.
 
 bats_require_minimum_version 1.5.0
 load lib
