@@ -57,6 +57,11 @@ note() {
 	echo "# $*"
 }
 
+# What takes long, and what it asks is asked elsewhere as well.
+in_long_run() { # TEST
+	if [[ ${PORTHOLD_LONG:-} ]]; then "$1"; else note "$1 is left to the long run"; fi
+}
+
 end_suite() {
 	ended=yes
 	echo "1..$cases"
