@@ -390,7 +390,7 @@ struct ph_told_file {
 };
 
 #define PH_AROUND_FILES 16
-#define PH_AROUND_WITHIN 3 /* of these: the first */
+#define PH_AROUND_WITHIN 5 /* of these: the first */
 
 /*
  * A file or a directory that no confined process may take away, as the kernel numbers it; of the first

@@ -21,14 +21,11 @@ char LICENSE[] SEC("license") = "GPL";
 
 enum {
 	BPF_FILESYSTEM = 0xcafe4a11, /* BPF_FS_MAGIC */
-	CGROUP2_FILESYSTEM = 0x63677270, /* CGROUP2_SUPER_MAGIC */
-	PROC_FILESYSTEM = 0x9fa0, /* PROC_SUPER_MAGIC */
-	SYS_FILESYSTEM = 0x62656572, /* SYSFS_MAGIC */
-	SECURITY_FILESYSTEM = 0x73636673, /* SECURITYFS_MAGIC */
 	NET_ADMIN = 12, /* CAP_NET_ADMIN, and likewise */
 	SYS_CHROOT = 18,
 	SYS_ADMIN = 21,
 	SYS_BOOT = 22,
+	PERFMON = 38,
 	BPF_ADMIN = 39,
 	QUIETLY = 2, /* CAP_OPT_NOAUDIT */
 	TUN_DEVICE = 10 << 20 | 200, /* of /dev/net/tun, as the kernel numbers it */
@@ -213,6 +210,8 @@ static __always_inline int guard_administration(void)
 	call = current_syscall();
 	if (is_setns(call))
 		return refuse(PH_DOOR_NET_ADMIN);
+	if (call == SYSCALL_PERF_EVENT_OPEN || call == SYSCALL_PERF_EVENT_OPEN_32)
+		return refuse(PH_DOOR_KERNEL);
 	if ((call != SYSCALL_MOUNT_SETATTR && call != SYSCALL_OPEN_TREE_ATTR) ||
 	    !is_first(mounts_of_caller()))
 		return PH_PASS;
@@ -230,6 +229,20 @@ static __always_inline int guard_foreign(void)
 }
 
 /*
+ * What watches other programs can write to them: a probe counts in a word of theirs, and is an instruction. Whoever
+ * lacks this right is asked for that of administration instead, and whoever is refused it; told once.
+ */
+static __always_inline int guard_probes(const struct cred *cred)
+{
+	__u64 held = 0;
+
+	if (cred->user_ns->level)
+		return PH_PASS;
+	bpf_probe_read_kernel(&held, sizeof(held), &cred->cap_effective);
+	return held >> SYS_ADMIN & 1 ? refuse_quietly(PH_DOOR_KERNEL) : refuse(PH_DOOR_KERNEL);
+}
+
+/*
  * Asked only when the kernel has found that the caller has the capability. What a user namespace lets
  * its own people do ends there. The kernel asks quietly where it only wants to know how much to offer,
  * as at each look at a setting of the network.
@@ -240,6 +253,8 @@ int BPF_PROG(ph_capable, const struct cred *cred, struct user_namespace *namespa
 {
 	if (capability == SYS_CHROOT)
 		return guard_entry(cred);
+	if (capability == PERFMON)
+		return guard_probes(cred);
 	if (capability == SYS_ADMIN) {
 		if (namespace != cred->user_ns)
 			return guard_foreign();
@@ -313,27 +328,11 @@ int BPF_PROG(ph_pivot)
 	return refuse(PH_DOOR_MOUNT);
 }
 
-/* These are everybody's, wherever they are mounted. */
-static __always_inline bool is_shared_by_all(struct super_block *sb)
-{
-	switch (BPF_CORE_READ(sb, s_magic)) {
-	case BPF_FILESYSTEM:
-	case CGROUP2_FILESYSTEM:
-	case PROC_FILESYSTEM:
-	case SYS_FILESYSTEM:
-	case SECURITY_FILESYSTEM:
-		return true;
-	default:
-		return false;
-	}
-}
-
+/* A file system of the first users is everybody's, wherever it is mounted, and read-only for all then. */
 SEC("lsm/sb_remount")
 int BPF_PROG(ph_remount, struct super_block *sb)
 {
-	if (!may_be_confined())
-		return PH_PASS;
-	if (!is_shared_by_all(sb) && !is_first(mounts_of_caller()))
+	if (!may_be_confined() || BPF_CORE_READ(sb, s_user_ns, level))
 		return PH_PASS;
 	return refuse(PH_DOOR_MOUNT);
 }

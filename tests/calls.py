@@ -14,10 +14,11 @@ import time
 libc = ctypes.CDLL(None, use_errno=True)
 
 SETNS, CHROOT, UNSHARE, SETRESUID, CAPSET = 308, 161, 272, 117, 126
-IOPL, KEXEC_FILE_LOAD = 172, 320
+IOPL, KEXEC_FILE_LOAD, PERF_EVENT_OPEN, MOUNT = 172, 320, 298, 165
 FSOPEN, FSCONFIG, FSMOUNT, MOUNT_SETATTR, OPEN_TREE_ATTR = 430, 431, 432, 442, 467
 
 TIOCSTI = 0x5412
+SHARED = 1 << 20
 HERE, CREATE, CLONE_TREE, NO_EXEC = -100, 6, 1, 8
 NEW = {"any": 0, "mnt": 0x20000, "net": 0x40000000, "user": 0x10000000}
 
@@ -51,6 +52,24 @@ def fsmount(kind):
     context = call(FSOPEN, kind.encode(), 0)
     call(FSCONFIG, context, CREATE, None, None, 0)
     call(FSMOUNT, context, 0, 0)
+
+
+def share_by_descriptor(path):
+    """What is mounted there, by somebody who is in another mount namespace by then."""
+    file = os.open(path, os.O_PATH)
+    call(UNSHARE, NEW["mnt"])
+    call(MOUNT, None, b"/proc/self/fd/%d" % file, None, SHARED, None)
+
+
+def uprobe(path):
+    """A probe in a program, which would count in a word of whoever executes it."""
+    with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as file:
+        kind = int(file.read())
+    name = ctypes.create_string_buffer(path.encode())
+    disabled, offset = 1, 0x1000
+    attributes = struct.pack("IIQQQQQIIQQ", kind, 72, 0, 0, 0, 0, disabled, 0, 0,
+                             ctypes.addressof(name), offset)
+    call(PERF_EVENT_OPEN, attributes, 0, -1, -1, 0)
 
 
 def sysctl_of_before(name):

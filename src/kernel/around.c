@@ -29,6 +29,8 @@ static const struct {
 	{ "/etc/porthold", 0755 },
 	{ "/run/porthold", 0755 },
 	{ "/var/lib/porthold", 0700 },
+	{ "/etc/porthold/policy.d", 0 }, /* something may be mounted there */
+	{ "/run/porthold/policy.d", 0 },
 	{ "/etc", 0 },
 	{ "/run", 0 },
 	{ "/var", 0 },
@@ -39,7 +41,7 @@ static const struct {
 
 #define OWN (sizeof(own) / sizeof(own[0]))
 
-_Static_assert(OWN <= PH_AROUND_FILES && PH_AROUND_WITHIN == 3, "the directories come first");
+_Static_assert(OWN <= PH_AROUND_FILES && PH_AROUND_WITHIN == 5, "the directories come first");
 
 /* The directories that the program lies in, from the innermost, as many as there is room for. */
 static size_t open_holders(int *fds, size_t max)
