@@ -442,18 +442,59 @@ static __always_inline bool sets_route(int level, int name)
 				       name == IPV6_2292PKTOPTIONS_ || name == IPV6_FLOWLABEL_MGR_);
 }
 
+/* The routers of the link are told of it, in a packet that names the group, and the sources that are wanted. */
+static __always_inline bool joins_group(int level, int name)
+{
+	if (level != LEVEL_IP && level != LEVEL_IPV6)
+		return false;
+	switch (name) {
+	case MCAST_JOIN_GROUP_:
+	case MCAST_BLOCK_SOURCE_:
+	case MCAST_UNBLOCK_SOURCE_:
+	case MCAST_JOIN_SOURCE_GROUP_:
+	case MCAST_MSFILTER_:
+		return true;
+	case IP_ADD_MEMBERSHIP_:
+	case IP_UNBLOCK_SOURCE_:
+	case IP_BLOCK_SOURCE_:
+	case IP_ADD_SOURCE_MEMBERSHIP_:
+	case IP_MSFILTER_:
+		return level == LEVEL_IP;
+	case IPV6_JOIN_GROUP_:
+	case IPV6_JOIN_ANYCAST_:
+		return level == LEVEL_IPV6;
+	default:
+		return false;
+	}
+}
+
+/* Who may receive datagrams by the socket may join a group to do so; TCP sockets can be members as well. */
+static __always_inline void ask_about_group(struct attempt *attempt, struct sock *sk)
+{
+	if (attempt->flow.udp) {
+		ask_about_waiting(attempt, sk, SOCK_TYPED);
+		return;
+	}
+	attempt->flow.question = PH_ASK_SOCKET;
+	attempt->flow.kind = PH_SOCKET_UDP_ANSWERS;
+}
+
 SEC("lsm/socket_setsockopt")
 int BPF_PROG(ph_setsockopt, struct socket *sock, int level, int name)
 {
+	bool joins = joins_group(level, name);
 	struct attempt attempt;
 	struct sock *sk = sock->sk;
 	struct glance seen;
 
-	if (!sets_route(level, name) || !is_concerned(sk, SOCK_TYPED, &seen))
+	if ((!joins && !sets_route(level, name)) || !is_concerned(sk, SOCK_TYPED, &seen))
 		return PH_PASS;
-	view_socket(&attempt, PH_DOOR_ROUTE, sk, SOCK_TYPED);
+	view_socket(&attempt, joins ? PH_DOOR_RECEIVE : PH_DOOR_ROUTE, sk, SOCK_TYPED);
 	view_addresses(&attempt, sk, SOCK_TYPED);
-	attempt.flow.kind = 0; /* no rule grants it */
+	if (joins)
+		ask_about_group(&attempt, sk);
+	else
+		attempt.flow.kind = 0; /* no rule grants it */
 	return verdict(&seen, &attempt);
 }
 

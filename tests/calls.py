@@ -19,6 +19,7 @@ FSOPEN, FSCONFIG, FSMOUNT, MOUNT_SETATTR, OPEN_TREE_ATTR = 430, 431, 432, 442, 4
 
 TIOCSTI = 0x5412
 SHARED = 1 << 20
+MCAST_JOIN_GROUP = 42
 HERE, CREATE, CLONE_TREE, NO_EXEC = -100, 6, 1, 8
 NEW = {"any": 0, "mnt": 0x20000, "net": 0x40000000, "user": 0x10000000}
 
@@ -70,6 +71,19 @@ def uprobe(path):
     attributes = struct.pack("IIQQQQQIIQQ", kind, 72, 0, 0, 0, 0, disabled, 0, 0,
                              ctypes.addressof(name), offset)
     call(PERF_EVENT_OPEN, attributes, 0, -1, -1, 0)
+
+
+def join(group, kind):
+    """A socket of that kind becomes a member, by the option that all kinds have."""
+    family = socket.AF_INET6 if ":" in group else socket.AF_INET
+    level = socket.IPPROTO_IPV6 if ":" in group else socket.IPPROTO_IP
+    here = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    address = socket.inet_pton(family, group)
+    if family == socket.AF_INET:
+        name = struct.pack("HH4s", family, 0, address)
+    else:
+        name = struct.pack("HHI16sI", family, 0, 0, address, 0)
+    here.setsockopt(level, MCAST_JOIN_GROUP, struct.pack("I4x", 1) + name.ljust(128, b"\0"))
 
 
 def sysctl_of_before(name):
