@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- *	as-old [old]
+ *	as-old
  *
- * Attaches porthold's programs with no policy in force; "old": on a kernel of today as on Linux 5.10. But the
- * functions that newer kernels verify by themselves stay such: with their callers they are too much for these.
+ * Attaches porthold's programs with no policy in force, on any kernel as on Linux 5.10. But the functions that
+ * newer kernels verify by themselves stay such: with their callers they are too much for these.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,8 +19,6 @@
 
 int __real_bpf_object__load(struct bpf_object *object);
 int __wrap_bpf_object__load(struct bpf_object *object);
-
-static bool as_old;
 
 /* Where the variable lies in the section, or -1. */
 static long find_variable(const struct btf *btf, const char *section, const char *name)
@@ -60,7 +57,7 @@ static int forget_functions(struct bpf_object *object)
 
 int __wrap_bpf_object__load(struct bpf_object *object)
 {
-	int r = as_old ? forget_functions(object) : 0;
+	int r = forget_functions(object);
 
 	return r ? r : __real_bpf_object__load(object);
 }
@@ -75,16 +72,14 @@ static void grow_old(struct ph_features *features)
 	features->tracepoints_preempted = false;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	struct ph_features features;
 	struct ph_plan plan = { .features = &features, .backend = PH_BACKEND_LSM };
 	struct ph_fault f = {};
 	int r = features_probe(&features, &f);
 
-	as_old = argc > 1 && !strcmp(argv[1], "old");
-	if (as_old)
-		grow_old(&features);
+	grow_old(&features);
 	if (!r)
 		r = bpffs_ready(&f);
 	if (!r) {
