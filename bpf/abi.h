@@ -56,8 +56,9 @@
 #define PH_CHUNKS (65536 / PH_CHUNK_PORTS)
 #define PH_EXE_DEPTH 20 /* components of the path of a program that a match can name */
 #define PH_CGROUP_DEPTH 15 /* levels of the cgroup tree that a match can see */
-#define PH_CGROUPS 65536 /* entries of ph_cgroups */
-#define PH_DELEGATED 49152 /* of these, those that others than root may fill: see admits_cgroup() */
+#define PH_CGROUPS_MAX 65536 /* entries of ph_cgroups */
+#define PH_DELEGATED_MAX \
+	49152 /* of these, those that others than root may fill: see admits_cgroup() */
 #define PH_PLACES_MAX 65536 /* cgroups that bring policies */
 #define PH_FILTER_WORDS 16384 /* of 64 bits: two of a word stand for a trait */
 #define PH_FILTER_PLACES 65536 /* bytes, by the low bits of a cgroup's id */
@@ -345,7 +346,7 @@ struct ph_front {
 	struct ph_header header[PH_SLOTS];
 	__u8 mirrored[PH_FILTER_PIDS]; /* 1: a thread with these bits may have a label in the mirror */
 	struct ph_filter filter[PH_SLOTS];
-	__u64 delegated; /* how many entries of ph_cgroups are */
+	__u64 delegated; /* how many entries of ph_cgroups are of cgroups that others than root made */
 };
 
 /* What a confined task has got by an act of its own: what it brings from now on is a further layer. */
@@ -438,7 +439,7 @@ struct ph_sock_label {
 struct ph_cgroup {
 	__u32 levels; /* those beyond PH_CGROUP_DEPTH are not in hash[] */
 	__u16 ready; /* 0: it is being filled in */
-	__u16 delegated; /* not root made it; counted in the front */
+	__u16 delegated; /* 1: somebody else than root made it; counted in the front */
 	__u64 hash[2 * (PH_CGROUP_DEPTH + 1)];
 };
 

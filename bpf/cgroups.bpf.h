@@ -113,7 +113,7 @@ static __always_inline bool is_made_by_user(void)
  */
 static __always_inline bool admits_cgroup(bool delegated)
 {
-	return !delegated || *(volatile __u64 *)&ph_front.delegated < PH_DELEGATED;
+	return !delegated || *(volatile __u64 *)&ph_front.delegated < PH_DELEGATED_MAX;
 }
 
 /* Says of a new entry that it counts. */

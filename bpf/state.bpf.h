@@ -207,7 +207,7 @@ struct {
 /* Cgroup id to path: of those that were there at apply, and of those made since. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PH_CGROUPS);
+	__uint(max_entries, PH_CGROUPS_MAX);
 	__uint(map_flags, PH_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, struct ph_cgroup);

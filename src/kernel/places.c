@@ -128,7 +128,7 @@ static int enter_cgroup(const struct telling *telling, const FTSENT *entry,
 
 	if (is_entered(telling, id))
 		return 0;
-	if (delegated && __atomic_load_n(count, __ATOMIC_RELAXED) >= PH_DELEGATED)
+	if (delegated && __atomic_load_n(count, __ATOMIC_RELAXED) >= PH_DELEGATED_MAX)
 		return -E2BIG;
 	cgroup->delegated = delegated;
 	__atomic_fetch_add(count, delegated, __ATOMIC_RELAXED);
