@@ -58,8 +58,8 @@ note() {
 }
 
 # What takes long, and what it asks is asked elsewhere as well.
-in_long_run() { # TEST
-	if [[ ${PORTHOLD_LONG:-} ]]; then "$1"; else note "$1 is left to the long run"; fi
+in_long_run() { # TEST [ARGUMENT...]
+	if [[ ${PORTHOLD_LONG:-} ]]; then "$@"; else note "$1 is left to the long run"; fi
 }
 
 end_suite() {
